@@ -1,0 +1,23 @@
+"""The optimization chapter of a deep-learning textbook as pure, composable JAX transformations."""
+
+from ch5jax.optimizers import (
+    AdagradState as AdagradState,
+    AdamState as AdamState,
+    MasterWeightsState as MasterWeightsState,
+    MomentumState as MomentumState,
+    RmspropState as RmspropState,
+    SgdState as SgdState,
+    Transformation as Transformation,
+    adagrad as adagrad,
+    adam as adam,
+    chain as chain,
+    grid as grid,
+    lift as lift,
+    master_weights as master_weights,
+    momentum as momentum,
+    rmsprop as rmsprop,
+    sgd as sgd,
+    stack as stack,
+    unstack as unstack,
+)
+from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay

@@ -1,0 +1,92 @@
+"""What every part needs of trees and dtypes; argument checks that raise `ValueError`."""
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def accumulator_dtype(dtype: Any) -> np.dtype:
+    """The dtype to accumulate values of `dtype` in: itself, but float32 for float16 and bfloat16.
+
+    Two bytes do not hold a slow average: in bfloat16 a second moment with b2 = 0.999 stands still at a
+    third of its limit, because the last bit is worth more than the step.
+    """
+    dtype = jnp.dtype(dtype)
+    return dtype if jnp.issubdtype(dtype, jnp.complexfloating) else jnp.promote_types(dtype, jnp.float32)
+
+
+def real_dtype(dtype: Any) -> np.dtype:
+    """The dtype of the real part: float32 for complex64, float64 for complex128, else `dtype` itself."""
+    return jnp.finfo(dtype).dtype
+
+
+def default_float() -> np.dtype:
+    """float64 where x64 is enabled, float32 elsewhere."""
+    return jax.dtypes.canonicalize_dtype(float)
+
+
+def abs_sq(x: chex.Array) -> chex.Array:
+    """|x|², real for complex x too."""
+    return x.real**2 + x.imag**2 if jnp.iscomplexobj(x) else x * x
+
+
+def check_inexact(tree: chex.ArrayTree, what: str) -> None:
+    """Refuses a leaf that is neither floating nor complex."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        dtype = jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.inexact):
+            raise ValueError(
+                f"{what}{jax.tree_util.keystr(path)} must be floating or complex, got dtype {dtype.name}; "
+                "leave such leaves out with optax.masked"
+            )
+
+
+def check_match(tree: chex.ArrayTree, expected: chex.ArrayTree, what: str, whose: str) -> None:
+    """Refuses a tree that differs from `expected` in structure or in a shape, or is complex where that is real.
+
+    Args:
+      tree: what came.
+      expected: what it has to match; its dtypes only decide whether a leaf may be complex.
+      what: what `tree` is, for the message ("updates").
+      whose: what `expected` is, for the message ("the state's trace").
+    """
+    came = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    due = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(expected)}
+    for path in due.keys() - came.keys():
+        raise ValueError(f"{what} must match {whose}: expected a leaf at {path or 'the root'}, got only {_paths(came)}")
+    for path in came.keys() - due.keys():
+        raise ValueError(f"{what} must match {whose}: got a leaf at {path or 'the root'}, expected only {_paths(due)}")
+    for path, leaf in due.items():
+        if jnp.shape(came[path]) != jnp.shape(leaf):
+            raise ValueError(
+                f"{what}{path} must have shape {jnp.shape(leaf)} like {whose}, got {jnp.shape(came[path])}"
+            )
+        if jnp.iscomplexobj(came[path]) and not jnp.iscomplexobj(leaf):
+            raise ValueError(f"{what}{path} must be real like {whose}, got dtype {jnp.result_type(came[path]).name}")
+    if (got := jax.tree.structure(tree)) != (structure := jax.tree.structure(expected)):
+        raise ValueError(f"{what} must match {whose}: expected the structure {structure}, got {got}")
+
+
+def _paths(leaves: dict[str, Any]) -> str:
+    """The first few paths, in words."""
+    shown = ", ".join(sorted(path or "the root" for path in leaves)[:5]) or "no leaves"
+    return shown + (f" and {len(leaves) - 5} more" if len(leaves) > 5 else "")
+
+
+def leading_axis(tree: chex.ArrayTree, what: str) -> int:
+    """The common length of every leaf's first axis: the size of a batch of pytrees."""
+    sizes: dict[int, str] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if jnp.ndim(leaf) == 0:
+            raise ValueError(
+                f"{what}{jax.tree_util.keystr(path)} must have the batch as its leading axis, got a scalar; "
+                "make a batch with ch5jax.grid or ch5jax.stack"
+            )
+        sizes.setdefault(jnp.shape(leaf)[0], jax.tree_util.keystr(path))
+    if len(sizes) != 1:
+        found = ", ".join(f"{size} at {path or 'the root'}" for size, path in sizes.items()) or "no leaves"
+        raise ValueError(f"every leaf of {what} must have the same leading axis, got {found}")
+    return next(iter(sizes))

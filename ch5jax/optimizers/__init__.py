@@ -1,0 +1,35 @@
+"""The chapter's update rules, and what makes optimizers into data: chains, lifted Optax factories, batches."""
+
+from ch5jax.optimizers._adagrad import AdagradState, adagrad
+from ch5jax.optimizers._adam import AdamState, adam
+from ch5jax.optimizers._batches import grid, stack, unstack
+from ch5jax.optimizers._chain import Chain, chain
+from ch5jax.optimizers._lift import Lifted, lift
+from ch5jax.optimizers._master_weights import MasterWeightsState, master_weights
+from ch5jax.optimizers._momentum import MomentumState, momentum
+from ch5jax.optimizers._rmsprop import RmspropState, rmsprop
+from ch5jax.optimizers._sgd import SgdState, sgd
+from ch5jax.optimizers._transformation import Transformation
+
+__all__ = [
+    "AdagradState",
+    "AdamState",
+    "Chain",
+    "Lifted",
+    "MasterWeightsState",
+    "MomentumState",
+    "RmspropState",
+    "SgdState",
+    "Transformation",
+    "adagrad",
+    "adam",
+    "chain",
+    "grid",
+    "lift",
+    "master_weights",
+    "momentum",
+    "rmsprop",
+    "sgd",
+    "stack",
+    "unstack",
+]

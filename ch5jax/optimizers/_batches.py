@@ -1,0 +1,141 @@
+"""Many settings as one: batches of pytrees of hyperparameters."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ch5jax import _trees
+from ch5jax._hyperparameters import is_node
+
+Tree = TypeVar("Tree")
+
+
+def stack(trees: Sequence[Tree]) -> Tree:
+    """Makes one batch of several pytrees of one kind: every leaf gets the batch as its leading axis.
+
+    Args:
+      trees: optimizers, or any pytrees of hyperparameters, alike in structure and in their leaves' shapes. Host numbers
+        stay on the host, as NumPy arrays, with all their digits.
+
+    Returns:
+      A pytree of the same structure with arrays of shape (len(trees), ...), ready for `jax.vmap` and `ch5jax.sweep`. A
+      batch of optimizers is still a pair to Optax: `len` and indexing are the tuple's; `unstack` gives the list back.
+
+    Raises:
+      ValueError: if there is nothing to stack, or the trees differ in structure (an Adam and an SGD, with and without a
+        schedule) or in a leaf's shape.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.stack([ch5jax.sgd(0.1), ch5jax.sgd(0.2)]).learning_rate.tolist()
+      [0.1, 0.2]
+    """
+    trees = list(trees)
+    if not trees:
+        raise ValueError("stack needs at least one pytree, got none")
+    structure = jax.tree.structure(trees[0])
+    for position, tree in enumerate(trees):
+        if jax.tree.structure(tree) != structure:
+            raise ValueError(
+                f"stack needs pytrees of one structure: [0] is {trees[0]!r}, but [{position}] is {tree!r}; "
+                "sweep different kinds as a dict of batches"
+            )
+        for (path, first), leaf in zip(
+            jax.tree_util.tree_leaves_with_path(trees[0]), jax.tree.leaves(tree), strict=True
+        ):
+            if jnp.shape(leaf) != jnp.shape(first):
+                raise ValueError(
+                    f"stack needs leaves of one shape: {jax.tree_util.keystr(path)} is {jnp.shape(first)} in [0], "
+                    f"but {jnp.shape(leaf)} in [{position}]"
+                )
+    return jax.tree.map(_stack, *trees)
+
+
+def _stack(*leaves: Any) -> Any:
+    return (jnp if any(isinstance(leaf, jax.Array) for leaf in leaves) else np).stack(leaves)
+
+
+def unstack(batch: Tree) -> list[Tree]:
+    """Takes a batch of pytrees apart: the list that `stack` was given.
+
+    Args:
+      batch: a pytree, every leaf of which has the batch as its leading axis.
+
+    Returns:
+      The pytrees one by one.
+
+    Raises:
+      ValueError: if a leaf is a scalar, or the leading axes differ.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.unstack(ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2]))
+      [sgd(learning_rate=0.1), sgd(learning_rate=0.2)]
+    """
+    return [jax.tree.map(lambda leaf: _item(leaf[i]), batch) for i in range(_trees.leading_axis(batch, "batch"))]
+
+
+def _item(value: Any) -> Any:
+    """A Python float for a float64 on the host, which is what was stacked."""
+    return value.item() if isinstance(value, np.float64) else value
+
+
+def grid(factory: Callable[..., Tree], /, **values: Any) -> Tree:
+    """Makes the batch of all combinations of some values.
+
+    Args:
+      factory: `ch5jax.adam`, or any function that makes a pytree of hyperparameters out of arrays. It is called once,
+        with every swept argument as an array of shape (batch,).
+      **values: for each argument either a list or an array, whose elements are swept, or a scalar, a schedule or a
+        flag, which all share. A list may hold schedules of one kind. The last keyword varies fastest.
+
+    Returns:
+      What the factory makes, every leaf with the batch as its leading axis: a scalar leaf is repeated, and a leaf with
+      the length of the batch as its first axis is taken for swept. The batch is the product of the lengths.
+
+    Raises:
+      ValueError: if nothing is swept, a list is empty, or a value is out of the factory's range.
+
+    Example:
+      >>> import ch5jax
+      >>> opts = ch5jax.grid(ch5jax.adam, learning_rate=[1e-3, 1e-2], b1=[0.8, 0.9])
+      >>> opts.learning_rate.tolist(), opts.b1.tolist(), opts.b2.tolist()
+      ([0.001, 0.001, 0.01, 0.01], [0.8, 0.9, 0.8, 0.9], [0.999, 0.999, 0.999, 0.999])
+    """
+    swept = {name: _elements(name, value) for name, value in values.items() if _is_swept(value)}
+    if not swept:
+        raise ValueError(f"grid needs a list or an array of values to sweep, got {values!r}")
+    sizes = [_trees.leading_axis(elements, name) for name, elements in swept.items()]
+    picks = np.array(list(itertools.product(*map(range, sizes)))).T
+    chosen = {
+        name: jax.tree.map(lambda leaf, pick=pick: leaf[pick], elements)
+        for (name, elements), pick in zip(swept.items(), picks, strict=True)
+    }
+    count = picks.shape[1]
+    return jax.tree.map(lambda leaf: _repeated(leaf, count), factory(**{**values, **chosen}))
+
+
+def _is_swept(value: Any) -> bool:
+    return isinstance(value, (list, tuple, range)) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim > 0)
+
+
+def _elements(name: str, value: Any) -> Any:
+    """The values of one axis, as a batch: on the host, where the factory can check them, unless they are traced."""
+    if len(value) == 0:
+        raise ValueError(f"{name} must have at least one value to sweep, got none")
+    if any(is_node(element) for element in value):
+        return stack(value)
+    elements = jnp.asarray(value) if any(isinstance(v, jax.core.Tracer) for v in (value, *value)) else np.asarray(value)
+    if elements.dtype.kind not in "iuf" and not jnp.issubdtype(elements.dtype, jnp.floating):
+        raise ValueError(f"{name} must be a list of numbers or of pytrees of one kind, got {value!r}")
+    return elements
+
+
+def _repeated(leaf: Any, count: int) -> Any:
+    if jnp.ndim(leaf) and jnp.shape(leaf)[0] == count:
+        return leaf
+    return (jnp if isinstance(leaf, jax.Array) else np).broadcast_to(leaf, (count, *jnp.shape(leaf)))
