@@ -1,5 +1,6 @@
 """The optimization chapter of a deep-learning textbook as pure, composable JAX transformations."""
 
+from ch5jax import networks as networks, tasks as tasks
 from ch5jax.optimizers import (
     AdagradState as AdagradState,
     AdamState as AdamState,
@@ -21,3 +22,5 @@ from ch5jax.optimizers import (
     unstack as unstack,
 )
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
+from ch5jax.tasks import Task as Task
+from ch5jax.training import recorded_steps as recorded_steps, train as train

@@ -53,10 +53,10 @@ def check_number(name: str, value: Any, allowed: Range) -> Any:
         if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
             raise ValueError(f"{name} must be a real number, got an array of dtype {value.dtype.name}")
         return value
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
-        value = value if value.dtype.kind == "f" else value.astype(float)
-    elif isinstance(value, np.generic) and jnp.issubdtype(value.dtype, jnp.floating):  # bfloat16 is no np.floating
-        pass
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+        value = value.astype(float)
+    elif isinstance(value, (np.ndarray, np.generic)) and jnp.issubdtype(value.dtype, jnp.floating):
+        pass  # bfloat16 too, which is no np.floating
     elif isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
         value = float(value)
     else:
@@ -193,7 +193,7 @@ class Call:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self) or jax.tree.structure(self) != jax.tree.structure(other):
             return False
-        return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(self), jax.tree.leaves(other), strict=True))
+        return all(_equal(a, b) for a, b in zip(jax.tree.leaves(self), jax.tree.leaves(other), strict=True))
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -209,13 +209,21 @@ def _rebuild(cls: type[Call], factory: Callable[..., Any], values: dict[str, Any
     return cls._of(factory, values, static)
 
 
+def _is_key(value: Any) -> bool:
+    return isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if _is_key(a) and _is_key(b):
+        return a.dtype == b.dtype and _equal(jax.random.key_data(a), jax.random.key_data(b))
+    return not _is_key(a) and not _is_key(b) and np.array_equal(a, b)
+
+
 def _show(value: Any) -> str:
     """A value as it would be written in a call; an array that has no short form by its dtype and shape."""
     if isinstance(value, jax.core.Tracer) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim):
         return f"{value.dtype.name}{list(value.shape)}"
-    if isinstance(value, (np.generic, np.ndarray, jax.Array)) and not jax.dtypes.issubdtype(
-        value.dtype, jax.dtypes.prng_key
-    ):
+    if isinstance(value, (np.generic, np.ndarray, jax.Array)) and not _is_key(value):
         return repr(value.item())
     if isinstance(value, type) or (callable(value) and hasattr(value, "__name__") and not isinstance(value, Call)):
         return str(value.__name__)

@@ -44,7 +44,9 @@ def check_inexact(tree: chex.ArrayTree, what: str) -> None:
             )
 
 
-def check_match(tree: chex.ArrayTree, expected: chex.ArrayTree, what: str, whose: str) -> None:
+def check_match(
+    tree: chex.ArrayTree, expected: chex.ArrayTree, what: str, whose: str, magnitudes: bool = False
+) -> None:
     """Refuses a tree that differs from `expected` in structure or in a shape, or is complex where that is real.
 
     Args:
@@ -52,6 +54,7 @@ def check_match(tree: chex.ArrayTree, expected: chex.ArrayTree, what: str, whose
       expected: what it has to match; its dtypes only decide whether a leaf may be complex.
       what: what `tree` is, for the message ("updates").
       whose: what `expected` is, for the message ("the state's trace").
+      magnitudes: whether `expected` holds magnitudes, which are real for complex leaves too.
     """
     came = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
     due = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(expected)}
@@ -64,7 +67,7 @@ def check_match(tree: chex.ArrayTree, expected: chex.ArrayTree, what: str, whose
             raise ValueError(
                 f"{what}{path} must have shape {jnp.shape(leaf)} like {whose}, got {jnp.shape(came[path])}"
             )
-        if jnp.iscomplexobj(came[path]) and not jnp.iscomplexobj(leaf):
+        if not magnitudes and jnp.iscomplexobj(came[path]) and not jnp.iscomplexobj(leaf):
             raise ValueError(f"{what}{path} must be real like {whose}, got dtype {jnp.result_type(came[path]).name}")
     if (got := jax.tree.structure(tree)) != (structure := jax.tree.structure(expected)):
         raise ValueError(f"{what} must match {whose}: expected the structure {structure}, got {got}")

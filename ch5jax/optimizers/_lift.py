@@ -1,6 +1,7 @@
 """Any Optax factory, as a pytree of its hyperparameters."""
 
 import inspect
+import numbers
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -62,7 +63,7 @@ def lift(factory: Callable[..., optax.GradientTransformation], /, *args: Any, **
       *args: its arguments in order.
       **kwargs: its arguments by name. Numbers, arrays and pytrees of them, and schedules that are pytrees, are data.
         Flags, strings, None, dtypes, functions, and integers for a parameter annotated as `int` (a shape, a memory)
-        belong to the structure. Arguments that are not given keep the factory's defaults, and are no leaves.
+        or named `key` belong to the structure. Arguments that are not given keep the factory's defaults, and are no leaves.
 
     Returns:
       A `Transformation`. Its updates and its state keep the dtypes that they came with.
@@ -88,9 +89,10 @@ def lift(factory: Callable[..., optax.GradientTransformation], /, *args: Any, **
     values: dict[str, Any] = {"factory": factory}
     static = {"factory"}
     for name, value in arguments.items():
-        if is_static(value) or not _is_data(value) or (name in integral and isinstance(value, int)):
+        whole = isinstance(value, numbers.Integral)
+        if is_static(value) or not _is_data(value) or (whole and name in integral):
             static.add(name)
-        values[name] = check_number(name, value, ANY) if name not in static and isinstance(value, int) else value
+        values[name] = check_number(name, value, ANY) if whole and name not in static else value
     return Lifted._of(lift, values, frozenset(static))
 
 
@@ -118,15 +120,15 @@ def _is_data(value: Any) -> bool:
     """Whether every leaf is a number or an array of numbers: a mask of flags is structure."""
     leaves = jax.tree.leaves(value)
     return bool(leaves) and all(
-        isinstance(leaf, (int, float, np.ndarray, np.generic, jax.Array)) and jnp.result_type(leaf).kind != "b"
+        isinstance(leaf, (int, float, np.ndarray, np.generic, jax.Array)) and jnp.result_type(leaf) != bool
         for leaf in leaves
     )
 
 
 def _integral(factory: Callable[..., Any]) -> set[str]:
-    """The parameters that are annotated as whole numbers, and so shape the program instead of entering it."""
+    """The parameters that are annotated as whole numbers, and so shape the program instead of entering it; seeds too."""
     try:
         hints = typing.get_type_hints(factory)
     except (NameError, TypeError, AttributeError):
         hints = {}
-    return {name for name, hint in hints.items() if hint in (int, int | None)}
+    return {"key", *(name for name, hint in hints.items() if hint in (int, int | None))}

@@ -110,8 +110,12 @@ def defined_by_rule(
 
     def init(hyperparameters: dict[str, Any], params: optax.Params) -> Any:
         count = zero_count()
+
+        def start(name: str) -> jax.Array:
+            return scalar(name, at(hyperparameters[name], count), _trees.default_float())
+
         held = {
-            name: full_like(params, at(hyperparameters[initial], count) if initial else 0, real)
+            name: full_like(params, start(initial) if initial else 0, real)
             for name, (real, initial) in accumulators.items()
         }
         _trees.check_inexact(params, "params")
@@ -120,10 +124,13 @@ def defined_by_rule(
     def update(
         hyperparameters: dict[str, Any], updates: optax.Updates, state: Any, params: optax.Params | None, **_: Any
     ) -> tuple[optax.Updates, Any]:
-        if not accumulators and params is not None:
+        magnitudes = all(accumulator.real for accumulator in accumulators.values())
+        if magnitudes and params is not None:
             _trees.check_match(updates, params, "updates", "params")
         held = {name: getattr(state, name) for name in accumulators}
-        updates, *kept = apply_rule(rule, lambda dtype: scalars(hyperparameters, state.count, dtype), updates, **held)
+        updates, *kept = apply_rule(
+            rule, lambda dtype: scalars(hyperparameters, state.count, dtype), updates, magnitudes, **held
+        )
         return updates, state_type(optax.safe_increment(state.count), *kept)
 
     return defined_by(init, update)
@@ -167,6 +174,8 @@ def apply_rule(
     rule: Callable[..., tuple[jax.Array, ...]],
     coefficients: Callable[[Any], dict[str, jax.Array]],
     updates: optax.Updates,
+    magnitudes: bool = False,
+    /,
     **accumulators: optax.Updates,
 ) -> tuple[optax.Updates, ...]:
     """Applies a rule on arrays to every leaf: the update in its gradient's dtype, the accumulators in their own.
@@ -175,16 +184,16 @@ def apply_rule(
       rule: (g, *accumulators, **coefficients) -> (u, *accumulators), on arrays of one shape.
       coefficients: the rule's scalars in a given real dtype; called once for each dtype that occurs.
       updates: the gradients.
+      magnitudes: whether the first of the accumulators is real for complex gradients too.
       **accumulators: trees of the state by name, the first of which the gradients have to match.
 
     Raises:
       ValueError: if the gradients do not match, naming the path.
     """
     for name, tree in accumulators.items():
-        _trees.check_match(updates, tree, "updates", f"the state's {name}")
+        _trees.check_match(updates, tree, "updates", f"the state's {name}", magnitudes)
         break
-    else:
-        _trees.check_inexact(updates, "updates")
+    _trees.check_inexact(updates, "updates")
     cached: dict[Any, dict[str, jax.Array]] = {}
 
     def leaf(gradient: Any, *held: jax.Array) -> tuple[jax.Array, ...]:

@@ -1,0 +1,141 @@
+"""Training a network on a fixed data set by mini-batches: what `digits` and `table` share."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ch5jax.networks import Network
+from ch5jax.tasks._task import Task
+
+
+class Examples(NamedTuple):
+    """Part of a data set, on the host."""
+
+    inputs: np.ndarray  # shape (examples, features), float32
+    targets: np.ndarray  # shape (examples, outputs), float32: one-hot classes, or numbers to predict
+
+
+class Parts(NamedTuple):
+    """A data set, divided."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
+
+
+class TrainState(NamedTuple):
+    """What a supervised training carries from step to step."""
+
+    params: Any  # the network's parameters
+    opt_state: Any
+    order: jax.Array  # shape (examples,), int32: this epoch's order; shape (0,) where batches are drawn
+
+
+def split(inputs: np.ndarray, targets: np.ndarray, key: jax.Array) -> Parts:
+    """Divides a data set at random into 60 % for training, 20 % for validation and 20 % for the test."""
+    inputs, targets = np.asarray(inputs, np.float32), np.asarray(targets, np.float32)
+    validation, test = part_rows(len(inputs), key)[1:]
+    train = part_rows(len(inputs), key)[0]
+    return Parts(*(Examples(inputs[rows], targets[rows]) for rows in (train, validation, test)))
+
+
+def part_rows(examples: int, key: jax.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of the training, validation and test parts: disjoint, and all rows together."""
+    if examples < 5:
+        raise ValueError(f"a data set needs 5 examples at least, to have some in every part, got {examples}")
+    order = np.asarray(jax.random.permutation(key, examples))
+    held_out = examples // 5
+    return order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out]
+
+
+def supervised(
+    parts: Parts, network: Network, *, classify: bool, batch_size: int, initial_scale: Any, epochs: bool
+) -> Task:
+    """A task of training a network on divided data; see `digits` for what its arguments mean."""
+    examples = len(parts.train.inputs)
+    if not isinstance(batch_size, int) or not 1 <= batch_size <= examples:
+        raise ValueError(
+            f"batch_size must be an integer from 1 to the {examples} training examples, got {batch_size!r}"
+        )
+    batches = examples // batch_size
+    score = _classification if classify else _regression
+
+    def setting(hyperparameters: Any) -> tuple[optax.GradientTransformationExtraArgs, Any]:
+        if isinstance(hyperparameters, dict):
+            if unknown := hyperparameters.keys() - {"optimizer", "initial_scale"}:
+                raise ValueError(
+                    f"hyperparameters hold optimizer and initial_scale, got {', '.join(map(str, unknown))}"
+                )
+            if "optimizer" not in hyperparameters:
+                raise ValueError("hyperparameters must hold an optimizer, got only initial_scale")
+            optimizer, scale = hyperparameters["optimizer"], hyperparameters.get("initial_scale", initial_scale)
+        else:
+            optimizer, scale = hyperparameters, initial_scale
+        if not isinstance(optimizer, optax.GradientTransformation):
+            raise ValueError(
+                f"hyperparameters must be an optimizer, or a dict with optimizer and initial_scale, got {optimizer!r}"
+            )
+        return optax.with_extra_args_support(optimizer), scale
+
+    def init(key: jax.Array, hyperparameters: Any) -> TrainState:
+        optimizer, scale = setting(hyperparameters)
+        params = network.init(key, scale)
+        order = jnp.arange(examples if epochs else 0, dtype=jnp.int32)
+        return TrainState(params, optimizer.init(params), order)
+
+    def batch_loss(params: Any, rows: jax.Array, taps: Any) -> jax.Array:
+        outputs = network.apply(params, jnp.asarray(parts.train.inputs)[rows], taps)
+        return score(outputs, jnp.asarray(parts.train.targets)[rows])["loss"]
+
+    def drawn(key: jax.Array) -> jax.Array:
+        return jax.random.randint(key, (batch_size,), 0, examples)
+
+    def loss(key: jax.Array, hyperparameters: Any, params: Any, taps: Any = None) -> jax.Array:
+        del hyperparameters
+        return batch_loss(params, drawn(key), taps)
+
+    def step(
+        key: jax.Array, index: jax.Array, hyperparameters: Any, state: TrainState
+    ) -> tuple[TrainState, dict[str, Any]]:
+        optimizer, _ = setting(hyperparameters)
+        order = state.order
+        if epochs:
+            position = index % batches
+            order = jax.lax.cond(
+                position == 0, lambda: jax.random.permutation(key, examples).astype(jnp.int32), lambda: state.order
+            )
+            rows = jax.lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
+        else:
+            rows = drawn(key)
+        value, gradients = jax.value_and_grad(batch_loss)(state.params, rows, None)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, value=value)
+        return TrainState(optax.apply_updates(state.params, updates), opt_state, order), {"loss": value}
+
+    def evaluate(hyperparameters: Any, state: TrainState) -> dict[str, Any]:
+        del hyperparameters
+        metrics: dict[str, Any] = {}
+        for name, part in (("validation", parts.validation), ("test", parts.test)):
+            outputs = network.apply(state.params, jnp.asarray(part.inputs))
+            metrics |= {f"{name}_{k}": v for k, v in score(outputs, jnp.asarray(part.targets)).items()}
+        return metrics
+
+    objective = "validation_accuracy" if classify else "validation_loss"
+    return Task(init, step, evaluate, objective, classify, lambda state: state.params, loss)
+
+
+def _classification(logits: jax.Array, one_hot: jax.Array) -> dict[str, jax.Array]:
+    """Mean cross-entropy in nats, and the share of right answers."""
+    # a product with one-hot targets: picking by integer label makes the backward pass a scatter
+    cross_entropy = -jnp.mean(jnp.sum(one_hot * jax.nn.log_softmax(logits), axis=-1))
+    right = jnp.mean(jnp.argmax(logits, axis=-1) == jnp.argmax(one_hot, axis=-1), dtype=logits.dtype)
+    return {"loss": cross_entropy, "accuracy": right}
+
+
+def _regression(outputs: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
+    """Mean squared error, and the share of the targets' variance that is explained (R²)."""
+    error = jnp.mean((outputs - targets) ** 2)
+    spread = jnp.var(targets)
+    return {"loss": error, "r2": 1 - error / jnp.where(spread > 0, spread, 1)}

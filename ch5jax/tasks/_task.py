@@ -1,0 +1,45 @@
+"""A training as pure functions: all that a loop or a sweep knows of it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Task(NamedTuple):
+    """A training as pure functions. Everything else (loops, sweeps, verdicts) is made of these.
+
+    `hyperparameters` is any pytree; an optimizer in it is swept because it is a pytree. `index` is the loop's own count
+    of steps, from 0, an int32 scalar that is never batched, so that "every 100 steps" stays a branch under `vmap`. A
+    step's key is `fold_in(trial key, index)`.
+
+    Attributes:
+      init: (key, hyperparameters) -> state, any pytree of arrays.
+      step: (key, index, hyperparameters, state) -> (state, metrics), where metrics is a dict of scalars. The one called
+        "loss" decides whether a run has diverged.
+      evaluate: (hyperparameters, state) -> metrics, a dict of scalars.
+      objective: the metric of `evaluate` that selects.
+      maximize: whether more of it is better.
+      params: state -> parameters, for what looks at parameters.
+      loss: (key, hyperparameters, parameters, taps) -> scalar, for what differentiates; taps may be None.
+
+    Example:
+      >>> import ch5jax, jax, jax.numpy as jnp, optax
+      >>> def step(key, index, opt, state):
+      ...     w, opt_state = state
+      ...     loss, g = jax.value_and_grad(lambda w: (w - jax.random.normal(key)) ** 2)(w)
+      ...     updates, opt_state = opt.update(g, opt_state, w)
+      ...     return (optax.apply_updates(w, updates), opt_state), {"loss": loss}
+      >>> def init(key, opt):
+      ...     return jnp.ones(()), opt.init(jnp.ones(()))
+      >>> task = ch5jax.Task(init, step, evaluate=lambda opt, state: {"validation_loss": state[0] ** 2})
+      >>> state, metrics = ch5jax.train(task, ch5jax.sgd(0.1), jax.random.key(0), steps=100)
+      >>> metrics["loss"].shape
+      (100,)
+    """
+
+    init: Callable[[Any, Any], Any]
+    step: Callable[[Any, Any, Any, Any], tuple[Any, dict[str, Any]]]
+    evaluate: Callable[[Any, Any], dict[str, Any]]
+    objective: str = "validation_loss"
+    maximize: bool = False
+    params: Callable[[Any], Any] | None = None
+    loss: Callable[[Any, Any, Any, Any], Any] | None = None

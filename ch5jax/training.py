@@ -1,0 +1,121 @@
+"""The compiled loop: a task, its hyperparameters and a key in; the final state and metrics out."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ch5jax.tasks import Task
+
+# fold_in(key, i) is split(key)[i]: were the initial state drawn from the trial's key itself, its bits would be those of
+# the first steps. No index reaches the last uint32.
+_INIT = np.uint32(2**32 - 1)
+
+
+def init_key(key: jax.Array) -> jax.Array:
+    """The key that a trial's initial state is drawn with."""
+    return jax.random.fold_in(key, _INIT)
+
+
+def one_step(
+    task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, state: Any
+) -> tuple[Any, dict[str, Any]]:
+    """One step of a trial, with the key that belongs to its index."""
+    state, metrics = task.step(jax.random.fold_in(key, index), index, hyperparameters, state)
+    return state, {name: jnp.asarray(value) for name, value in metrics.items()}
+
+
+def recorded_steps(steps: int, every: int) -> np.ndarray:
+    """How many steps had been taken at each record: every, 2·every, …, and the last step in any case."""
+    return np.minimum(np.arange(every, steps + every, every), steps)
+
+
+@functools.partial(jax.jit, static_argnames=("task", "steps", "every", "evaluate_every"), donate_argnames=("state",))
+def train(
+    task: Task,
+    hyperparameters: Any,
+    key: jax.Array,
+    steps: int,
+    *,
+    every: int = 1,
+    evaluate_every: int | None = None,
+    state: Any = None,
+    start: jax.typing.ArrayLike = 0,
+) -> tuple[Any, dict[str, jax.Array]]:
+    """Trains: one compiled loop, in which batches are drawn on the device.
+
+    It composes: `jax.vmap(lambda opt: train(task, opt, key, 1000)[1]["validation_loss"])(opts)` is a sweep, and
+    `jax.grad` of the same is a hypergradient.
+
+    Args:
+      task: a `Task`; the program is compiled once for each task, number of steps and structure of hyperparameters.
+      hyperparameters: what the task takes; for the ready ones, an optimizer.
+      key: the trial's key. The initial state and every step draw from keys folded from it.
+      steps: how many steps, ≥ 1.
+      every: keep the metrics of every so many steps (and of the last).
+      evaluate_every: evaluate every so many steps, a multiple of `every`, and at the end; by default only at the end.
+      state: a state to go on from, instead of the task's initial one; its buffers are donated.
+      start: the index of the first step, for going on.
+
+    Returns:
+      The final state and the metrics: those of the step, each of shape (records,) in the order of
+      `recorded_steps(steps, every)`, and those of `evaluate`: scalars, or (evaluations,) with `evaluate_every`.
+
+    Raises:
+      ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, or `step` and
+        `evaluate` use the same name.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> task = ch5jax.tasks.digits()
+      >>> state, metrics = ch5jax.train(task, ch5jax.sgd(0.5), jax.random.key(0), steps=100, every=10)
+      >>> metrics["loss"].shape, metrics["test_accuracy"].shape
+      ((10,), ())
+    """
+    for name, value in (("steps", steps), ("every", every), ("evaluate_every", evaluate_every)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    if evaluate_every is not None and evaluate_every % every:
+        raise ValueError(f"evaluate_every must be a multiple of every = {every}, got {evaluate_every}")
+    if state is None:
+        state = task.init(init_key(key), hyperparameters)
+
+    def one(state: Any, index: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        return one_step(task, hyperparameters, key, index, state)
+
+    def record(state: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:
+        state, metrics = jax.lax.scan(one, state, first + jnp.arange(count, dtype=jnp.int32))
+        return state, jax.tree.map(lambda values: values[-1:], metrics)
+
+    def evaluated(state: Any, first: jax.Array, count: int) -> tuple[Any, tuple[dict[str, Any], dict[str, Any]]]:
+        state, metrics = _in_blocks(record, state, first, count, every)
+        evaluation = task.evaluate(hyperparameters, state)
+        return state, (metrics, jax.tree.map(lambda value: jnp.asarray(value)[None], evaluation))
+
+    first = jnp.asarray(start, jnp.int32)
+    state, (metrics, evaluation) = _in_blocks(evaluated, state, first, steps, evaluate_every or steps)
+    if evaluate_every is None:
+        evaluation = jax.tree.map(lambda value: value[0], evaluation)
+    if both := metrics.keys() & evaluation.keys():
+        raise ValueError(f"step and evaluate must name their metrics differently, both have {', '.join(sorted(both))}")
+    return state, metrics | evaluation
+
+
+def _in_blocks(body: Callable[..., Any], state: Any, first: jax.Array, count: int, size: int) -> tuple[Any, Any]:
+    """Runs `body(state, first index, length)` for `count` steps in blocks of `size`, the last one shorter if need be.
+
+    What it reports has a leading axis, and comes back joined along it.
+    """
+    whole, rest = divmod(count, size)
+    reports = []
+    if whole:
+        firsts = first + size * jnp.arange(whole, dtype=jnp.int32)
+        state, report = jax.lax.scan(lambda state, start: body(state, start, size), state, firsts)
+        reports.append(jax.tree.map(lambda values: values.reshape(-1, *values.shape[2:]), report))
+    if rest:
+        state, report = body(state, first + whole * size, rest)
+        reports.append(report)
+    return state, jax.tree.map(lambda *values: jnp.concatenate(values), *reports)
