@@ -22,5 +22,6 @@ from ch5jax.optimizers import (
     unstack as unstack,
 )
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
+from ch5jax.sweeps import SweepResult as SweepResult, sweep as sweep
 from ch5jax.tasks import Task as Task
 from ch5jax.training import recorded_steps as recorded_steps, train as train

@@ -1,0 +1,121 @@
+"""One group's compiled programs: a fixed number of trials on every device, trained a stretch of steps at a time."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from ch5jax.sweeps._groups import Group
+from ch5jax.training import init_key, one_step
+
+# A stretch reports every step's metrics, and the host keeps what was asked for: so a rerun that keeps all of them is
+# the same program, and gives the same bits. Longer stretches would hold more of them on the device at once.
+STRETCH = 1000
+
+
+class Programs(NamedTuple):
+    """Compiled for `width` trials on each device: all arguments but the key and the steps have them leading."""
+
+    init: Callable[..., Any]  # (hyperparameters, seeds, key) -> state
+    advance: Callable[..., Any]  # (hyperparameters, seeds, key, state, start, stop) -> (state, metrics a step)
+    evaluate: Callable[..., Any]  # (hyperparameters, state) -> (metrics, whether the parameters are finite)
+    sharding: NamedSharding
+    state: Any  # shapes and dtypes of the state of all trials
+
+
+def _functions(group: Group, stretch: int) -> tuple[Callable[..., Any], ...]:
+    """A trial's three functions."""
+    task = group.task
+
+    def init(hyperparameters: Any, seed: Any, key: jax.Array) -> Any:
+        return jax.tree.map(jnp.asarray, task.init(init_key(jax.random.fold_in(key, seed)), hyperparameters))
+
+    def advance(hyperparameters: Any, seed: Any, key: jax.Array, state: Any, start: Any, stop: Any) -> Any:
+        trial_key = jax.random.fold_in(key, seed)
+
+        def body(index: jax.Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
+            state, record = carried
+            state, metrics = one_step(task, hyperparameters, trial_key, index, state)
+            return state, jax.tree.map(lambda r, m: r.at[index - start].set(m), record, metrics)
+
+        shapes = jax.eval_shape(lambda *args: one_step(task, *args)[1], hyperparameters, trial_key, start, state)
+        record = jax.tree.map(lambda m: jnp.zeros((stretch, *m.shape), m.dtype), shapes)
+        return jax.lax.fori_loop(start, stop, body, (state, record))
+
+    def evaluate(hyperparameters: Any, state: Any) -> Any:
+        metrics = {name: jnp.asarray(value) for name, value in task.evaluate(hyperparameters, state).items()}
+        params = jax.tree.leaves(task.params(state)) if task.params else []
+        finite = [jnp.all(jnp.isfinite(p)) for p in params if jnp.issubdtype(p.dtype, jnp.inexact)]
+        return metrics, jnp.all(jnp.array(finite)) if finite else jnp.array(True)
+
+    return init, advance, evaluate
+
+
+def compile_programs(group: Group, key: jax.Array, width: int, stretch: int, devices: list[jax.Device]) -> Programs:
+    """Compiles a group's programs for `width` trials on each of the devices.
+
+    Plain `jit` with the trials sharded: XLA cuts the program into one for each device, of `width` trials, and a trial's
+    bits depend on that width but not on how many devices there are.
+    """
+    mesh = jax.make_mesh((len(devices),), ("trials",), axis_types=(AxisType.Auto,), devices=devices)
+    split, whole = NamedSharding(mesh, PartitionSpec("trials")), NamedSharding(mesh, PartitionSpec())
+    init, advance, evaluate = _functions(group, stretch)
+    hyperparameters, seeds = group.rows(np.zeros(width * len(devices), int))
+    step = jax.ShapeDtypeStruct((), jnp.int32)
+
+    batched_init = jax.vmap(init, (0, 0, None))
+    state = jax.eval_shape(batched_init, hyperparameters, seeds, key)
+    return Programs(
+        jax.jit(batched_init, in_shardings=(split, split, whole), out_shardings=split)
+        .lower(hyperparameters, seeds, key)
+        .compile(),
+        jax.jit(
+            jax.vmap(advance, (0, 0, None, 0, None, None)),
+            in_shardings=(split, split, whole, split, whole, whole),
+            out_shardings=split,
+            donate_argnums=3,
+        )
+        .lower(hyperparameters, seeds, key, state, step, step)
+        .compile(),
+        jax.jit(jax.vmap(evaluate), in_shardings=(split, split), out_shardings=split)
+        .lower(hyperparameters, state)
+        .compile(),
+        split,
+        state,
+    )
+
+
+class Fingerprint(NamedTuple):
+    """What a group's programs are, whatever the width and the devices."""
+
+    program: str  # a hash of the lowered program, its large constants left out
+    data: str  # a hash of those constants: the data that the task closes over
+    state_bytes: int  # of one trial
+
+
+def fingerprint(group: Group, key: jax.Array, stretch: int) -> Fingerprint:
+    """Lowers a whole trial once, without compiling it, and hashes what it is."""
+    init, advance, evaluate = _functions(group, stretch)
+
+    def trial(hyperparameters: Any, seed: Any, key: jax.Array, start: Any, stop: Any) -> Any:
+        state, metrics = advance(hyperparameters, seed, key, init(hyperparameters, seed, key), start, stop)
+        return metrics, evaluate(hyperparameters, state)
+
+    hyperparameters, seeds = jax.tree.map(lambda leaf: leaf[0], group.rows(np.zeros(1, int)))
+    step = jax.ShapeDtypeStruct((), jnp.int32)
+    text = jax.jit(trial).lower(hyperparameters, seeds, key, step, step).as_text()
+    data = hashlib.sha256()
+
+    def without(match: re.Match[str]) -> str:
+        data.update(match.group().encode())
+        return "dense<data>"
+
+    program = re.sub(r'dense<(?:"0x[0-9A-Fa-f]{128,}"|\[[^>]{256,}\])>', without, text)
+    state = jax.eval_shape(init, hyperparameters, seeds, key)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return Fingerprint(hashlib.sha256(program.encode()).hexdigest(), data.hexdigest(), size)

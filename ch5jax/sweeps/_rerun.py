@@ -1,0 +1,50 @@
+"""A sweep's trials again: what each was given, and the same bits on demand."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from ch5jax.sweeps._groups import Group
+from ch5jax.sweeps._plan import Plan
+from ch5jax.sweeps._programs import Programs
+from ch5jax.sweeps._result import Rerun, Trial
+
+
+def again(
+    groups: tuple[Group, ...], plan: Plan, compiled: list[Callable[[], Programs]]
+) -> tuple[Callable[[int], Trial], Callable[[int], Rerun]]:
+    """How a trial of the result is looked up, and done again."""
+
+    def find(number: int) -> tuple[int, int]:
+        for g, group in enumerate(groups):
+            if number < group.trials:
+                return g, number
+            number -= group.trials
+        raise IndexError(number)
+
+    def trial(number: int) -> Trial:
+        g, row = find(number)
+        hyperparameters, seed = groups[g].one(row)
+        return Trial(hyperparameters, jax.random.fold_in(plan.key, seed))
+
+    def rerun(number: int) -> Rerun:
+        """The same programs at the same width, every lane the same trial, every step's metrics kept."""
+        g, row = find(number)
+        programs = compiled[g]()
+        lanes = np.full(plan.width * len(plan.devices), row)
+        hyperparameters, seeds = jax.device_put(groups[g].rows(lanes), programs.sharding)
+        state = programs.init(hyperparameters, seeds, plan.key)
+        metrics, evaluations, begin = [], [], 0
+        for end in plan.stops:
+            state, record = programs.advance(hyperparameters, seeds, plan.key, state, np.int32(begin), np.int32(end))
+            metrics.append(jax.tree.map(lambda r, n=end - begin: np.asarray(r)[0, :n], record))
+            if end in plan.evaluated:
+                evaluations.append(
+                    jax.tree.map(lambda e: np.asarray(e)[:1], programs.evaluate(hyperparameters, state)[0])
+                )
+            begin = end
+        joined = [jax.tree.map(lambda *parts: np.concatenate(parts), *parts) for parts in (metrics, evaluations)]
+        return Rerun(jax.tree.map(lambda leaf: leaf[0], state), *joined)
+
+    return trial, rerun

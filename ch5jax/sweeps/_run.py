@@ -1,0 +1,152 @@
+"""Training what the store does not hold yet: chunk by chunk, a stretch of steps at a time."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ch5jax.sweeps._course import Course, from_host, to_host
+from ch5jax.sweeps._groups import Group
+from ch5jax.sweeps._plan import Plan, chunk_name, state_name
+from ch5jax.sweeps._programs import Programs
+from ch5jax.sweeps._store import Store
+
+SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
+
+
+class Progress(NamedTuple):
+    """How far a sweep is."""
+
+    group: str  # the group that is training
+    trials_done: int  # of the whole sweep, those found in the store included
+    trials: int
+    steps_done: int  # configuration-steps: one step of one trial
+    steps: int
+
+
+class Run:
+    """Trains what the store does not hold yet."""
+
+    def __init__(
+        self,
+        groups: tuple[Group, ...],
+        plan: Plan,
+        store: Store,
+        compiled: list[Callable[[], Programs]],
+        progress: Callable[[Progress], object] | None,
+    ):
+        self.groups, self.plan, self.store, self.compiled, self.progress = groups, plan, store, compiled, progress
+        names = store.names()
+        self.pending = [
+            [chunk for chunk in range(-(-group.trials // plan.width)) if chunk_name(g, chunk) not in names]
+            for g, group in enumerate(groups)
+        ]
+        waiting = sum(len(self._trials(g, chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
+        self.trials = sum(group.trials for group in groups)
+        self.trials_done = self.trials - waiting
+        self.steps_done = self.trials_done * plan.steps
+
+    def _trials(self, g: int, chunk: int) -> np.ndarray:
+        """The trials of a chunk, without padding."""
+        first = chunk * self.plan.width
+        return np.arange(first, min(first + self.plan.width, self.groups[g].trials))
+
+    def run(self) -> None:
+        """Group after group; the next one compiles while one trains."""
+        queue = [g for g, chunks in enumerate(self.pending) if chunks]
+        self._report(self.groups[queue[0] if queue else -1].name)
+        with ThreadPoolExecutor(1) as pool:
+            ready: Future[Programs] | None = pool.submit(self.compiled[queue[0]]) if queue else None
+            for g, following in zip(queue, [*queue[1:], None], strict=True):
+                programs = ready.result() if ready else self.compiled[g]()
+                ready = pool.submit(self.compiled[following]) if following is not None else None
+                for start, chunks in self._loads(g):
+                    self._train(g, programs, start, chunks)
+
+    def _loads(self, g: int) -> list[tuple[int, list[int]]]:
+        """The pending chunks of a group, as many at a time as there are devices, each lot from one step on."""
+        begun: dict[int, list[int]] = {}
+        names = self.store.names()
+        for chunk in self.pending[g]:
+            name = state_name(g, chunk)
+            start = int(self.store.read(name)["step"]) if name in names else 0
+            begun.setdefault(start, []).append(chunk)
+        size = len(self.plan.devices)
+        return [
+            (start, chunks[i : i + size])
+            for start, chunks in sorted(begun.items(), reverse=True)
+            for i in range(0, len(chunks), size)
+        ]
+
+    def _train(self, g: int, programs: Programs, start: int, chunks: list[int]) -> None:
+        """Trains a chunk on each device, from a step on to the end, and stores them."""
+        plan, group = self.plan, self.groups[g]
+        lots = [self._trials(g, chunk) for chunk in chunks]
+        padded = [np.resize(trials, plan.width) for trials in lots]
+        padded += [padded[-1]] * (len(plan.devices) - len(chunks))
+        hyperparameters, seeds = jax.device_put(group.rows(np.concatenate(padded)), programs.sharding)
+        held = [self.store.read(state_name(g, chunk)) if start else {} for chunk in chunks]
+        courses = [
+            Course(
+                plan.steps, plan.every, {k.removeprefix("course/"): v for k, v in h.items() if k.startswith("course/")}
+            )
+            for h in held
+        ]
+        state = self._restored(held, programs) if start else programs.init(hyperparameters, seeds, plan.key)
+        rows = [slice(i * plan.width, i * plan.width + len(trials)) for i, trials in enumerate(lots)]
+        live = sum(map(len, lots))
+        stored_at = time.monotonic()
+
+        def take(begin: int, end: int, record: Any, evaluation: Any) -> None:
+            record, evaluation = jax.device_get((record, evaluation))
+            for course, row in zip(courses, rows, strict=True):
+                course.add_metrics({name: values[row, : end - begin] for name, values in record.items()}, begin, end)
+                if evaluation is not None:
+                    metrics, finite = evaluation
+                    course.add_evaluation({name: values[row] for name, values in metrics.items()}, finite[row])
+            self.steps_done += live * (end - begin)
+            self._report(group.name)
+
+        waiting: tuple[Any, ...] | None = None
+        begin = start
+        for end in (stop for stop in plan.stops if stop > start):
+            state, record = programs.advance(hyperparameters, seeds, plan.key, state, np.int32(begin), np.int32(end))
+            evaluation = programs.evaluate(hyperparameters, state) if end in plan.evaluated else None
+            if waiting:  # taken in while the next stretch runs
+                take(*waiting)
+            waiting = (begin, end, record, evaluation)
+            begin = end
+            if end < plan.steps and time.monotonic() - stored_at > SECONDS_BETWEEN_STATES:
+                take(*waiting)
+                waiting = None
+                self._store_states(g, chunks, end, state, courses)
+                stored_at = time.monotonic()
+        if waiting:
+            take(*waiting)
+        for chunk, course in zip(chunks, courses, strict=True):
+            self.store.write(chunk_name(g, chunk), course.finished())
+            self.store.remove(state_name(g, chunk))
+        self.trials_done += live
+        self._report(group.name)
+
+    def _store_states(self, g: int, chunks: list[int], step: int, state: Any, courses: list[Course]) -> None:
+        leaves = to_host(state)
+        for i, (chunk, course) in enumerate(zip(chunks, courses, strict=True)):
+            rows = slice(i * self.plan.width, (i + 1) * self.plan.width)
+            arrays = {f"state/{n:06}": leaf[rows] for n, leaf in enumerate(leaves)}
+            arrays |= {f"course/{name}": array for name, array in course.arrays().items()}
+            self.store.write(state_name(g, chunk), {"step": np.array(step), **arrays})
+
+    def _restored(self, held: list[dict[str, np.ndarray]], programs: Programs) -> Any:
+        held = held + [held[-1]] * (len(self.plan.devices) - len(held))
+        names = sorted(name for name in held[0] if name.startswith("state/"))
+        leaves = [np.concatenate([h[name] for h in held]) for name in names]
+        return jax.device_put(from_host(leaves, programs.state), programs.sharding)
+
+    def _report(self, group: str) -> None:
+        if self.progress is not None:
+            done = Progress(group, self.trials_done, self.trials, self.steps_done, self.trials * self.plan.steps)
+            self.progress(done)
