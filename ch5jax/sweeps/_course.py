@@ -86,7 +86,7 @@ def _plain(leaf: Any) -> np.ndarray:
 
 
 def from_host(arrays: list[np.ndarray], like: Any) -> Any:
-    """The state again, of the structure and dtypes of `like`."""
+    """The state again, of the structure and dtypes of `like`, which is a state too."""
     leaves, structure = jax.tree.flatten(like)
     return structure.unflatten([_restored(array, leaf) for array, leaf in zip(arrays, leaves, strict=True)])
 

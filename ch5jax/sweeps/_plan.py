@@ -1,14 +1,13 @@
 """What every chunk of a sweep needs to know."""
 
-import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._programs import Programs, compile_programs
+from ch5jax.sweeps._programs import Fingerprint, Programs, compile_programs
 
 
 class Plan(NamedTuple):
@@ -28,12 +27,25 @@ class Plan(NamedTuple):
         return max(np.diff([0, *self.stops]))
 
 
-def compiler(group: Group, plan: Plan) -> Callable[[], Programs]:
-    """A function that compiles a group's programs when it is first called, and keeps them."""
+_KEPT: dict[tuple[Any, ...], Programs] = {}
+_MOST_KEPT = 32
 
-    @functools.cache
+
+def compiler(group: Group, mark: Fingerprint, plan: Plan) -> Callable[[], Programs]:
+    """A function that compiles a group's programs when it is first called.
+
+    They are kept for the next sweep in the same process: a finer grid around the best compiles nothing. What was
+    lowered is part of the key, so that a changed function, data set or setting of JAX's never meets an old program.
+    """
+    shapes = tuple((leaf.shape[1:], leaf.dtype) for leaf in jax.tree.leaves(group.hyperparameters))
+    kind = (mark, jax.tree.structure(group.hyperparameters), shapes, plan.width, plan.stretch, plan.devices)
+
     def programs() -> Programs:
-        return compile_programs(group, plan.key, plan.width, plan.stretch, list(plan.devices))
+        if kind not in _KEPT:
+            while len(_KEPT) >= _MOST_KEPT:
+                del _KEPT[next(iter(_KEPT))]
+            _KEPT[kind] = compile_programs(group, plan.key, plan.width, plan.stretch, list(plan.devices))
+        return _KEPT[kind]
 
     return programs
 

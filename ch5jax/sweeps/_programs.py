@@ -25,7 +25,6 @@ class Programs(NamedTuple):
     advance: Callable[..., Any]  # (hyperparameters, seeds, key, state, start, stop) -> (state, metrics a step)
     evaluate: Callable[..., Any]  # (hyperparameters, state) -> (metrics, whether the parameters are finite)
     sharding: NamedSharding
-    state: Any  # shapes and dtypes of the state of all trials
 
 
 def _functions(group: Group, stretch: int) -> tuple[Callable[..., Any], ...]:
@@ -86,7 +85,6 @@ def compile_programs(group: Group, key: jax.Array, width: int, stretch: int, dev
         .lower(hyperparameters, state)
         .compile(),
         split,
-        state,
     )
 
 

@@ -1,5 +1,6 @@
 """Training what the store does not hold yet: chunk by chunk, a stretch of steps at a time."""
 
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,7 +61,7 @@ class Run:
         self._report(self.groups[queue[0] if queue else -1].name)
         with ThreadPoolExecutor(1) as pool:
             ready: Future[Programs] | None = pool.submit(self.compiled[queue[0]]) if queue else None
-            for g, following in zip(queue, [*queue[1:], None], strict=True):
+            for g, following in itertools.zip_longest(queue, queue[1:]):
                 programs = ready.result() if ready else self.compiled[g]()
                 ready = pool.submit(self.compiled[following]) if following is not None else None
                 for start, chunks in self._loads(g):
@@ -95,7 +96,9 @@ class Run:
             )
             for h in held
         ]
-        state = self._restored(held, programs) if start else programs.init(hyperparameters, seeds, plan.key)
+        state = programs.init(hyperparameters, seeds, plan.key)
+        if start:
+            state = self._restored(held, programs, state)
         rows = [slice(i * plan.width, i * plan.width + len(trials)) for i, trials in enumerate(lots)]
         live = sum(map(len, lots))
         stored_at = time.monotonic()
@@ -140,11 +143,11 @@ class Run:
             arrays |= {f"course/{name}": array for name, array in course.arrays().items()}
             self.store.write(state_name(g, chunk), {"step": np.array(step), **arrays})
 
-    def _restored(self, held: list[dict[str, np.ndarray]], programs: Programs) -> Any:
+    def _restored(self, held: list[dict[str, np.ndarray]], programs: Programs, like: Any) -> Any:
         held = held + [held[-1]] * (len(self.plan.devices) - len(held))
         names = sorted(name for name in held[0] if name.startswith("state/"))
         leaves = [np.concatenate([h[name] for h in held]) for name in names]
-        return jax.device_put(from_host(leaves, programs.state), programs.sharding)
+        return jax.device_put(from_host(leaves, like), programs.sharding)
 
     def _report(self, group: str) -> None:
         if self.progress is not None:

@@ -91,9 +91,9 @@ class Folder:
         """
         file = self.path / f"{name}.npz"
         try:
-            with np.load(file, allow_pickle=False) as content:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as content:
                 arrays = dict(content)
-        except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
             raise StoreError(f"{file} is damaged ({error}); delete it, and its chunk will be trained again") from None
         if str(arrays.pop("digest", "")) != _digest(arrays):
             raise StoreError(

@@ -90,22 +90,22 @@ def sweep(
     ends = {*range(evaluate_every or steps, steps, evaluate_every or steps), steps}
     stops = tuple(sorted({*ends, *range(STRETCH, steps, STRETCH)}))
     plan = Plan(key, steps, every or max(1, steps // 100), stops, frozenset(ends), width or 1, devices)
-    prints = [fingerprint(group, key, plan.stretch) for group in groups]
+    marks = [fingerprint(group, key, plan.stretch) for group in groups]
     if width is None:
         width = read_width(store) or choose_width(
-            max(p.state_bytes for p in prints), max(group.trials for group in groups), devices
+            max(mark.state_bytes for mark in marks), max(group.trials for group in groups), devices
         )
     plan = plan._replace(width=width)
-    manifest = _manifest(groups, prints, plan, evaluate_every)
+    manifest = _manifest(groups, marks, plan, evaluate_every)
     kept: Store = Memory() if store is None else Folder(store, manifest)
-    compiled = [compiler(group, plan) for group in groups]
+    compiled = [compiler(group, mark, plan) for group, mark in zip(groups, marks, strict=True)]
     Run(groups, plan, kept, compiled, progress).run()
     trial, rerun = again(groups, plan, compiled)
     return assemble(groups, plan, kept, trial, rerun)
 
 
 def _manifest(
-    groups: tuple[Group, ...], prints: list[Fingerprint], plan: Plan, evaluate_every: int | None
+    groups: tuple[Group, ...], marks: list[Fingerprint], plan: Plan, evaluate_every: int | None
 ) -> dict[str, Any]:
     """All that the sweep is: what differs from it is another sweep."""
     return {
@@ -121,12 +121,12 @@ def _manifest(
                 "name": group.name,
                 "settings": group.settings,
                 "hyperparameters": group.digest(),
-                "program": p.program,
-                "data": p.data,
+                "program": mark.program,
+                "data": mark.data,
                 "objective": group.task.objective,
                 "maximize": group.task.maximize,
             }
-            for group, p in zip(groups, prints, strict=True)
+            for group, mark in zip(groups, marks, strict=True)
         ],
         "versions": {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__},
         "device": f"{plan.devices[0].platform} {plan.devices[0].device_kind}",

@@ -1,0 +1,10 @@
+"""Runs every benchmark in a process of its own: `python -m benchmarks [name ...]`."""
+
+import subprocess
+import sys
+
+NAMES = ("updates", "sweep_speed")
+
+for name in sys.argv[1:] or NAMES:
+    print(f"\n== {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

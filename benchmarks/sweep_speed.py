@@ -1,0 +1,205 @@
+"""Configuration-steps a second of a sweep on the digits: ours, a Python loop, PyTorch, one big vmap, and the limit."""
+
+import functools
+import itertools
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+from sklearn.datasets import load_digits
+
+import ch5jax
+from benchmarks.timing import alternate, median, ratio, save, table
+from ch5jax.sweeps._groups import make_groups
+from ch5jax.sweeps._programs import compile_programs, fingerprint
+from ch5jax.sweeps._width import choose_width
+
+BATCH = 64
+STEPS = 100  # of every configuration in one turn of ours
+ROUNDS = 7
+WIDTHS = {(32,): (16, 32, 64, 128, 256), (128, 128): (2, 4, 8, 16, 32, 64)}
+RATE = 1e-3
+
+
+def products(hidden: tuple[int, ...]) -> float:
+    """Floating-point operations of one step's products: one forward, and two backward but for the first layer."""
+    widths = (64, *hidden, 10)
+    pairs = list(itertools.pairwise(widths))
+    return 2 * BATCH * (3 * sum(a * b for a, b in pairs) - pairs[0][0] * pairs[0][1])
+
+
+class Ours:
+    """The sweep's own program at a width."""
+
+    def __init__(self, hidden: tuple[int, ...], width: int | None):
+        rates = np.geomspace(1e-4, 1e-1, 4096)
+        task = ch5jax.tasks.digits(hidden=hidden, batch_size=BATCH)
+        (group,) = make_groups(task, ch5jax.grid(ch5jax.adam, learning_rate=rates), 1)
+        key, devices = jax.random.key(0), jax.devices()
+        self.chosen = choose_width(fingerprint(group, key, STEPS).state_bytes, group.trials, devices)
+        self.width = width or self.chosen
+        begin = time.perf_counter()
+        self.programs = compile_programs(group, key, self.width, STEPS, devices)
+        self.compile_seconds = time.perf_counter() - begin
+        self.configurations = self.width * len(devices)
+        rows = group.rows(np.arange(self.configurations))
+        self.hyperparameters, self.seeds = jax.device_put(rows, self.programs.sharding)
+        self.key = key
+        self.state = self.programs.init(self.hyperparameters, self.seeds, key)
+
+    @property
+    def work(self) -> int:
+        return self.configurations * STEPS
+
+    def __call__(self) -> None:
+        self.state, metrics = self.programs.advance(
+            self.hyperparameters, self.seeds, self.key, self.state, np.int32(0), np.int32(STEPS)
+        )
+        np.asarray(metrics["loss"])
+
+
+class Everything:
+    """One jitted vmap over all configurations and a scan over the steps, on one device."""
+
+    work = 1024 * STEPS
+
+    def __init__(self, hidden: tuple[int, ...]):
+        task = ch5jax.tasks.digits(hidden=hidden, batch_size=BATCH)
+        self.opts = jax.tree.map(jnp.asarray, ch5jax.grid(ch5jax.adam, learning_rate=np.geomspace(1e-4, 1e-1, 1024)))
+        run = jax.jit(jax.vmap(lambda opt: ch5jax.train(task, opt, jax.random.key(0), STEPS)[1]["loss"][-1]))
+        begin = time.perf_counter()
+        self.run = run.lower(self.opts).compile()
+        self.compile_seconds = time.perf_counter() - begin
+
+    def __call__(self) -> None:
+        jax.block_until_ready(self.run(self.opts))
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    data = load_digits()
+    return (data.data[:1079] / 16).astype(np.float32), data.target[:1079]
+
+
+class PythonLoop:
+    """What people write: a jitted Optax step, called from Python, batches drawn by NumPy."""
+
+    work = 300
+
+    def __init__(self, hidden: tuple[int, ...]):
+        self.inputs, self.targets = digits()
+        network, opt = ch5jax.networks.mlp((64, *hidden, 10)), optax.adam(RATE)
+
+        @functools.partial(jax.jit, donate_argnums=(0, 1))
+        def step(params: Any, state: Any, x: jax.Array, y: jax.Array) -> Any:
+            def loss(params: Any) -> jax.Array:
+                return optax.softmax_cross_entropy_with_integer_labels(network.apply(params, x), y).mean()
+
+            value, gradients = jax.value_and_grad(loss)(params)
+            updates, state = opt.update(gradients, state, params)
+            return optax.apply_updates(params, updates), state, value
+
+        self.params = network.init(jax.random.key(0))
+        self.state = opt.init(self.params)
+        begin = time.perf_counter()
+        self.step = step.lower(self.params, self.state, self.inputs[:BATCH], self.targets[:BATCH]).compile()
+        self.compile_seconds = time.perf_counter() - begin
+        self.generator = np.random.default_rng(0)
+
+    def __call__(self) -> None:
+        for _ in range(self.work):
+            rows = self.generator.integers(0, len(self.inputs), BATCH)
+            self.params, self.state, value = self.step(self.params, self.state, self.inputs[rows], self.targets[rows])
+        value.block_until_ready()
+
+
+class TorchLoop:
+    """The same in PyTorch."""
+
+    work = 300
+    compile_seconds = 0.0
+
+    def __init__(self, hidden: tuple[int, ...]):
+        inputs, targets = digits()
+        self.inputs, self.targets = torch.tensor(inputs), torch.tensor(targets)
+        widths = (64, *hidden, 10)
+        layers: list[torch.nn.Module] = []
+        for a, b in itertools.pairwise(widths):
+            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+        self.model = torch.nn.Sequential(*layers[:-1])
+        self.opt = torch.optim.Adam(self.model.parameters(), lr=RATE)
+
+    def __call__(self) -> None:
+        for _ in range(self.work):
+            rows = torch.randint(0, len(self.inputs), (BATCH,))
+            loss = torch.nn.functional.cross_entropy(self.model(self.inputs[rows]), self.targets[rows])
+            self.opt.zero_grad()
+            loss.backward()
+            self.opt.step()
+
+
+class MatrixProduct:
+    """The machine's limit: large square products, all cores."""
+
+    size = 2048
+
+    def __init__(self) -> None:
+        self.a = jnp.ones((self.size, self.size))
+        self.product = jax.jit(jnp.matmul)
+
+    def __call__(self) -> None:
+        jax.block_until_ready(self.product(self.a, self.a))
+
+
+def measure(hidden: tuple[int, ...]) -> list[dict[str, object]]:
+    ours = Ours(hidden, None)
+    contestants: dict[str, Any] = {f"ch5jax, W = {ours.width} (chosen)": ours}
+    contestants |= {f"ch5jax, W = {w}": Ours(hidden, w) for w in WIDTHS[hidden] if w != ours.width}
+    contestants |= {"Python loop, jitted Optax step": PythonLoop(hidden), "PyTorch loop": TorchLoop(hidden)}
+    contestants["one vmap of 1,024"] = Everything(hidden)
+    limit = MatrixProduct()
+    runs: dict[str, Callable[[], object]] = {**contestants, "product": limit}
+    seconds = alternate(runs, ROUNDS, flush=False)
+    flops = 2 * limit.size**3 / median(seconds["product"])
+    chosen = next(iter(contestants))
+    rows: list[dict[str, object]] = []
+    for name, run in contestants.items():
+        each = [s / run.work for s in seconds[name]]
+        rows.append(
+            {
+                "network": "-".join(map(str, (64, *hidden, 10))),
+                "how": name,
+                "µs a configuration-step": 1e6 * median(each),
+                "× ours": ratio(each, [s / ours.work for s in seconds[chosen]]),
+                "of the product limit": products(hidden) / median(each) / flops,
+                "compile, s": run.compile_seconds,
+            }
+        )
+    row = {"network": rows[0]["network"], "how": f"limit: products alone at {flops / 1e9:.0f} GFLOP/s"}
+    rows.append(
+        {
+            **row,
+            "µs a configuration-step": 1e6 * products(hidden) / flops,
+            "× ours": "",
+            "of the product limit": 1.0,
+            "compile, s": "",
+        }
+    )
+    return rows
+
+
+def main() -> None:
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    torch.set_num_threads(1)  # faster than two at this size
+    rows = [row for hidden in WIDTHS for row in measure(hidden)]
+    save("sweep_speed", {"rows": rows})
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Timing contestants against each other in one run: in turns, in rotating order, with a flushed cache."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+_FLUSH = np.zeros(64 << 20, np.uint8)
+
+
+def flush_cache() -> None:
+    """Writes 64 MiB, more than the caches hold."""
+    _FLUSH.__iadd__(1)
+
+
+def alternate(contestants: dict[str, Callable[[], object]], rounds: int, flush: bool = True) -> dict[str, list[float]]:
+    """Seconds of every contestant in every round; each round begins with another one, after one uncounted round.
+
+    Runs that follow each other in a fixed order were seen to differ by a quarter, by what the one before left in the
+    cache.
+    """
+    names = list(contestants)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds + 1):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            if flush:
+                flush_cache()
+            begin = time.perf_counter()
+            contestants[name]()
+            if turn:
+                seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def ratio(numerator: list[float], denominator: list[float]) -> float:
+    """The median of the ratios round by round, which a machine that drifts changes least."""
+    return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    packages = {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy", "torch")}
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    device = f"{jax.devices()[0].platform} {jax.devices()[0].device_kind}"
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "device": device,
+        "python": platform.python_version(),
+        **packages,
+    }
+
+
+def save(name: str, content: dict[str, object]) -> None:
+    """Writes a benchmark's figures as JSON."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **content}, indent=1) + "\n")
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Rows as a Markdown table."""
+    head = list(rows[0])
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        cells = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values())
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""What a sweep takes for settings, groups, seeds and keys."""
+
+import jax
+import numpy as np
+import pytest
+
+import ch5jax
+from ch5jax.sweeps._groups import make_groups
+from tests.sweeps.small import TASK, run
+
+SGD = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2, 0.3])
+ADAM = ch5jax.grid(ch5jax.adam, learning_rate=[0.1, 0.2])
+
+
+def names(task, hyperparameters):
+    return [(group.name, group.settings) for group in make_groups(task, hyperparameters, 1)]
+
+
+def test_a_batch_of_optimizers_is_a_group_of_its_kinds_name():
+    assert names(TASK, SGD) == [("sgd", 3)]
+
+
+def test_a_dict_of_optimizers_is_a_dict_of_groups():
+    assert names(TASK, {"slow": SGD, "fast": ADAM}) == [("slow", 3), ("fast", 2)]
+
+
+def test_a_dict_of_dicts_is_a_dict_of_groups():
+    assert names(TASK, {"a": {"optimizer": SGD}, "b": {"optimizer": ADAM}}) == [("a", 3), ("b", 2)]
+
+
+def test_a_dict_with_an_array_is_one_batch():
+    assert names(TASK, {"optimizer": SGD, "initial_scale": np.ones(3)}) == [("trials", 3)]
+
+
+def test_tasks_by_name_share_a_batch_or_have_their_own():
+    tasks = {"narrow": TASK, "wide": ch5jax.tasks.digits(hidden=(9,))}
+    assert names(tasks, SGD) == [("narrow", 3), ("wide", 3)]
+    assert names(tasks, {"narrow": SGD, "wide": ADAM}) == [("narrow", 3), ("wide", 2)]
+
+
+def test_columns_are_named_by_the_path_and_hold_what_was_given():
+    (group,) = make_groups(TASK, {"optimizer": SGD, "initial_scale": np.array([[1, 2], [3, 4], [5, 6.0]])}, 2)
+    columns = group.columns()
+    assert columns["optimizer.learning_rate"].tolist() == [0.1, 0.1, 0.2, 0.2, 0.3, 0.3]
+    assert columns["initial_scale[1]"].tolist() == [2, 2, 4, 4, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hyperparameters": ch5jax.sgd(0.1)}, "must have the batch as its leading axis, got a scalar"),
+        ({"hyperparameters": {"optimizer": SGD, "initial_scale": np.ones(2)}}, "must have the same leading axis"),
+        ({"hyperparameters": SGD, "task": {"a": TASK, "b": 3}}, "task must be a ch5jax.Task"),
+        ({"hyperparameters": {"a": SGD}, "task": {"b": TASK}}, "must have the same names"),
+        ({"seeds": 0}, "seeds must be how many"),
+        ({"seeds": [1, 1]}, "seeds must be distinct"),
+        ({"seeds": [-1]}, "seeds must be how many"),
+        ({"seeds": [0.5]}, "seeds must be how many"),
+        ({"steps": 0}, "steps must be a positive integer"),
+        ({"steps": 2.5}, "steps must be a positive integer"),
+        ({"width": 0}, "width must be a positive integer"),
+        ({"every": -1}, "every must be a positive integer"),
+        ({"evaluate_every": 0}, "evaluate_every must be a positive integer"),
+        ({"key": 3}, "key must be one key"),
+        ({"key": jax.random.split(jax.random.key(0))}, "key must be one key"),
+    ],
+)
+def test_what_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        run(**{"hyperparameters": SGD, **changes})
+
+
+def test_a_raw_key_serves():
+    typed, raw = (
+        run(SGD, key=key, seeds=1, steps=4, evaluate_every=None) for key in (jax.random.key(3), jax.random.PRNGKey(3))
+    )
+    np.testing.assert_array_equal(typed.columns["loss"], raw.columns["loss"])

@@ -1,0 +1,101 @@
+"""The table, the curves and the ranking, against an independent look at the same numbers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ch5jax
+from tests.sweeps.small import RATES, run
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run()
+
+
+def test_a_row_a_trial_and_every_column_of_one_length(result):
+    assert len(result) == 2 * 7 * 2
+    assert {len(column) for column in result.columns.values()} == {28}
+    assert result.columns["trial"].tolist() == list(range(28))
+    assert result.columns["seed"].tolist() == [0, 1] * 14
+    np.testing.assert_array_equal(result.columns["learning_rate"][:14], np.repeat(RATES, 2))
+    assert np.isnan(result.columns["b1"][:14]).all()
+    assert (result.columns["b1"][14:] == 0.9).all()
+    assert result.hyperparameters["sgd"] == ("learning_rate",)
+
+
+def test_curves_are_at_the_spacing_that_was_asked_for(result):
+    for curves in result.curves.values():
+        assert curves.steps.tolist() == [4, 8, 12, 16, 20, 24, 28, 30]
+        assert curves.evaluated_at.tolist() == [10, 20, 30]
+        assert curves.metrics["loss"].shape == (14, 8)
+        assert curves.evaluations["test_accuracy"].shape == (14, 3)
+
+
+def test_final_and_best_agree_with_the_curves(result):
+    accuracy = np.concatenate([curves.evaluations["validation_accuracy"] for curves in result.curves.values()])
+    np.testing.assert_array_equal(result.columns["validation_accuracy"], accuracy[:, -1])
+    np.testing.assert_array_equal(result.columns["best_validation_accuracy"], accuracy.max(axis=1))
+    np.testing.assert_array_equal(result.columns["best_step"], 10 * (1 + accuracy.argmax(axis=1)))
+
+
+def test_the_ranking_is_by_the_objective(result):
+    assert (np.diff(result.columns["validation_accuracy"][result.ranking()]) <= 0).all()
+
+
+def test_the_table_is_a_data_frame(result):
+    table = result.table()
+    assert list(table) == list(result.columns)
+    assert table.loc[table.group == "adam", "seed"].tolist() == [0, 1] * 7
+
+
+@pytest.mark.parametrize("number", [-1, 28])
+def test_a_trial_that_there_is_not(result, number):
+    for look in (result.trial, result.rerun):
+        with pytest.raises(ValueError, match="trial must be from 0 to 27"):
+            look(number)
+
+
+def descent(curvature, name="loss"):
+    """A user's own task: gradient descent on c w² / 2 with a key in its state, and half-precision weights."""
+
+    def init(key, opt):
+        w = jnp.ones(2, jnp.bfloat16)
+        return {"w": w, "opt": opt["optimizer"].init(w), "key": key}
+
+    def step(key, index, opt, state):
+        loss, g = jax.value_and_grad(lambda w: jnp.sum(opt["curvature"] * w**2).astype(jnp.float32) / 2)(state["w"])
+        updates, opt_state = opt["optimizer"].update(g, state["opt"], state["w"])
+        return {"w": (state["w"] + updates).astype(jnp.bfloat16), "opt": opt_state, "key": key}, {name: loss}
+
+    def evaluate(opt, state):
+        return {"distance": jnp.sum(jnp.abs(state["w"]).astype(jnp.float32))}
+
+    return ch5jax.Task(init, step, evaluate, objective="distance")
+
+
+def test_a_users_own_task_with_other_names_and_states(tmp_path):
+    settings = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1.0, 30.0]), "curvature": np.array([1.0] * 3)}
+    result = ch5jax.sweep(descent(1.0), settings, steps=150, key=jax.random.key(0), every=50, store=tmp_path)
+    assert result.columns["distance"][1] == 0  # one step of rate 1 on curvature 1 is at the minimum
+    assert result.columns["diverged_at"].tolist() == [-1, -1, 3]  # 29⁶ > 10⁶ > 29⁴
+    assert result.ranking().tolist() == [1, 0, 2]
+    assert result.columns["curvature"].tolist() == [1.0, 1.0, 1.0]
+    assert not result.maximize
+
+
+def test_a_metric_of_another_name_shows_divergence_too():
+    settings = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 30.0]), "curvature": np.ones(2)}
+    result = ch5jax.sweep(descent(1.0, "energy"), settings, steps=20, key=jax.random.key(0))
+    assert result.columns["diverged_at"].tolist() == [-1, 3]
+
+
+def test_hyperparameters_that_share_a_metrics_name_are_told_apart():
+    def step(key, index, hyperparameters, state):
+        return state, {"loss": hyperparameters["loss"] * 2}
+
+    task = ch5jax.Task(lambda key, h: jnp.zeros(()), step, lambda h, state: {"validation_loss": state})
+    result = ch5jax.sweep(task, {"loss": np.array([1.0, 2.0])}, steps=2, key=jax.random.key(0))
+    assert result.columns["hyperparameter loss"].tolist() == [1, 2]
+    assert result.columns["loss"].tolist() == [2, 4]
