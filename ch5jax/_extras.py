@@ -18,7 +18,7 @@ def require(module: str, extra: str, what: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name):
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ImportError(
             f'{what} needs {error.name}, which is not installed: pip install "ch5jax[{extra}]"', name=error.name

@@ -14,8 +14,8 @@ def accumulator_dtype(dtype: Any) -> np.dtype:
     Two bytes do not hold a slow average: in bfloat16 a second moment with b2 = 0.999 stands still at a
     third of its limit, because the last bit is worth more than the step.
     """
-    dtype = jnp.dtype(dtype)
-    return dtype if jnp.issubdtype(dtype, jnp.complexfloating) else jnp.promote_types(dtype, jnp.float32)
+    dtype = jnp.dtype(dtype)  # not promote_types, which refuses under jax_numpy_dtype_promotion="strict"
+    return dtype if jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
 def real_dtype(dtype: Any) -> np.dtype:
@@ -93,3 +93,10 @@ def leading_axis(tree: chex.ArrayTree, what: str) -> int:
         found = ", ".join(f"{size} at {path or 'the root'}" for size, path in sizes.items()) or "no leaves"
         raise ValueError(f"every leaf of {what} must have the same leading axis, got {found}")
     return next(iter(sizes))
+
+
+def check_positive(**numbers: Any) -> None:
+    """Refuses what is no positive integer; None passes, for an argument that may be left out."""
+    for name, value in numbers.items():
+        if value is not None and (not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1):
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")

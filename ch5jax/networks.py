@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ch5jax import _trees
 
@@ -48,7 +49,8 @@ def mlp(
         the pre-activations, one array (or a scalar) a layer: the gradient with respect to them is ∂L/∂z at that layer.
 
     Raises:
-      ValueError: if there are fewer than two widths, or one is not positive; in `apply`, if x has another width.
+      ValueError: if there are fewer than two widths, or one is not positive; in `apply`, if x has another width or
+        params another number of layers.
 
     Example:
       >>> import ch5jax, jax
@@ -58,9 +60,9 @@ def mlp(
       (5, 10)
     """
     widths = tuple(widths)
-    if len(widths) < 2 or any(not isinstance(width, int) or width < 1 for width in widths):
+    if len(widths) < 2 or any(not isinstance(width, int | np.integer) or width < 1 for width in widths):
         raise ValueError(f"widths must be two or more positive integers, inputs first and outputs last, got {widths}")
-    depth = len(widths) - 1
+    widths, depth = tuple(map(int, widths)), len(widths) - 1
 
     def init(key: jax.Array, scale: jax.typing.ArrayLike = 1.0) -> tuple[Layer, ...]:
         dtype = _trees.default_float()
@@ -74,8 +76,11 @@ def mlp(
     def apply(params: Sequence[Layer], x: jax.Array, taps: Sequence[jax.Array] | None = None) -> jax.Array:
         if jnp.ndim(x) < 1 or jnp.shape(x)[-1] != widths[0]:
             raise ValueError(f"x must have shape (..., {widths[0]}), got {jnp.shape(x)}")
+        if len(params) != depth:
+            raise ValueError(f"params must hold {depth} layers, got {len(params)}")
         for i, (kernel, bias) in enumerate(params):
-            x = x @ kernel + bias
+            x = x @ kernel
+            x = x + jnp.broadcast_to(bias, x.shape)  # said outright, for those who have JAX refuse rank promotion
             if taps is not None:
                 x = x + taps[i]
             if i < depth - 1:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ch5jax import _trees
 from ch5jax.tasks import Task
 
 # fold_in(key, i) is split(key)[i]: were the initial state drawn from the trial's key itself, its bits would be those of
@@ -29,7 +30,24 @@ def one_step(
 
 
 def recorded_steps(steps: int, every: int) -> np.ndarray:
-    """How many steps had been taken at each record: every, 2·every, …, and the last step in any case."""
+    """How many steps had been taken at each record of `train`: every, 2·every, …, and the last in any case.
+
+    Args:
+      steps: how many steps there were, ≥ 1.
+      every: the spacing, ≥ 1.
+
+    Returns:
+      Increasing integers, shape (records,): the horizontal axis of a learning curve.
+
+    Raises:
+      ValueError: if one of them is not positive.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.recorded_steps(10, every=4).tolist()
+      [4, 8, 10]
+    """
+    _trees.check_positive(steps=steps, every=every)
     return np.minimum(np.arange(every, steps + every, every), steps)
 
 
@@ -65,8 +83,8 @@ def train(
       `recorded_steps(steps, every)`, and those of `evaluate`: scalars, or (evaluations,) with `evaluate_every`.
 
     Raises:
-      ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, or `step` and
-        `evaluate` use the same name.
+      ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, `step` and
+        `evaluate` use the same name, or the state given is not such as the task's initial one.
 
     Example:
       >>> import ch5jax, jax
@@ -75,13 +93,15 @@ def train(
       >>> metrics["loss"].shape, metrics["test_accuracy"].shape
       ((10,), ())
     """
-    for name, value in (("steps", steps), ("every", every), ("evaluate_every", evaluate_every)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every)
     if evaluate_every is not None and evaluate_every % every:
         raise ValueError(f"evaluate_every must be a multiple of every = {every}, got {evaluate_every}")
+    steps, every = int(steps), int(every)  # NumPy's integers are no weak types
     if state is None:
         state = task.init(init_key(key), hyperparameters)
+    else:
+        due = jax.eval_shape(task.init, key, hyperparameters)
+        _trees.check_match(state, due, "state", "the task's initial state under these hyperparameters")
 
     def one(state: Any, index: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         return one_step(task, hyperparameters, key, index, state)
@@ -96,7 +116,7 @@ def train(
         return state, (metrics, jax.tree.map(lambda value: jnp.asarray(value)[None], evaluation))
 
     first = jnp.asarray(start, jnp.int32)
-    state, (metrics, evaluation) = _in_blocks(evaluated, state, first, steps, evaluate_every or steps)
+    state, (metrics, evaluation) = _in_blocks(evaluated, state, first, steps, int(evaluate_every or steps))
     if evaluate_every is None:
         evaluation = jax.tree.map(lambda value: value[0], evaluation)
     if both := metrics.keys() & evaluation.keys():

@@ -8,6 +8,7 @@ import jax
 import jaxlib.version
 import numpy as np
 
+from ch5jax import _trees
 from ch5jax.sweeps._assemble import assemble
 from ch5jax.sweeps._groups import Group, make_groups
 from ch5jax.sweeps._plan import Plan, compiler
@@ -84,7 +85,7 @@ def sweep(
     `jax.config.update("jax_num_cpu_devices", os.cpu_count())`. The command line does so.
     """
     groups = make_groups(task, hyperparameters, seeds)
-    _check_positive(steps=steps, every=every, evaluate_every=evaluate_every, width=width)
+    _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every, width=width)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     ends = {*range(evaluate_every or steps, steps, evaluate_every or steps), steps}
@@ -131,12 +132,6 @@ def _manifest(
         "versions": {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__},
         "device": f"{plan.devices[0].platform} {plan.devices[0].device_kind}",
     }
-
-
-def _check_positive(**numbers: int | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
 def _checked_key(key: Any) -> jax.Array:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ch5jax import _trees
 from ch5jax.networks import Network
 from ch5jax.tasks._task import Task
 
@@ -37,9 +38,7 @@ class TrainState(NamedTuple):
 def split(inputs: np.ndarray, targets: np.ndarray, key: jax.Array) -> Parts:
     """Divides a data set at random into 60 % for training, 20 % for validation and 20 % for the test."""
     inputs, targets = np.asarray(inputs, np.float32), np.asarray(targets, np.float32)
-    validation, test = part_rows(len(inputs), key)[1:]
-    train = part_rows(len(inputs), key)[0]
-    return Parts(*(Examples(inputs[rows], targets[rows]) for rows in (train, validation, test)))
+    return Parts(*(Examples(inputs[rows], targets[rows]) for rows in part_rows(len(inputs), key)))
 
 
 def part_rows(examples: int, key: jax.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,12 +55,16 @@ def supervised(
 ) -> Task:
     """A task of training a network on divided data; see `digits` for what its arguments mean."""
     examples = len(parts.train.inputs)
-    if not isinstance(batch_size, int) or not 1 <= batch_size <= examples:
+    if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= examples:
         raise ValueError(
             f"batch_size must be an integer from 1 to the {examples} training examples, got {batch_size!r}"
         )
+    batch_size = int(batch_size)
     batches = examples // batch_size
     score = _classification if classify else _regression
+
+    def on_device(array: np.ndarray) -> jax.Array:
+        return jnp.asarray(array, _trees.default_float())
 
     def setting(hyperparameters: Any) -> tuple[optax.GradientTransformationExtraArgs, Any]:
         if isinstance(hyperparameters, dict):
@@ -87,8 +90,8 @@ def supervised(
         return TrainState(params, optimizer.init(params), order)
 
     def batch_loss(params: Any, rows: jax.Array, taps: Any) -> jax.Array:
-        outputs = network.apply(params, jnp.asarray(parts.train.inputs)[rows], taps)
-        return score(outputs, jnp.asarray(parts.train.targets)[rows])["loss"]
+        outputs = network.apply(params, on_device(parts.train.inputs)[rows], taps)
+        return score(outputs, on_device(parts.train.targets)[rows])["loss"]
 
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, examples)
@@ -118,8 +121,8 @@ def supervised(
         del hyperparameters
         metrics: dict[str, Any] = {}
         for name, part in (("validation", parts.validation), ("test", parts.test)):
-            outputs = network.apply(state.params, jnp.asarray(part.inputs))
-            metrics |= {f"{name}_{k}": v for k, v in score(outputs, jnp.asarray(part.targets)).items()}
+            outputs = network.apply(state.params, on_device(part.inputs))
+            metrics |= {f"{name}_{k}": v for k, v in score(outputs, on_device(part.targets)).items()}
         return metrics
 
     objective = "validation_accuracy" if classify else "validation_loss"

@@ -1,0 +1,66 @@
+"""README, docstrings and examples run as they stand; found by glob, not by list."""
+
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ch5jax
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+DOCUMENTS = sorted(ROOT.glob("*.md"))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(ch5jax.__path__, "ch5jax.") if not module.name.endswith("__main__"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_code_in_a_document_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
+        exec(compile(block, str(path), "exec"), namespace)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_run(name):
+    module = importlib.import_module(name)
+    for test in doctest.DocTestFinder().find(module, name):
+        failures = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test)
+        assert not failures.failed, f"{test.name}: see the captured output"
+
+
+def public():
+    """Every public function and class that ch5jax exports, or a public module of it does."""
+    for module in (ch5jax, ch5jax.tasks, ch5jax.networks, ch5jax.sweeps):
+        for name, value in vars(module).items():
+            if not name.startswith("_") and callable(value) and getattr(value, "__module__", "").startswith("ch5jax"):
+                yield f"{module.__name__}.{name}", value
+
+
+@pytest.mark.parametrize(("name", "value"), sorted(dict(public()).items()))
+def test_what_is_public_is_documented(name, value):
+    text = inspect.getdoc(value) or ""
+    assert text, f"{name} has no docstring"
+    if inspect.isfunction(value) and inspect.signature(value).parameters:
+        for part in ("Args:", "Returns:", "Raises:", "Example:"):
+            assert part in text, f"{name} says nothing of {part}"
+        described = re.findall(r"^  \*{0,2}(\w+):", text, re.MULTILINE)
+        missing = set(inspect.signature(value).parameters) - set(described)
+        assert not missing, f"{name} does not describe {missing}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_without_a_warning(path, tmp_path):
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
