@@ -100,3 +100,13 @@ def check_positive(**numbers: Any) -> None:
     for name, value in numbers.items():
         if value is not None and (not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1):
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def check_data(hyperparameters: Any, what: str) -> None:
+    """Refuses hyperparameters with a function among their leaves, which no compiled program can take."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(hyperparameters):
+        if callable(leaf):
+            raise ValueError(
+                f"{what}{jax.tree_util.keystr(path)} must be data, got the function {leaf!r}; make an Optax optimizer "
+                "into data with ch5jax.lift(optax.adamw, learning_rate=...)"
+            )

@@ -51,7 +51,6 @@ def recorded_steps(steps: int, every: int) -> np.ndarray:
     return np.minimum(np.arange(every, steps + every, every), steps)
 
 
-@functools.partial(jax.jit, static_argnames=("task", "steps", "every", "evaluate_every"), donate_argnames=("state",))
 def train(
     task: Task,
     hyperparameters: Any,
@@ -96,7 +95,23 @@ def train(
     _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every)
     if evaluate_every is not None and evaluate_every % every:
         raise ValueError(f"evaluate_every must be a multiple of every = {every}, got {evaluate_every}")
-    steps, every = int(steps), int(every)  # NumPy's integers are no weak types
+    _trees.check_data(hyperparameters, "hyperparameters")
+    steps, every, evaluate_every = int(steps), int(every), int(evaluate_every or 0)  # NumPy's integers are strong types
+    return _train(task, hyperparameters, key, steps, every, evaluate_every, state, start)
+
+
+@functools.partial(jax.jit, static_argnames=("task", "steps", "every", "evaluate_every"), donate_argnames=("state",))
+def _train(
+    task: Task,
+    hyperparameters: Any,
+    key: jax.Array,
+    steps: int,
+    every: int,
+    evaluate_every: int,
+    state: Any,
+    start: jax.typing.ArrayLike,
+) -> tuple[Any, dict[str, jax.Array]]:
+    """`train`, compiled; an `evaluate_every` of 0 evaluates at the end only."""
     if state is None:
         state = task.init(init_key(key), hyperparameters)
     else:
@@ -116,8 +131,8 @@ def train(
         return state, (metrics, jax.tree.map(lambda value: jnp.asarray(value)[None], evaluation))
 
     first = jnp.asarray(start, jnp.int32)
-    state, (metrics, evaluation) = _in_blocks(evaluated, state, first, steps, int(evaluate_every or steps))
-    if evaluate_every is None:
+    state, (metrics, evaluation) = _in_blocks(evaluated, state, first, steps, evaluate_every or steps)
+    if not evaluate_every:
         evaluation = jax.tree.map(lambda value: value[0], evaluation)
     if both := metrics.keys() & evaluation.keys():
         raise ValueError(f"step and evaluate must name their metrics differently, both have {', '.join(sorted(both))}")

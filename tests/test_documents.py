@@ -17,7 +17,8 @@ import ch5jax
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 DOCUMENTS = sorted(ROOT.glob("*.md"))
-MODULES = sorted(module.name for module in pkgutil.walk_packages(ch5jax.__path__, "ch5jax.") if not module.name.endswith("__main__"))
+PACKAGES = [module.name for module in pkgutil.walk_packages(ch5jax.__path__, "ch5jax.")]
+MODULES = sorted(name for name in PACKAGES if not name.endswith("__main__"))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -220,3 +220,8 @@ def test_metrics_of_one_name_are_refused():
     task = walk(evaluation=lambda state: {"loss": 0.0})
     with pytest.raises(ValueError, match="must name their metrics differently, both have loss"):
         ch5jax.train(task, ch5jax.sgd(0.1), KEY, 10)
+
+
+def test_an_optimizer_of_optax_is_refused_with_the_way_to_pass_it():
+    with pytest.raises(ValueError, match=r"must be data, got the function .* ch5jax\.lift"):
+        ch5jax.train(ch5jax.tasks.digits(), optax.adam(1e-3), jax.random.key(0), 1)

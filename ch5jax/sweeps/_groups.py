@@ -84,6 +84,7 @@ def make_groups(task: Task | Mapping[str, Task], hyperparameters: Any, seeds: in
 
 
 def _group(name: str, task: Task, batch: Any, seeds: np.ndarray) -> Group:
+    _trees.check_data(batch, f"hyperparameters of {name!r}: ")
     settings = _trees.leading_axis(batch, f"hyperparameters of {name!r}: ")
     if settings < 1:
         raise ValueError(f"hyperparameters of {name!r} must hold at least one setting, got an empty batch")

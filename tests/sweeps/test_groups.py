@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import ch5jax
@@ -49,6 +50,7 @@ def test_columns_are_named_by_the_path_and_hold_what_was_given():
     ("changes", "message"),
     [
         ({"hyperparameters": ch5jax.sgd(0.1)}, "must have the batch as its leading axis, got a scalar"),
+        ({"hyperparameters": optax.adam(1e-3)}, "must be data, got the function .* ch5jax.lift"),
         ({"hyperparameters": {"optimizer": SGD, "initial_scale": np.ones(2)}}, "must have the same leading axis"),
         ({"hyperparameters": SGD, "task": {"a": TASK, "b": 3}}, "task must be a ch5jax.Task"),
         ({"hyperparameters": {"a": SGD}, "task": {"b": TASK}}, "must have the same names"),
