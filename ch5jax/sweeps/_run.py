@@ -59,13 +59,16 @@ class Run:
         """Group after group; the next one compiles while one trains."""
         queue = [g for g, chunks in enumerate(self.pending) if chunks]
         self._report(self.groups[queue[0] if queue else -1].name)
-        with ThreadPoolExecutor(1) as pool:
+        pool = ThreadPoolExecutor(1)
+        try:
             ready: Future[Programs] | None = pool.submit(self.compiled[queue[0]]) if queue else None
             for g, following in itertools.zip_longest(queue, queue[1:]):
                 programs = ready.result() if ready else self.compiled[g]()
                 ready = pool.submit(self.compiled[following]) if following is not None else None
                 for start, chunks in self._loads(g):
                     self._train(g, programs, start, chunks)
+        finally:  # who stops a sweep does not wait for a compilation that nobody needs any more
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _loads(self, g: int) -> list[tuple[int, list[int]]]:
         """The pending chunks of a group, as many at a time as there are devices, each lot from one step on."""

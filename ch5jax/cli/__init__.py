@@ -1,0 +1,18 @@
+"""The command line; the only part that prints and names files."""
+
+import importlib
+import sys
+
+from ch5jax._extras import require
+
+
+def main() -> None:
+    """Runs the command `ch5jax`."""
+    try:
+        for module in ("typer", "rich"):
+            require(module, "sweep", "the command line")
+    except ImportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    # not before: it needs the extra
+    importlib.import_module("ch5jax.cli._app").app()

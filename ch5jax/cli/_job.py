@@ -1,0 +1,156 @@
+"""What the command line was asked to do, and where its files go."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import ch5jax
+from ch5jax import tasks
+
+OPTIMIZERS = {
+    "sgd": ch5jax.sgd,
+    "momentum": ch5jax.momentum,
+    "adagrad": ch5jax.adagrad,
+    "rmsprop": ch5jax.rmsprop,
+    "adam": ch5jax.adam,
+}
+
+
+class Activation(StrEnum):
+    """Nonlinearities to choose from, under their names in `jax.nn`."""
+
+    RELU = "relu"
+    TANH = "tanh"
+    SIGMOID = "sigmoid"
+    GELU = "gelu"
+    SILU = "silu"
+    ELU = "elu"
+    SOFTPLUS = "softplus"
+    IDENTITY = "identity"
+
+
+class Kind(StrEnum):
+    """What a target column can hold."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+class Job(NamedTuple):
+    """A sweep as the command line gives it; all of it decides the results, and names the folder."""
+
+    data: Path | None
+    target: str | None
+    kind: Kind | None
+    optimizers: tuple[str, ...]
+    learning_rates: np.ndarray
+    seeds: int | list[int]
+    steps: int
+    evaluate_every: int
+    hidden: tuple[int, ...]
+    batch_size: int
+    activation: Activation
+    initial_scale: float
+    width: int | None
+
+    @property
+    def seed_count(self) -> int:
+        """How many seeds there are."""
+        return self.seeds if isinstance(self.seeds, int) else len(self.seeds)
+
+    def folder(self) -> Path:
+        """Where its files go by default: the same for the same job, another for any other.
+
+        Raises:
+          OSError: if the data cannot be read.
+        """
+        settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
+        stem = "digits"
+        if self.data is not None:
+            settings["data"] = hashlib.sha256(self.data.read_bytes()).hexdigest()
+            stem = re.sub(r"[^\w.-]+", "-", self.data.stem).strip("-.") or "table"
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        return Path("runs", f"{stem}-{digest[:8]}")
+
+    def grids(self) -> dict[str, Any]:
+        """The batch of each optimizer."""
+        return {name: ch5jax.grid(OPTIMIZERS[name], learning_rate=self.learning_rates) for name in self.optimizers}
+
+
+class Prepared(NamedTuple):
+    """A job's task, and what there is to say of it."""
+
+    task: ch5jax.Task
+    title: str
+    notes: Sequence[str]
+    settings: dict[str, str]
+    units: dict[str, str]
+
+
+def prepare(job: Job) -> Prepared:
+    """Reads the data and makes the task.
+
+    Raises:
+      ValueError: if the data are not as `ch5jax.tasks.read_table` needs them.
+      ImportError: without scikit-learn or pandas.
+      OSError: if the file cannot be read.
+    """
+    network: dict[str, Any] = {
+        "hidden": job.hidden,
+        "activation": getattr(jax.nn, job.activation),
+        "batch_size": job.batch_size,
+        "initial_scale": job.initial_scale,
+    }
+    notes: Sequence[str] = ()
+    batch_size = job.batch_size
+    if job.data is None:
+        task, name, ends, classify = tasks.digits(**network), "Scanned digits", (64, 10), True
+        data = "1,797 scanned digits of 8 × 8 pixels, ten classes"
+    else:
+        table = tasks.read_table(job.data, str(job.target), job.kind.value if job.kind else None)
+        task, notes, name = tasks.table(table, **network), table.notes, f"{table.target} in {job.data.name}"
+        ends, classify = (len(table.features), len(table.classes) or 1), table.kind == "classification"
+        batch_size = min(batch_size, len(table.parts.train.inputs))
+        data = f"{job.data.name}, target {table.target}, {table.kind}"
+    rates = job.learning_rates
+    unit = "nats" if classify else "standardised target, squared"
+    settings = {
+        "data": data,
+        "network": f"{'-'.join(map(str, (ends[0], *job.hidden, ends[1])))}, {job.activation}"
+        + (f", initial weights × {job.initial_scale:g}" if job.initial_scale != 1 else ""),
+        "training": f"{job.steps:,} steps, mini-batches of {batch_size}, evaluated every {job.evaluate_every:,} steps",
+        "seeds": str(job.seeds) if isinstance(job.seeds, int) else ", ".join(map(str, job.seeds)),
+    }
+    title = (
+        f"{name}: {counted(len(job.optimizers), 'optimizer')} × {counted(len(rates), 'learning rate')} × "
+        f"{counted(job.seed_count, 'seed')}"
+    )
+    return Prepared(task, title, notes, settings, dict.fromkeys(("loss", "validation_loss", "test_loss"), unit))
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def start_devices(devices: int | None) -> None:
+    """Gives JAX a CPU device for each processor that this process may use, unless the user has said otherwise.
+
+    It works only before JAX's backend starts; afterwards the devices are what they are.
+    """
+    if devices is None:
+        told = jax.config.jax_num_cpu_devices >= 0
+        if told or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+            return
+        devices = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", devices)

@@ -1,0 +1,181 @@
+"""What the command line shows."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from ch5jax.cli._job import counted
+from ch5jax.report import Files, Row, Span
+from ch5jax.report._numbers import is_share, label, number
+from ch5jax.sweeps import Progress, SweepResult
+
+SECONDS_BETWEEN_LINES = 10.0  # of progress, where there is no terminal to draw a bar on
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where to print; made anew, since tests and pipes replace the streams."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def say(text: str, style: str = "", *, stderr: bool = False) -> None:
+    """Prints a line; what is not printable in it is shown as such, and nothing is taken for markup."""
+    clean = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    console(stderr=stderr).print(Text(clean, style=style))
+
+
+class Reporter:
+    """Draws a sweep's progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+    def __init__(self, folder: Path, continued: bool):
+        self.folder, self.continued = folder, continued
+        self.found = -1  # trainings that the store held already
+        self.steps = 0
+        self.started = self.last_line = time.monotonic()
+        self._warm: tuple[float, int] | None = (
+            None  # when the first program was compiled and had run, and the steps then
+        )
+        screen = console(stderr=True)
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.fields[group]}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[trials]} trainings"),
+            _Speed(),
+            TimeRemainingColumn(compact=True),
+            console=screen,
+            transient=True,
+            disable=not screen.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Takes in how far the sweep is."""
+        trials = f"{progress.trials_done:,}/{progress.trials:,}"
+        if self.found < 0:
+            self._begin(progress)
+        if self._warm is None and progress.steps_done > self.steps:
+            self._warm = (time.monotonic(), progress.steps_done)
+        self.steps = progress.steps_done
+        if self._task is None:
+            self._task = self._bar.add_task(
+                "", total=progress.steps, completed=progress.steps_done, group=progress.group, trials=trials
+            )
+        self._bar.update(self._task, completed=progress.steps_done, group=progress.group, trials=trials)
+        now = time.monotonic()
+        if self._bar.disable and now - self.last_line > SECONDS_BETWEEN_LINES:
+            self.last_line = now
+            speed = self._speed()
+            left = f", {_rate(speed)}, {(progress.steps - self.steps) / speed:.0f} s left" if speed else ""
+            say(f"{progress.group}: {trials} trainings{left}", stderr=True)
+
+    def _begin(self, progress: Progress) -> None:
+        self.found, self.steps = progress.trials_done, progress.steps_done
+        if self.continued:
+            say(
+                f"continuing {self.folder} ({self.found:,} of {counted(progress.trials, 'training')} done)", stderr=True
+            )
+
+    def _speed(self) -> float:
+        """Steps a second since the first program was compiled; 0 while that is not known."""
+        since, steps = self._warm or (self.started, self.steps)
+        return (self.steps - steps) / (time.monotonic() - since)
+
+    @contextmanager
+    def drawn(self) -> Iterator["Reporter"]:
+        """Shows the bar inside, and removes it in the end."""
+        with self._bar:
+            yield self
+
+    def summary(self, trials: int) -> str:
+        """What was trained, in a sentence."""
+        seconds = time.monotonic() - self.started
+        done = trials - max(self.found, 0)
+        if not done:
+            return f"{counted(trials, 'training')}, all found in {self.folder}"
+        speed = f", {_rate(self._speed())} once compiled" if self._speed() else ""
+        before = f"; {self.found:,} were done before" if self.found > 0 else ""
+        return f"{counted(done, 'training')} in {seconds:.1f} s{speed}{before}"
+
+
+class _Speed(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        return Text(_rate(task.speed) if task.speed else "compiling")
+
+
+def _rate(steps_a_second: float) -> str:
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if steps_a_second >= size:
+            return f"{steps_a_second / size:.3g}{unit} steps/s"
+    return f"{steps_a_second:.3g} steps/s"
+
+
+def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> None:
+    """Prints the leaderboard; it fits into 80 columns."""
+    metrics = list(rows[0].metrics)[:2] or [result.objective]
+    metrics += [name for name in ("test_r2",) if name in rows[0].metrics and name not in metrics]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("#\n", justify="right")
+    table.add_column("optimizer\n", overflow="fold")
+    for name in metrics:
+        table.add_column(label(name).replace(" ", "\n", 1) + (", %" if is_share(name) else ""), no_wrap=True)
+    table.add_column("learning\nrate", no_wrap=True)
+    table.add_column("within 1 %\nof the best", no_wrap=True)
+    table.add_column("diverged\n", justify="right", no_wrap=True)
+    for position, row in enumerate(rows, 1):
+        cells = [_short(name, row) for name in metrics]
+        rate = number(row.hyperparameters["learning_rate"]) if row.metrics else "–"
+        good = [_range(span) for span in row.spans[:1]]
+        diverged = f"{row.trials_diverged}/{row.trials_run}"
+        table.add_row(
+            *map(Text, (str(position), row.group, *cells, rate, *(good or ["–"]), diverged)),
+            style="bold" if position == 1 and row.metrics else "",
+        )
+    say(f"Best setting of each optimizer, chosen on validation: mean ± std over {counted(seeds, 'seed')}.")
+    console().print(table)
+    if any(not span.contiguous for row in rows for span in row.spans[:1]):
+        say("* with gaps: some values in between are worse")
+
+
+def _range(span: Span) -> str:
+    """The values within 1 % of the best; a star where some in between are not."""
+    if span.low == span.high:
+        return f"{span.low:.2g}"
+    return f"{span.low:.2g} – {span.high:.2g}{'' if span.contiguous else ' *'}"
+
+
+def _short(metric: str, row: Row) -> str:
+    """A mean and its deviation in little space; the percent sign is in the heading."""
+    if not row.metrics:
+        return "–"
+    mean, std = row.metrics[metric]
+    if is_share(metric):
+        return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f" ± {100 * std:.2f}")
+    return number(mean) + ("" if math.isnan(std) else f" ± {std:.1g}")
+
+
+def show_files(files: Files) -> None:
+    """Prints where the files are."""
+    for name, paths in (
+        ("report", (files.report,)),
+        ("table", (files.table_csv, files.table_parquet)),
+        ("curves", (files.curves,)),
+    ):
+        say(f"{name:8}{', '.join(map(str, paths))}")
+
+
+def keep_printing() -> None:
+    """Where a stream cannot encode a sign, prints a question mark rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

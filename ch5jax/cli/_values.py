@@ -1,0 +1,103 @@
+"""What is typed at the command line, as numbers."""
+
+import difflib
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def parse_grid(text: str) -> np.ndarray:
+    """Values to sweep: "LOW:HIGH:log:COUNT", "LOW:HIGH:linear:COUNT", or numbers separated by commas.
+
+    Raises:
+      ValueError: saying what is wrong.
+    """
+    if ":" not in text:
+        values = [_number(part) for part in _parts(text)]
+        if len(set(values)) < len(values):
+            raise ValueError(f"every value must occur once, got {text}")
+        return np.array(values)
+    parts = text.split(":")
+    if len(parts) != 4:
+        raise ValueError(f"a grid is LOW:HIGH:log:COUNT or LOW:HIGH:linear:COUNT, got {text}")
+    low, high, spacing = _number(parts[0]), _number(parts[1]), parts[2].strip()
+    count = _whole(parts[3])
+    if spacing not in ("log", "linear"):
+        raise ValueError(f"the spacing must be log or linear, got {spacing!r}")
+    if count < 2:
+        raise ValueError(f"the count must be 2 or more, got {count}; a single value is written as a number")
+    if not low < high:
+        raise ValueError(f"the low end must be less than the high one, got {low:g} and {high:g}")
+    if spacing == "log" and low <= 0:
+        raise ValueError(f"a log grid must begin above 0, got {low:g}")
+    return np.geomspace(low, high, count) if spacing == "log" else np.linspace(low, high, count)
+
+
+def parse_seeds(text: str) -> int | list[int]:
+    """How many seeds, or the seeds themselves, separated by commas.
+
+    Raises:
+      ValueError: saying what is wrong.
+    """
+    seeds = [_whole(part) for part in _parts(text)]
+    if "," not in text:
+        if seeds[0] < 1:
+            raise ValueError(f"at least one seed is needed, got {text}")
+        return seeds[0]
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds must be distinct and not negative, got {text}")
+    return seeds
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """The widths of hidden layers, separated by commas; "none" for a network without them.
+
+    Raises:
+      ValueError: saying what is wrong.
+    """
+    if text.strip().lower() == "none":
+        return ()
+    widths = tuple(_whole(part) for part in _parts(text))
+    if min(widths) < 1:
+        raise ValueError(f"a layer must have at least one unit, got {text}")
+    return widths
+
+
+def parse_names(texts: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
+    """Names, several to a text or one each, in the order given; all that there are if none is.
+
+    Raises:
+      ValueError: naming one that there is not.
+    """
+    names = tuple(dict.fromkeys(part for text in texts for part in _parts(text)))
+    for name in names:
+        if name not in allowed:
+            close = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"must be among {', '.join(allowed)}, got {name}{hint}")
+    return names or tuple(allowed)
+
+
+def _parts(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError(f"values are separated by single commas, got {text!r}")
+    return parts
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"must be a number, got {text!r}") from None
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"must be finite and not negative, got {text}")
+    return value
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"must be a whole number, got {text!r}") from None

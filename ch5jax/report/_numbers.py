@@ -1,0 +1,38 @@
+"""Names and numbers as people read them."""
+
+import math
+from typing import Any
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of right answers, which reads as a percentage."""
+    return "accuracy" in metric
+
+
+def label(name: str) -> str:
+    """A column's name in words."""
+    return name.replace("_", " ").strip()
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A hyperparameter's value to some significant digits; "–" for none."""
+    if isinstance(value, str) or not hasattr(value, "__float__"):
+        return str(value)
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else str(float(value))
+    text = f"{value:.{digits}g}"
+    return text if "e" not in text else text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def amount(metric: str, value: float) -> str:
+    """A metric's value: a percentage to two decimals, anything else to four significant digits."""
+    return f"{100 * value:.2f} %" if is_share(metric) and math.isfinite(value) else number(value)
+
+
+def with_spread(metric: str, mean: float, std: float) -> str:
+    """A mean and its standard deviation over the seeds, if there is one."""
+    if not math.isfinite(mean) or math.isnan(std):
+        return amount(metric, mean)
+    if is_share(metric):
+        return f"{100 * mean:.2f} ± {100 * std:.2f} %"
+    return f"{number(mean)} ± {std:.2g}"

@@ -1,0 +1,192 @@
+"""A sweep's report: one HTML page that needs nothing beside it."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ch5jax._extras import require
+from ch5jax.report._course_charts import course_charts
+from ch5jax.report._leaderboard import Row, Span, leaderboard
+from ch5jax.report._numbers import label, number, with_spread
+from ch5jax.report._objective_chart import objective_chart
+from ch5jax.report._plotly import GROUPS, Look
+from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
+from ch5jax.report._whole import write_whole
+from ch5jax.sweeps import SweepResult
+
+ROWS = 1000  # the page's table holds at most so many settings, the best ones
+
+
+def write_page(
+    result: SweepResult,
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes a sweep's report: a leaderboard, charts, and all settings, as one HTML page that works offline.
+
+    The page is about 5 MB, nearly all of it Plotly's script, however many trials there are: charts show at most 12
+    groups and 400 points of a line, the table the 1,000 best settings, and it says so where it leaves something out.
+
+    Args:
+      result: the sweep.
+      path: where to write; the file appears whole or not at all.
+      title: the page's title.
+      notes: sentences to show, such as `Table.notes`.
+      settings: what was run, as names and values.
+      units: the units of metrics, such as {"loss": "nats"}.
+
+    Returns:
+      The path.
+
+    Raises:
+      ImportError: without Jinja2 and Plotly (`ch5jax[sweep]`).
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> import ch5jax, ch5jax.report, jax, os, tempfile
+      >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1.0])
+      >>> result = ch5jax.sweep(ch5jax.tasks.digits(hidden=()), opts, steps=10, key=jax.random.key(0))
+      >>> page = ch5jax.report.write_page(result, os.path.join(tempfile.mkdtemp(), "page.html"), title="Two rates")
+      >>> "<title>Two rates</title>" in page.read_text(encoding="utf-8")
+      True
+    """
+    return write_whole(path, render(result, title, notes, settings or {}, dict(units or {})).encode())
+
+
+def render(
+    result: SweepResult, title: str, notes: Sequence[str], settings: Mapping[str, Any], units: dict[str, str]
+) -> str:
+    """The page as text; everything that comes from outside is escaped, in the markup and in the charts' data."""
+    jinja2 = require("jinja2", "sweep", "a report")
+    plotly = require("plotly.offline", "sweep", "a report")
+    rows = leaderboard(result)
+    gathered = {group: gather(result, group) for group in result.groups}
+    best = {row.group for row in rows[:GROUPS]}
+    looks = {group: Look(group, i) for i, group in enumerate(result.groups) if group in best}
+    charts = [objective_chart(result, looks, gathered, units), *course_charts(result, rows, looks, units)]
+    pairs = metric_pairs(result)
+    metrics = [name for pair in pairs for name in pair if name]
+    scripts = [plotly.get_plotlyjs(), _asset("page.js")]
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        _asset("page.html")
+    )
+    return str(
+        template.render(
+            title=title,
+            policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+            style=_asset("page.css"),
+            scripts=scripts,
+            settings={str(name): str(value) for name, value in settings.items()},
+            spaces=[(group, _space(gathered[group])) for group in result.groups],
+            trials=len(result),
+            diverged=int((result.columns["diverged_at"] >= 0).sum()),
+            warnings=[warning for row in rows for warning in row.warnings],
+            notes=[
+                *notes,
+                *([f"The charts show the {GROUPS} best of {len(rows)} groups."] if len(rows) > GROUPS else []),
+            ],
+            metrics=[label(name) for name in metrics],
+            ahead=len([name for name in pairs[0] if name]),
+            leaders=[_leader(row, metrics) for row in rows],
+            charts=charts,
+            data=_json([chart.figure for chart in charts]),
+            table=_table(result, gathered, metrics),
+            seeds=_range_in_words(np.concatenate([g.seeds for g in gathered.values()])),
+        )
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("ch5jax.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    """What the page's policy lets run: these very scripts, and nothing that found its way in."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json(value: Any) -> str:
+    """JSON that is safe inside a script element: no tag or comment can begin in it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _leader(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
+    """A row of the leaderboard, in words."""
+    return {
+        "group": row.group,
+        "best": best_in_words(row),
+        "values": [with_spread(name, *row.metrics[name]) if row.metrics else "–" for name in metrics],
+        "good": [(f"{label(span.name)} " if len(row.spans) > 1 else "") + span_in_words(span) for span in row.spans],
+        "diverged": f"{row.trials_diverged} of {row.trials_run}",
+    }
+
+
+def best_in_words(row: Row) -> list[str]:
+    """The best setting: what was swept, or everything where nothing was."""
+    if not row.metrics:
+        return ["every setting failed"]
+    names = row.varying or tuple(row.hyperparameters)
+    return [f"{label(name)} {number(row.hyperparameters[name])}" for name in names]
+
+
+def span_in_words(span: Span) -> str:
+    """The range of values within 1 % of the best."""
+    ends = number(span.low, 3) if span.low == span.high else f"{number(span.low, 3)} to {number(span.high, 3)}"
+    return ends + ("" if span.contiguous else ", with gaps")
+
+
+def _space(settings: Settings) -> str:
+    """What a group's settings are, in words."""
+    parts = []
+    for name, values in settings.hyperparameters.items():
+        tried = distinct(values)
+        if len(tried) > 3:
+            parts.append(f"{label(name)} {number(tried[0])} to {number(tried[-1])}, {len(tried)} values")
+        elif len(tried):
+            parts.append(f"{label(name)} {' or '.join(map(number, tried))}")
+    return f"{len(settings)} settings: " + "; ".join(parts)
+
+
+def _range_in_words(counts: np.ndarray) -> str:
+    low, high = counts.min(), counts.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _table(result: SweepResult, gathered: dict[str, Settings], metrics: Sequence[str]) -> dict[str, Any]:
+    """All settings, the best first; of very many, the best."""
+    groups = list(gathered)
+    sizes = [len(g) for g in gathered.values()]
+    group_of = np.repeat(np.arange(len(groups)), sizes)
+    row_of = np.concatenate([np.arange(size) for size in sizes])
+    score, tie, diverged = (
+        np.concatenate([getattr(g, name) for g in gathered.values()]) for name in ("score", "tie", "diverged")
+    )
+    order = np.lexsort((diverged, tie, score))[:ROWS]
+    varying = list(dict.fromkeys(name for g in gathered.values() for name in g.varying()))
+    rows = []
+    for i in order:
+        settings, row = gathered[groups[group_of[i]]], row_of[i]
+        values = [settings.hyperparameters[n][row] if n in settings.hyperparameters else np.nan for n in varying]
+        spreads = [(m, settings.metrics[m].mean[row], settings.metrics[m].std[row]) for m in metrics]
+        rows.append(
+            [
+                groups[group_of[i]],
+                *map(number, values),
+                *(with_spread(*spread) for spread in spreads),
+                f"{settings.diverged[row]} of {settings.seeds[row]}" if settings.diverged[row] else "",
+            ]
+        )
+    names = ["group", *map(label, varying), *map(label, metrics), "diverged"]
+    return {"names": names, "rows": rows, "total": len(score)}

@@ -1,0 +1,136 @@
+"""Trials gathered by setting: the same hyperparameters under several seeds are one row."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ch5jax.sweeps import SweepResult
+
+
+class Spreads(NamedTuple):
+    """A metric over the seeds of each setting; NaN where a seed diverged or the metric is not finite."""
+
+    mean: np.ndarray  # shape (settings,)
+    std: np.ndarray  # shape (settings,), with ddof = 1; NaN for a single seed
+    low: np.ndarray  # shape (settings,)
+    high: np.ndarray  # shape (settings,)
+
+
+class Settings(NamedTuple):
+    """A group's settings, in the order in which they first occur in the table."""
+
+    hyperparameters: dict[str, np.ndarray]  # each of shape (settings,)
+    of_trial: np.ndarray  # shape (trials of the group,), int: each trial's setting
+    seeds: np.ndarray  # shape (settings,), int
+    diverged: np.ndarray  # shape (settings,), int: how many of the seeds
+    metrics: dict[str, Spreads]
+    score: np.ndarray  # shape (settings,): the mean objective, less is better, inf where there is none
+    tie: np.ndarray  # shape (settings,): what decides between equal scores, likewise
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def order(self) -> np.ndarray:
+        """The settings, the best first; those without an objective last, the fewest diverged seeds first."""
+        return np.lexsort((self.diverged, self.tie, self.score))
+
+    def failed(self) -> np.ndarray:
+        """Which settings have no objective: a seed diverged, or its value is not finite."""
+        return np.isinf(self.score)
+
+    def varying(self) -> tuple[str, ...]:
+        """The hyperparameters that take several values."""
+        return tuple(name for name, values in self.hyperparameters.items() if len(distinct(values)) > 1)
+
+    def swept(self) -> tuple[str, ...]:
+        """Those among the varying ones that are numbers."""
+        return tuple(name for name in self.varying() if is_numeric(self.hyperparameters[name]))
+
+    def is_grid(self) -> bool:
+        """Whether the settings are all combinations of the values."""
+        return len(self) == np.prod([len(distinct(self.hyperparameters[name])) for name in self.varying()])
+
+
+def metric_pairs(result: SweepResult) -> tuple[tuple[str, str | None], ...]:
+    """Validation metrics with their counterparts on the test part; the objective first, with None if it has none."""
+
+    def on_test(name: str) -> str | None:
+        test = "test_" + name.removeprefix("validation_")
+        return test if name.startswith("validation_") and test in result.columns else None
+
+    others = [name for name in result.columns if name != result.objective and on_test(name)]
+    return tuple((name, on_test(name)) for name in (result.objective, *others))
+
+
+def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None) -> Settings:
+    """Gathers a group's trials by setting.
+
+    Args:
+      result: a sweep.
+      group: one of its groups.
+      metrics: the columns to average over the seeds; by default those of `metric_pairs`.
+    """
+    if metrics is None:
+        metrics = [name for pair in metric_pairs(result) for name in pair if name]
+    rows = np.flatnonzero(result.columns["group"] == group)
+    columns = {name: result.columns[name][rows] for name in result.hyperparameters[group]}
+    of_trial, first = _classes(columns, len(rows))
+    seeds = np.bincount(of_trial, minlength=len(first))
+    diverged = np.bincount(of_trial, weights=result.columns["diverged_at"][rows] >= 0, minlength=len(first)).astype(int)
+
+    def spreads(name: str) -> Spreads:
+        return _spreads(result.columns[name][rows].astype(float), of_trial, seeds, diverged > 0)
+
+    gathered = {name: spreads(name) for name in metrics}
+    objective = gathered[result.objective].mean if result.objective in gathered else spreads(result.objective).mean
+    score = _to_minimise(-objective if result.maximize else objective)
+    tie = np.zeros(len(first))
+    if "validation_loss" in result.columns and result.objective != "validation_loss":
+        tie = _to_minimise(spreads("validation_loss").mean)
+    hyperparameters = {name: values[first] for name, values in columns.items()}
+    return Settings(hyperparameters, of_trial, seeds, diverged, gathered, score, tie)
+
+
+def is_numeric(values: np.ndarray) -> bool:
+    """Whether these are numbers, with an order and distances."""
+    return values.dtype.kind in "iuf"
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """The different values, sorted, without NaN: a hyperparameter that a setting does not have."""
+    values = np.unique(values if values.dtype.kind != "O" else values.astype(str))
+    return values[~np.isnan(values)] if values.dtype.kind == "f" else values
+
+
+def _classes(columns: dict[str, np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers rows that agree in all columns alike, in order of occurrence, and gives the first row of each class."""
+    codes = np.zeros(length, np.int64)
+    for values in columns.values():
+        _, code = np.unique(values if values.dtype.kind != "O" else values.astype(str), return_inverse=True)
+        _, codes = np.unique(codes * (code.max(initial=0) + 1) + code, return_inverse=True)
+    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    occurrence = np.argsort(first)
+    return np.argsort(occurrence)[codes], first[occurrence]
+
+
+def _spreads(values: np.ndarray, of_trial: np.ndarray, seeds: np.ndarray, diverged: np.ndarray) -> Spreads:
+    def total(terms: np.ndarray) -> np.ndarray:
+        return np.bincount(of_trial, weights=terms, minlength=len(seeds))
+
+    bad = diverged | (total(~np.isfinite(values)) > 0)
+    mean = np.where(bad, np.nan, total(np.where(np.isfinite(values), values, 0.0)) / seeds)
+    low, high = np.full(len(seeds), np.inf), np.full(len(seeds), -np.inf)
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.minimum.at(low, of_trial, values)
+        np.maximum.at(high, of_trial, values)
+        std = np.sqrt(total((values - mean[of_trial]) ** 2) / np.where(seeds > 1, seeds - 1, np.nan))
+    return Spreads(mean, std, np.where(bad, np.nan, low), np.where(bad, np.nan, high))
+
+
+def _to_minimise(mean: np.ndarray) -> np.ndarray:
+    """Six significant digits: the same share of right answers, averaged in another order, is no better."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = 10.0 ** (np.floor(np.log10(np.abs(mean))) - 5)
+        rounded = np.round(mean / unit) * unit
+    return np.where(np.isnan(mean), np.inf, np.where(mean == 0, 0.0, rounded))

@@ -1,0 +1,258 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import ch5jax
+from ch5jax.cli import main
+from ch5jax.cli._app import app
+from ch5jax.cli._job import Activation, Job, start_devices
+from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
+
+TINY = ["--steps", "20", "--seeds", "1", "--learning-rate", "1e-3:1e-1:log:3", "--hidden", "4", "--batch-size", "8"]
+
+
+def run(*arguments):
+    """The command in this process."""
+    return CliRunner().invoke(app, ["sweep", *map(str, arguments)], env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "ch5jax.cli", "sweep", *map(str, arguments)]
+
+
+def environment():
+    return {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+
+
+def shell(*arguments, cwd):
+    """The command as a user runs it."""
+    return subprocess.run(
+        command(*arguments), cwd=cwd, capture_output=True, text=True, encoding="utf-8", env=environment(), check=False
+    )
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0.1", [0.1]),
+        ("1e-3, 0.1,1", [1e-3, 0.1, 1.0]),
+        ("1e-3:1e-1:log:3", [1e-3, 1e-2, 1e-1]),
+        ("0:1:linear:5", [0, 0.25, 0.5, 0.75, 1]),
+    ],
+)
+def test_learning_rates(text, values):
+    assert parse_grid(text) == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "separated by single commas"),
+        ("0.1,,0.2", "separated by single commas"),
+        ("0.1,0.1", "once"),
+        ("fast", "must be a number, got 'fast'"),
+        ("-0.1", "not negative"),
+        ("nan", "finite"),
+        ("1e-3:1:log", "LOW:HIGH:log:COUNT"),
+        ("1e-3:1:cubic:4", "log or linear, got 'cubic'"),
+        ("1:0.1:log:3", "low end must be less"),
+        ("0:1:log:3", "begin above 0"),
+        ("0.1:1:log:1", "count must be 2 or more"),
+        ("0.1:1:log:x", "whole number, got 'x'"),
+        ("0.1:inf:log:3", "finite"),
+    ],
+)
+def test_learning_rates_that_make_no_sense(text, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        parse_grid(text)
+
+
+def test_seeds_widths_and_names():
+    assert (parse_seeds("4"), parse_seeds("3,5")) == (4, [3, 5])
+    assert (parse_widths("128, 64"), parse_widths("none")) == ((128, 64), ())
+    assert parse_names(["b,a", "c", "a"], "abc") == ("b", "a", "c")
+    assert parse_names([], "abc") == ("a", "b", "c")
+    for parse, text in ((parse_seeds, "0"), (parse_seeds, "1,1"), (parse_seeds, "-1,2"), (parse_widths, "0")):
+        with pytest.raises(ValueError, match="got"):
+            parse(text)
+
+
+def test_help_reads_well():
+    result = run("--help")
+    assert result.exit_code == 0
+    assert "ch5jax sweep --data wine.csv --target quality" in result.stdout
+    for option in ("--learning-rate", "--optimizer", "--seeds", "--steps", "--out", "--devices", "--width"):
+        assert option in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_version():
+    assert re.fullmatch(r"ch5jax \d+\.\d+\.\d+ \(JAX .+\)\n", CliRunner().invoke(app, ["--version"]).stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--learning-rate", "1:0.1:log:3"], "low end"),
+        (["--optimizer", "adm"], "did you mean adam"),
+        (["--data", "x.csv"], "--target"),
+        (["--target", "y"], "--data"),
+        (["--kind", "regression"], "--data"),
+        (["--steps", "0"], "--steps"),
+        (["--activation", "step"], "--activation"),
+        (["--seeds", "no"], "whole number"),
+        (["--bogus"], "--bogus"),
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments, words):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.replace("│", " ").split())
+    assert not os.listdir()
+
+
+def test_mistakes_are_a_line_and_exit_with_1(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n" + "1,2\n2,1\n" * 10)
+    for arguments, words in (
+        (["--batch-size", 5000], "batch_size must be an integer from 1 to the 1079"),
+        (["--data", "missing.csv", "--target", "b"], "missing.csv"),
+        (["--data", "table.csv", "--target", "c"], "target must be a column of table.csv"),
+    ):
+        result = run(*TINY, *arguments)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ")
+        assert words in result.stderr
+        assert "Traceback" not in result.output
+
+
+def test_a_folder_of_another_sweep_is_refused_in_a_line():
+    assert run(*TINY, "--optimizer", "sgd", "--out", "here").exit_code == 0
+    before = Path("here/table.csv").read_bytes()
+    result = run(*TINY, "--optimizer", "sgd", "--out", "here", "--steps", "30")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert Path("here/table.csv").read_bytes() == before
+
+
+def test_traceback_on_demand():
+    assert isinstance(run(*TINY, "--batch-size", 5000, "--traceback").exception, ValueError)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "taken").write_text("")
+    result = run(*TINY, "--optimizer", "sgd", "--out", "taken")
+    assert result.exit_code == 1
+    assert "error: " in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_without_typer_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert 'pip install "ch5jax[sweep]"' in capsys.readouterr().err
+
+
+def test_a_users_table_of_numbers(tmp_path):
+    x = np.linspace(-2, 2, 200)
+    pd.DataFrame({"x": x, "z": x**2, "[red]y": 3 * x}).to_csv(tmp_path / "my data.csv", index=False)
+    result = run(*TINY, "--data", "my data.csv", "--target", "[red]y", "--optimizer", "adam,sgd", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "The target was standardised" in result.stdout
+    table = pd.read_csv("out/table.csv")
+    best = table.loc[table.validation_loss.idxmin()]
+    line = next(line for line in result.stdout.splitlines() if line.startswith("1  "))
+    assert line.split()[:4] == ["1", best.group, f"{best.validation_loss:.4g}", f"{best.test_loss:.4g}"]
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "<title>[red]y in my data.csv: 2 optimizers × 3 learning rates × 1 seed</title>" in page
+
+
+def test_jobs_have_a_folder_each(tmp_path):
+    (tmp_path / "a b.csv").write_text("x,y\n1,2\n")
+    job = Job(None, None, None, ("sgd",), np.array([0.1]), 1, 10, 1, (4,), 8, Activation.RELU, 1.0, None)
+    tabled = job._replace(data=tmp_path / "a b.csv", target="y")
+    jobs = [job, job._replace(steps=11), job._replace(seeds=[1]), job._replace(learning_rates=np.array([0.2])), tabled]
+    folders = [str(each.folder()) for each in jobs]
+    assert len(set(folders)) == len(folders)
+    assert folders[0] == str(job._replace(learning_rates=np.array([0.1])).folder())
+    assert re.fullmatch(r"runs.digits-[0-9a-f]{8}", folders[0])
+    assert re.fullmatch(r"runs.a-b-[0-9a-f]{8}", folders[-1])
+    (tmp_path / "a b.csv").write_text("x,y\n1,3\n")
+    assert str(tabled.folder()) != folders[-1]
+
+
+def test_devices_are_left_alone_once_jax_runs():
+    before = len(ch5jax.sweeps._sweep.jax.local_devices())
+    start_devices(3)
+    start_devices(None)
+    assert len(ch5jax.sweeps._sweep.jax.local_devices()) == before
+
+
+def test_the_command_from_a_shell(tmp_path):
+    """Twice: the second time everything is found, and the same comes out."""
+    arguments = [*TINY, "--seeds", "2", "--optimizer", "adam"]
+    first = shell(*arguments, cwd=tmp_path)
+    assert (first.returncode, "Traceback" in first.stderr) == (0, False), first.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert {"store", "table.csv", "table.parquet", "curves.parquet", "report.html"} <= {
+        p.name for p in folder.iterdir()
+    }
+    table = pd.read_csv(folder / "table.csv")
+    assert len(table) == 6
+    means = table.groupby(["group", "learning_rate"]).validation_accuracy.agg(["mean", "std"])
+    best = means.loc[means["mean"].idxmax()]
+    line = next(line for line in first.stdout.splitlines() if line.startswith("1  "))
+    assert f"{100 * best['mean']:.2f} ± {100 * best['std']:.2f}" in line
+    assert max(map(len, first.stdout.splitlines())) <= 80
+    assert "\x1b" not in first.stdout
+    assert "report" in first.stdout
+    assert str(folder.relative_to(tmp_path) / "report.html") in first.stdout
+
+    before = (folder / "table.csv").read_bytes()
+    second = shell(*arguments, cwd=tmp_path)
+    assert second.returncode == 0
+    assert "(6 of 6 trainings done)" in second.stderr
+    assert "6 trainings, all found in" in second.stdout
+    assert (folder / "table.csv").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to a process there")
+def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(tmp_path):
+    arguments = ["--steps", 1000, "--seeds", 1, "--learning-rate", "1e-3:1:log:48", "--hidden", 4, "--batch-size", 8,
+                 "--optimizer", "sgd", "--width", 4, "--devices", 1]  # fmt: skip
+    process = subprocess.Popen(
+        command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/store/*chunk*.npz")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert said.splitlines()[-1] == (
+        f"Stopped. What is finished is safe in {folder.relative_to(tmp_path)}, and the same command goes on from there."
+    )
+    assert "Traceback" not in said
+    kept = len(list(folder.glob("store/*chunk*.npz")))
+    assert 1 <= kept < 12
+    resumed = shell(*arguments, cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"continuing \S+ \((\d+) of 48 trainings done\)", resumed.stderr)[1] == str(4 * kept)
+    assert pd.read_csv(folder / "table.csv").validation_loss.notna().sum() == 48
