@@ -199,7 +199,7 @@ class Call:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(jax.tree.structure(self))
+        return hash((self._flatten()[1], jax.tree.structure(self)))  # JAX leaves the static part out of its hash
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self._factory, self._values, self._static)

@@ -50,8 +50,7 @@ class AdamState(NamedTuple):
 def _init(hyperparameters: dict[str, Any], params: optax.Params) -> AdamState:
     del hyperparameters
     nu = full_like(params, real=True)
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(nu) if hasattr(leaf, "dtype")]
-    dtype = jnp.result_type(*dtypes) if dtypes else jnp.float32
+    dtype = max((leaf.dtype for leaf in jax.tree.leaves(nu)), key=lambda dtype: dtype.itemsize, default=jnp.float32)
     # two zeros: one buffer in two places could not be donated
     return AdamState(zero_count(), full_like(params), nu, jnp.zeros([], dtype), jnp.zeros([], dtype))
 

@@ -2,7 +2,6 @@
 
 import inspect
 import numbers
-import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +62,8 @@ def lift(factory: Callable[..., optax.GradientTransformation], /, *args: Any, **
       *args: its arguments in order.
       **kwargs: its arguments by name. Numbers, arrays and pytrees of them, and schedules that are pytrees, are data.
         Flags, strings, None, dtypes, functions, and integers for a parameter annotated as `int` (a shape, a memory)
-        or named `key` belong to the structure. Arguments that are not given keep the factory's defaults, and are no leaves.
+        or named `key` belong to the structure. Arguments that are not given keep the factory's defaults, and are no
+        leaves.
 
     Returns:
       A `Transformation`. Its updates and its state keep the dtypes that they came with.
@@ -120,15 +120,16 @@ def _is_data(value: Any) -> bool:
     """Whether every leaf is a number or an array of numbers: a mask of flags is structure."""
     leaves = jax.tree.leaves(value)
     return bool(leaves) and all(
-        isinstance(leaf, (int, float, np.ndarray, np.generic, jax.Array)) and jnp.result_type(leaf) != bool
+        isinstance(leaf, (int, float, np.ndarray, np.generic, jax.Array))
+        and not jnp.issubdtype(jnp.result_type(leaf), jnp.bool_)
         for leaf in leaves
     )
 
 
 def _integral(factory: Callable[..., Any]) -> set[str]:
-    """The parameters that are annotated as whole numbers, and so shape the program instead of entering it; seeds too."""
-    try:
-        hints = typing.get_type_hints(factory)
-    except (NameError, TypeError, AttributeError):
-        hints = {}
-    return {"key", *(name for name, hint in hints.items() if hint in (int, int | None))}
+    """The parameters that are annotated as whole numbers and so shape the program, and the seed."""
+    parameters = inspect.signature(factory).parameters.items()  # get_type_hints fails if one annotation of all does
+    return {"key", *(name for name, parameter in parameters if parameter.annotation in _WHOLE)}
+
+
+_WHOLE = (int, int | None, "int", "int | None", "Optional[int]")
