@@ -17,6 +17,10 @@ from ch5jax.training import init_key, one_step
 # the same program, and gives the same bits. Longer stretches would hold more of them on the device at once.
 STRETCH = 1000
 
+# Drawing a kernel of (32, 10) costs LLVM seconds: all of XLA's passes took 3.5 to 4.2 s for the digits' initial state, of
+# 6 to 7 s for a group; the first level takes 0.7 s. It runs once a chunk.
+INIT_ON_CPU = {"xla_backend_optimization_level": 1}
+
 
 class Programs(NamedTuple):
     """Compiled for `width` trials on each device: all arguments but the key and the steps have them leading."""
@@ -72,7 +76,7 @@ def compile_programs(group: Group, key: jax.Array, width: int, stretch: int, dev
     return Programs(
         jax.jit(batched_init, in_shardings=(split, split, whole), out_shardings=split)
         .lower(hyperparameters, seeds, key)
-        .compile(),
+        .compile(INIT_ON_CPU if devices[0].platform == "cpu" else None),
         jax.jit(
             jax.vmap(advance, (0, 0, None, 0, None, None)),
             in_shardings=(split, split, whole, split, whole, whole),

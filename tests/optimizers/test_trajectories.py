@@ -9,6 +9,8 @@ import pytest
 import ch5jax
 from tests.optimizers.registry import run
 
+pytestmark = pytest.mark.smoke
+
 pytestmark = pytest.mark.usefixtures("x64")
 
 
