@@ -92,6 +92,8 @@ before = dict(jax.config.values)
 import ch5jax
 assert dict(jax.config.values) == before
 import jax._src.xla_bridge as bridge
+
+pytestmark = pytest.mark.smoke
 assert not bridge.backends_are_initialized(), "importing ch5jax started JAX's backend"
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -12,6 +12,8 @@ from ch5jax.tasks._supervised import TrainState, split, supervised
 from ch5jax.training import init_key
 from tests.references import mlp as reference
 
+pytestmark = pytest.mark.smoke
+
 KEY = jax.random.key(3)
 
 

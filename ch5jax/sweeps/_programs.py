@@ -17,8 +17,8 @@ from ch5jax.training import init_key, one_step
 # the same program, and gives the same bits. Longer stretches would hold more of them on the device at once.
 STRETCH = 1000
 
-# Drawing a kernel of (32, 10) costs LLVM seconds: all of XLA's passes took 3.5 to 4.2 s for the digits' initial state, of
-# 6 to 7 s for a group; the first level takes 0.7 s. It runs once a chunk.
+# Drawing a kernel of (32, 10) costs LLVM seconds: with all of XLA's passes, the digits' initial state took 3.5 to 4.2 s
+# of the 6 to 7 s that a group's programs take to compile; at the first level 0.7 s. It runs once a chunk.
 INIT_ON_CPU = {"xla_backend_optimization_level": 1}
 
 

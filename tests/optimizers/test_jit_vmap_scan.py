@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import ch5jax
 from tests.optimizers.registry import (
@@ -15,6 +16,8 @@ from tests.optimizers.registry import (
     run,
     train,
 )
+
+pytestmark = pytest.mark.smoke
 
 
 def train_bowl(opt):

@@ -12,6 +12,8 @@ import pytest
 import ch5jax
 from tests.optimizers.registry import CASES, bowl, for_every_optimizer, params_like, run, train
 
+pytestmark = pytest.mark.smoke
+
 
 def updates_of(opt, gradients, params=None):
     return jax.jit(lambda gradients: run(opt, gradients, params)[0])(gradients)

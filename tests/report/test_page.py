@@ -13,6 +13,8 @@ from ch5jax import report
 from ch5jax.report._page import render
 from tests.report.results import RATES, accuracies, made
 
+pytestmark = pytest.mark.smoke
+
 HOSTILE = (
     "</script><script>alert(1)</script>",
     "<b>bold</b>",

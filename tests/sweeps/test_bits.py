@@ -7,6 +7,8 @@ import pytest
 import ch5jax
 from tests.sweeps.small import KEY, RATES, TASK, assert_same_bits, batches, run
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.fixture(scope="module")
 def whole():

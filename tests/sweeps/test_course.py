@@ -7,6 +7,8 @@ import pytest
 
 from ch5jax.sweeps._course import Course, from_host, to_host
 
+pytestmark = pytest.mark.smoke
+
 INF, NAN = np.inf, np.nan
 
 
