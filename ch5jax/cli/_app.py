@@ -218,11 +218,20 @@ def _run_sweep(job: Job, out: Path | None, devices: int | None) -> None:
     try:
         folder = out or job.folder()
         _train_and_report(job, folder)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
+        if not _interrupted(error):
+            raise
         kept = f" What is finished is safe in {folder}, and the same command goes on from there." if folder else ""
         say(f"Stopped.{kept}", "yellow", stderr=True)
         sys.stdout.flush()
         os._exit(130)  # an orderly exit would wait for the program that compiles beside; files are whole at any moment
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C lies behind an error: cleaning up after it may fail too, and an unfinished ZIP file does."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _train_and_report(job: Job, folder: Path) -> None:

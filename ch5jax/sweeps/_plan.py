@@ -50,6 +50,9 @@ def compiler(group: Group, mark: Fingerprint, plan: Plan) -> Callable[[], Progra
     return programs
 
 
+STATE = "-state"
+
+
 def chunk_name(g: int, chunk: int) -> str:
     """Where a finished chunk is kept."""
     return f"group{g:03}-chunk{chunk:06}"
@@ -57,4 +60,4 @@ def chunk_name(g: int, chunk: int) -> str:
 
 def state_name(g: int, chunk: int) -> str:
     """Where the state of a chunk in training is kept."""
-    return f"{chunk_name(g, chunk)}-state"
+    return f"{chunk_name(g, chunk)}{STATE}"

@@ -11,11 +11,13 @@ import numpy as np
 
 from ch5jax.sweeps._course import Course, from_host, to_host
 from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._plan import Plan, chunk_name, state_name
+from ch5jax.sweeps._plan import STATE, Plan, chunk_name, state_name
 from ch5jax.sweeps._programs import Programs
 from ch5jax.sweeps._store import Store
 
 SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
+SECONDS_A_STRETCH = 2.0  # how long the host hears nothing: no progress, no Ctrl-C, no state stored
+FIRST_STRETCH = 50  # steps, before it is known how long one takes
 
 
 class Progress(NamedTuple):
@@ -49,6 +51,7 @@ class Run:
         self.trials = sum(group.trials for group in groups)
         self.trials_done = self.trials - waiting
         self.steps_done = self.trials_done * plan.steps
+        self.length = FIRST_STRETCH
 
     def _trials(self, g: int, chunk: int) -> np.ndarray:
         """The trials of a chunk, without padding."""
@@ -59,16 +62,25 @@ class Run:
         """Group after group; the next one compiles while one trains."""
         queue = [g for g, chunks in enumerate(self.pending) if chunks]
         self._report(self.groups[queue[0] if queue else -1].name)
+        self._forget_states_of_finished_chunks()
         pool = ThreadPoolExecutor(1)
         try:
             ready: Future[Programs] | None = pool.submit(self.compiled[queue[0]]) if queue else None
             for g, following in itertools.zip_longest(queue, queue[1:]):
                 programs = ready.result() if ready else self.compiled[g]()
                 ready = pool.submit(self.compiled[following]) if following is not None else None
+                self.length = FIRST_STRETCH
                 for start, chunks in self._loads(g):
                     self._train(g, programs, start, chunks)
         finally:  # who stops a sweep does not wait for a compilation that nobody needs any more
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _forget_states_of_finished_chunks(self) -> None:
+        """A kill may have come between storing a chunk and removing its state."""
+        names = self.store.names()
+        for name in names:
+            if name.endswith(STATE) and name.removesuffix(STATE) in names:
+                self.store.remove(name)
 
     def _loads(self, g: int) -> list[tuple[int, list[int]]]:
         """The pending chunks of a group, as many at a time as there are devices, each lot from one step on."""
@@ -104,10 +116,15 @@ class Run:
             state = self._restored(held, programs, state)
         rows = [slice(i * plan.width, i * plan.width + len(trials)) for i, trials in enumerate(lots)]
         live = sum(map(len, lots))
-        stored_at = time.monotonic()
+        self.steps_done += live * start
+        stored_at = taken_at = time.monotonic()
 
         def take(begin: int, end: int, record: Any, evaluation: Any) -> None:
+            nonlocal taken_at
             record, evaluation = jax.device_get((record, evaluation))
+            now = time.monotonic()
+            fitting = (end - begin) * SECONDS_A_STRETCH / max(now - taken_at, 1e-3)
+            self.length, taken_at = max(1, min(int(fitting), 10 * self.length)), now
             for course, row in zip(courses, rows, strict=True):
                 course.add_metrics({name: values[row, : end - begin] for name, values in record.items()}, begin, end)
                 if evaluation is not None:
@@ -118,7 +135,8 @@ class Run:
 
         waiting: tuple[Any, ...] | None = None
         begin = start
-        for end in (stop for stop in plan.stops if stop > start):
+        while begin < plan.steps:
+            end = min(begin + self.length, next(stop for stop in plan.stops if stop > begin))
             state, record = programs.advance(hyperparameters, seeds, plan.key, state, np.int32(begin), np.int32(end))
             evaluation = programs.evaluate(hyperparameters, state) if end in plan.evaluated else None
             if waiting:  # taken in while the next stretch runs

@@ -72,9 +72,26 @@ def test_a_long_chunk_goes_on_from_its_state(tmp_path, whole, monkeypatch):
         run(store=tmp_path, progress=stop_after(3))
     states = [file for file in tmp_path.iterdir() if file.stem.endswith("-state")]
     assert states
-    steps = []
-    assert_same_bits(run(store=tmp_path, progress=lambda p: steps.append(p.steps_done)), whole)
+    seen = []
+    assert_same_bits(run(store=tmp_path, progress=seen.append), whole)
+    assert seen[-1].steps_done == seen[-1].steps == 28 * 30
     assert not [file for file in tmp_path.iterdir() if file.stem.endswith("-state")]
+
+
+def test_a_slow_task_is_cut_into_short_stretches_and_gives_the_same_bits(whole, monkeypatch):
+    monkeypatch.setattr(_run, "SECONDS_A_STRETCH", 0.0)
+    monkeypatch.setattr(_run, "FIRST_STRETCH", 7)
+    seen = []
+    assert_same_bits(run(progress=lambda p: seen.append(p.steps_done)), whole)
+    assert np.diff(sorted(set(seen))).min() <= 8  # one step of two chunks of four
+
+
+def test_a_state_that_a_kill_left_beside_its_finished_chunk_is_removed(tmp_path):
+    run(store=tmp_path)
+    left = tmp_path / "group000-chunk000001-state.npz"
+    left.write_bytes((tmp_path / "group000-chunk000001.npz").read_bytes())
+    run(store=tmp_path)
+    assert not left.exists()
 
 
 def test_a_store_begun_on_eight_devices_goes_on_with_one(tmp_path, whole, monkeypatch):
