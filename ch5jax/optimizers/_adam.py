@@ -34,7 +34,8 @@ def _rule(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     v = b1 * v + (1 - b1) * g
     r = b2 * r + (1 - b2) * _trees.abs_sq(g)
-    return -learning_rate * over_root(v / mu_weight, r / nu_weight, eps), v, r
+    # times the reciprocal: XLA rewrites a division by one number for all in two ways, on one device and on several
+    return -learning_rate * over_root(v * (1 / mu_weight), r * (1 / nu_weight), eps), v, r
 
 
 class AdamState(NamedTuple):
