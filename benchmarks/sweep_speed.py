@@ -22,8 +22,8 @@ from ch5jax.sweeps._width import choose_width
 
 BATCH = 64
 STEPS = 100  # of every configuration in one turn of ours
-ROUNDS = 7
-WIDTHS = {(32,): (16, 32, 64, 128, 256), (128, 128): (2, 4, 8, 16, 32, 64)}
+ROUNDS = 5
+WIDTHS = {(32,): (16, 32, 128, 256), (128, 128): (2, 4, 16, 64)}
 RATE = 1e-3
 
 
