@@ -176,9 +176,20 @@ def test_a_users_table_of_numbers(tmp_path):
     table = pd.read_csv("out/table.csv")
     best = table.loc[table.validation_loss.idxmin()]
     line = next(line for line in result.stdout.splitlines() if line.startswith("1  "))
-    assert line.split()[:4] == ["1", best.group, f"{best.validation_loss:.4g}", f"{best.test_loss:.4g}"]
+    assert line.split()[:4] == ["1", best.group, f"{best.validation_loss:.3g}", f"{best.test_loss:.3g}"]
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert "<title>[red]y in my data.csv: 2 optimizers × 3 learning rates × 1 seed</title>" in page
+
+
+def test_every_optimizer_is_named_in_80_columns_also_for_a_regression_over_seeds(tmp_path):
+    x = np.linspace(-2, 2, 60)
+    pd.DataFrame({"x": x, "y": np.sin(x)}).to_csv("waves.csv", index=False)
+    result = run(*TINY, "--seeds", 2, "--data", "waves.csv", "--target", "y", "--out", "out")
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stdout.splitlines() if re.match(r"\d  ", line)]
+    assert {line.split()[1] for line in lines} == {"sgd", "momentum", "adagrad", "rmsprop", "adam"}
+    assert all(line.count("±") == 2 for line in lines)
+    assert max(map(len, lines)) <= 80
 
 
 def test_jobs_have_a_folder_each(tmp_path):

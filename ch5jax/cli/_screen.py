@@ -123,10 +123,10 @@ def _rate(steps_a_second: float) -> str:
 def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> None:
     """Prints the leaderboard; it fits into 80 columns."""
     metrics = list(rows[0].metrics)[:2] or [result.objective]
-    metrics += [name for name in ("test_r2",) if name in rows[0].metrics and name not in metrics]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("#\n", justify="right")
-    table.add_column("optimizer\n", overflow="fold")
+    # Rich takes the width that is missing from the columns that may wrap, to nothing if need be
+    table.add_column("#\n", justify="right", no_wrap=True, min_width=len(str(len(rows))))
+    table.add_column("optimizer\n", no_wrap=True, min_width=max(len(row.group) for row in rows))
     for name in metrics:
         table.add_column(label(name).replace(" ", "\n", 1) + (", %" if is_share(name) else ""), no_wrap=True)
     table.add_column("learning\nrate", no_wrap=True)
@@ -161,7 +161,7 @@ def _short(metric: str, row: Row) -> str:
     mean, std = row.metrics[metric]
     if is_share(metric):
         return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f" ± {100 * std:.2f}")
-    return number(mean) + ("" if math.isnan(std) else f" ± {std:.1g}")
+    return f"{mean:.3g}" + ("" if math.isnan(std) else f" ± {std:.1g}")
 
 
 def show_files(files: Files) -> None:
