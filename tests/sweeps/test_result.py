@@ -1,5 +1,7 @@
 """The table, the curves and the ranking, against an independent look at the same numbers."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,6 +44,12 @@ def test_final_and_best_agree_with_the_curves(result):
 
 def test_the_ranking_is_by_the_objective(result):
     assert (np.diff(result.columns["validation_accuracy"][result.ranking()]) <= 0).all()
+
+
+def test_a_diverged_trial_ranks_last_however_good_its_numbers_are(result):
+    best = result.ranking()[0]
+    columns = {**result.columns, "diverged_at": np.where(result.columns["trial"] == best, 5, -1)}
+    assert dataclasses.replace(result, columns=columns).ranking()[-1] == best
 
 
 def test_the_table_is_a_data_frame(result):
