@@ -214,7 +214,7 @@ def apply_rule(
 
 
 def over_root(x: chex.Array, r: chex.Array, eps: chex.Array) -> chex.Array:
-    r"""X / (√r + δ), where 0/0 counts as 0.
+    """Divides x by √r + δ, where 0/0 counts as 0.
 
     √ has an infinite slope at 0, which makes every hypergradient NaN (inf · 0) as soon as one gradient is exactly zero;
     so the root is taken of 1 there and thrown away.
