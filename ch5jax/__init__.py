@@ -1,6 +1,18 @@
 """The optimization chapter of a deep-learning textbook as pure, composable JAX transformations."""
 
 from ch5jax import networks as networks, tasks as tasks
+from ch5jax.normalization import (
+    BatchNormParams as BatchNormParams,
+    BatchNormState as BatchNormState,
+    batch_norm as batch_norm,
+    batch_norm_backward_stages as batch_norm_backward_stages,
+    batch_norm_fold as batch_norm_fold,
+    batch_norm_forward_stages as batch_norm_forward_stages,
+    batch_norm_inference as batch_norm_inference,
+    batch_norm_init as batch_norm_init,
+    batch_norm_merge as batch_norm_merge,
+    batch_norm_state as batch_norm_state,
+)
 from ch5jax.optimizers import (
     AdagradState as AdagradState,
     AdamState as AdamState,

@@ -43,7 +43,7 @@ def is_node(value: Any) -> bool:
     return not jax.tree_util.treedef_is_leaf(jax.tree.structure(value))
 
 
-def check_number(name: str, value: Any, allowed: Range) -> Any:
+def check_number(name: str, value: Any, allowed: Range, kind: str = "a number") -> Any:
     """A number as a leaf: integers become floats, what is known now is checked, arrays and tracers pass as they are.
 
     Raises:
@@ -60,7 +60,7 @@ def check_number(name: str, value: Any, allowed: Range) -> Any:
     elif isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
         value = float(value)
     else:
-        raise ValueError(f"{name} must be a number or a schedule, {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be {kind}, {allowed}, got {value!r}")
     if not allowed.holds(value):
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
     return value
@@ -68,7 +68,7 @@ def check_number(name: str, value: Any, allowed: Range) -> Any:
 
 def check_hyperparameter(name: str, value: Any, allowed: Range) -> Any:
     """A number or a schedule of the step count, as `check_number`."""
-    return value if callable(value) else check_number(name, value, allowed)
+    return value if callable(value) else check_number(name, value, allowed, "a number or a schedule")
 
 
 def at(value: Any, count: jax.typing.ArrayLike) -> Any:
@@ -79,9 +79,7 @@ def at(value: Any, count: jax.typing.ArrayLike) -> Any:
 def scalar(name: str, value: Any, dtype: Any) -> jax.Array:
     """A hyperparameter's value inside an update, in the dtype of the accumulator, so that it promotes nothing."""
     if jnp.shape(value) != ():
-        raise ValueError(
-            f"{name} must be a scalar inside an update, got shape {jnp.shape(value)}; map over a batch with jax.vmap"
-        )
+        raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}; map over a batch with jax.vmap")
     return jnp.asarray(value).astype(dtype)
 
 

@@ -137,7 +137,7 @@ def test_wrong_numbers_are_refused():
 
 def test_a_batch_of_schedules_needs_vmap():
     opt = ch5jax.sgd(ch5jax.stack([ch5jax.constant(0.1), ch5jax.constant(0.2)]))
-    with pytest.raises(ValueError, match=r"learning_rate must be a scalar inside an update, got shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"learning_rate must be a scalar, got shape \(2,\)"):
         opt.update(jnp.ones(2), opt.init(jnp.ones(2)))
     got = jax.vmap(lambda o: o.update(jnp.ones(2), o.init(jnp.ones(2)))[0])(opt)
     chex.assert_trees_all_close(got, jnp.array([[-0.1, -0.1], [-0.2, -0.2]]))

@@ -76,7 +76,7 @@ def test_flags_are_flags():
 @for_every_hyperparameter
 def test_a_batch_needs_vmap(case, name):
     opts, params = ch5jax.grid(case.factory, **{**case.numbers, **case.flags, name: [0.1, 0.2, 0.3]}), jnp.ones(3)
-    with pytest.raises(ValueError, match=r"must be a scalar inside an update, got shape \(3,\); map.*jax.vmap"):
+    with pytest.raises(ValueError, match=r"must be a scalar, got shape \(3,\); map.*jax.vmap"):
         opts.update(params, opts.init(params), params)
     if "initial" in name:  # three elements would take the three values
         with pytest.raises(ValueError, match=f"{name} must be a scalar"):

@@ -1,0 +1,226 @@
+"""BatchNorm: one function whose derivative is given in closed form, as a map that is linear in the tangents."""
+
+import functools
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ch5jax import _hyperparameters
+from ch5jax.normalization._layout import Layout, check_batch, check_features, check_mask, feature_layout, prepared
+from ch5jax.normalization._state import BatchNormParams, BatchNormState, averaged, check_state
+from ch5jax.normalization._sums import Batch, across, spread, total
+
+
+class _Moments(NamedTuple):
+    """A batch's mean, as the sum of two numbers so that nothing of it is lost, and its variance."""
+
+    shift: jax.Array  # the mean as float32 has it; no derivative
+    offset: jax.Array  # what it lacks
+    var: jax.Array
+
+
+def batch_norm(
+    x: jax.Array,
+    params: BatchNormParams | None,
+    state: BatchNormState,
+    *,
+    axis: int | Sequence[int] = -1,
+    momentum: jax.typing.ArrayLike | None = 0.9,
+    eps: jax.typing.ArrayLike = 1e-5,
+    mask: jax.typing.ArrayLike | None = None,
+    axis_name: Hashable | Sequence[Hashable] | None = None,
+    unbiased: bool = False,
+) -> tuple[jax.Array, BatchNormState]:
+    r"""Normalises a batch with its own statistics, and averages these for inference: BatchNorm in training.
+
+    .. math::
+       \mu = \frac1n \sum_i x_i, \quad \sigma^2 = \frac1n \sum_i (x_i - \mu)^2, \quad
+       \hat x_i = \frac{x_i - \mu}{\sqrt{\sigma^2 + \epsilon}}, \quad y_i = \gamma \hat x_i + \beta
+
+    separately for every feature, over all other axes. The running statistics become, with m the `momentum`,
+
+    .. math::
+       w' = 1 - m (1 - w), \qquad \mu' = \frac{m w}{w'} \mu_\text{run} + \frac{1 - m}{w'} \mu, \qquad
+       \sigma'^2 \text{ likewise},
+
+    which is the properly weighted average from the first batch on, and for w = 1 the plain recurrence.
+
+    The derivative is the closed form
+
+    .. math::
+       \frac{\partial L}{\partial x_i} = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}
+       \left( g_i - \frac1n \sum_j g_j - \frac{\hat x_i}{n} \sum_j g_j \hat x_j \right), \qquad
+       g_i = \frac{\partial L}{\partial y_i};
+
+    for it, x itself is kept and a few numbers for each feature. Every derivative of every order works, forward and
+    reverse, with respect to x, `params`, `state`, `eps` and `momentum`.
+
+    Args:
+      x: floating, any shape with a batch axis at least.
+      params: `BatchNormParams(scale, bias)` of the features' shape; None, for it or in it, means no scale or bias.
+      state: the running statistics, float32 or float64.
+      axis: the feature axis, or several, which keep the order that they have in x; all others are the batch.
+      momentum: the weight of the **old** statistics, a number in [0, 1); None keeps the exact statistics of all samples
+        seen, whatever the batches' sizes, and counts them in `weight`.
+      eps: ε > 0, in the units of x².
+      mask: boolean, of a shape that broadcasts to x: False is padding. Whatever stands there, NaN too, reaches neither
+        statistics nor gradients, and y is 0 there.
+      axis_name: the names of mapped axes (of `jax.vmap`, `jax.shard_map`) over which the batch is spread. Under a plain
+        `jax.jit` with sharded inputs none is needed.
+      unbiased: whether the running variance averages Σ(x−μ)²/(n−1). y always has the biased one.
+
+    Returns:
+      y, with the shape and dtype of x, and the new `BatchNormState`, with the structure and dtypes of the old. A single
+      sample gives y = bias; a feature without a sample leaves its statistics as they were. All is computed in float32
+      at least.
+
+    Raises:
+      ValueError: if x is empty, has no batch axis or is not floating, an argument has the wrong shape, or momentum or
+        eps is out of range where its value is known.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> x = 5 + 2 * jax.random.normal(jax.random.key(0), (256, 3))
+      >>> params, state = ch5jax.batch_norm_init(3)
+      >>> y, state = ch5jax.batch_norm(x, params, state)
+      >>> bool(abs(y.mean()) < 1e-5), bool(abs(y.std() - 1) < 1e-5), bool(abs(state.mean - 5).max() < 0.5)
+      (True, True, True)
+
+    Note: on float32 data whose mean is 10⁴ times its standard deviation, y and the gradient are right to 2e-6;
+    inference is not better than a float32 mean allows, which is 2e-3 there. With `check_vma=False`, take gradients of
+    parameters outside of the `jax.shard_map`: inside, each device would have its own share of them.
+
+    Source: the textbook's chapter on optimization, batch normalization; Ioffe and Szegedy, 2015, algorithm 1.
+    """
+    layout = feature_layout("x", x, axis)
+    check_batch("x", layout)
+    check_state("state", state)
+    check_features("state.mean", state.mean, layout)
+    if momentum is not None:
+        momentum = _hyperparameters.check_number("momentum", momentum, _hyperparameters.DECAY)
+    mask = check_mask(mask, layout)
+    x = jnp.asarray(x)
+    scale, bias, eps = prepared(params, eps, layout)
+    names = axis_name if axis_name is None or isinstance(axis_name, tuple) else (axis_name,)
+    batch = Batch(layout.batch, names)
+    count = _count(batch, layout, mask)
+    y, moments = _normalized(batch, x, scale, bias, eps, mask, jnp.maximum(count, 1))
+    held = state.mean.dtype
+    mean = moments.shift.astype(held) + moments.offset.astype(held)
+    every = (jnp.broadcast_to(leaf.astype(held), mean.shape) for leaf in (mean, moments.var, count))
+    return y, averaged(state, BatchNormState(*map(layout.squeezed, every)), momentum, unbiased)
+
+
+def batch_norm_inference(
+    x: jax.Array,
+    params: BatchNormParams | None,
+    state: BatchNormState,
+    *,
+    axis: int | Sequence[int] = -1,
+    eps: jax.typing.ArrayLike = 1e-5,
+    mask: jax.typing.ArrayLike | None = None,
+) -> jax.Array:
+    r"""Normalises with running statistics, an affine map: BatchNorm in inference, and in training with frozen ones.
+
+    .. math:: y = \gamma \frac{x - \mu_\text{run}}{\sqrt{\sigma_\text{run}^2 + \epsilon}} + \beta
+
+    Args:
+      x: floating, any shape that has the feature axes.
+      params: as in `batch_norm`.
+      state: as in `batch_norm`; differentiable, too.
+      axis: as in `batch_norm`.
+      eps: as in `batch_norm`.
+      mask: as in `batch_norm`; y is 0 in padding.
+
+    Returns:
+      y, with the shape and dtype of x, computed in float32 at least.
+
+    Raises:
+      ValueError: if x is not floating, an argument has the wrong shape, or eps is out of range where it is known.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> params, _ = ch5jax.batch_norm_init(1)
+      >>> state = ch5jax.batch_norm_state([3.0], [4.0])
+      >>> ch5jax.batch_norm_inference(jnp.array([[3.0], [5.0]]), params, state, eps=1e-9).tolist()
+      [[0.0], [1.0]]
+
+    Source: Ioffe and Szegedy, *Batch Normalization*, 2015, algorithm 2.
+    """
+    layout = feature_layout("x", x, axis)
+    check_state("state", state)
+    check_features("state.mean", state.mean, layout)
+    mask = check_mask(mask, layout)
+    x = jnp.asarray(x)
+    scale, bias, eps = prepared(params, eps, layout)
+    mean, var = (layout.along(leaf).astype(layout.dtype) for leaf in (state.mean, state.var))
+    return _affine(x, mean, var, scale, bias, eps, mask)
+
+
+@functools.partial(jax.checkpoint, prevent_cse=False)  # keeps x, where autodiff would keep x − μ in float32
+def _affine(x: Any, mean: Any, var: Any, scale: Any, bias: Any, eps: Any, mask: Any) -> jax.Array:
+    centered = _masked(mask, x.astype(mean.dtype) - mean)
+    return _masked(mask, centered * (scale * lax.rsqrt(var + eps)) + bias).astype(x.dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _normalized(
+    batch: Batch, x: Any, scale: Any, bias: Any, eps: Any, mask: Any, count: Any
+) -> tuple[jax.Array, _Moments]:
+    """The outputs and the statistics of the batch; all that belongs to a feature keeps x's rank.
+
+    The corrected two-pass form: the mean of what is left when the mean is subtracted is what rounding took from it.
+    """
+    values = _masked(mask, x.astype(scale.dtype))
+    shift = total(batch, values) / count
+    left = _masked(mask, values - shift)
+    offset = total(batch, left) / count
+    var = jnp.maximum(total(batch, left * left) / count - offset * offset, 0)
+    y = _masked(mask, (left - offset) * (scale * lax.rsqrt(var + eps)) + bias)
+    return y.astype(x.dtype), _Moments(shift, offset, var)
+
+
+@_normalized.defjvp  # type: ignore[untyped-decorator]
+def _(batch: Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    x, scale, _, eps, mask, count = primals
+    y, moments = _normalized(batch, *primals)
+    inverse = lax.rsqrt(moments.var + eps)
+
+    def mean(values: jax.Array) -> jax.Array:
+        return across(batch, jnp.sum(values, batch.axes, keepdims=True)) / count
+
+    # Linear in the tangents, so that JAX transposes it: into the closed form, as y' is written as one sum that x̂
+    # multiplies and one that nothing does. The checkpoint keeps x instead of x̂, which has 4 bytes where x has 2.
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    def linear(x: Any, shift: Any, offset: Any, inverse: Any, scale: Any, tangents: Any) -> tuple[Any, Any, Any]:
+        x_dot, scale_dot, bias_dot, eps_dot = tangents
+        normalized = _masked(mask, (x.astype(scale.dtype) - shift) - offset) * inverse
+        x_dot = _masked(mask, x_dot.astype(scale.dtype))
+        mean_dot = mean(x_dot)
+        half = mean(normalized * x_dot)  # var' · inverse / 2
+        gain = scale * inverse
+        with_normalized = scale_dot - gain * half - scale * inverse**2 * eps_dot / 2
+        alone = bias_dot - gain * mean_dot
+        y_dot = gain * x_dot + normalized * spread(batch, with_normalized, x) + spread(batch, alone, x)
+        return _masked(mask, y_dot).astype(x.dtype), mean_dot, 2 * half / inverse
+
+    y_dot, mean_dot, var_dot = linear(x, moments.shift, moments.offset, inverse, scale, tangents[:4])
+    return (y, moments), (y_dot, _Moments(jnp.zeros_like(moments.shift), mean_dot, var_dot))
+
+
+def _masked(mask: jax.Array | None, values: jax.Array) -> jax.Array:
+    return values if mask is None else jnp.where(mask, values, 0.0)
+
+
+def _count(batch: Batch, layout: Layout, mask: jax.Array | None) -> jax.Array:
+    """How many samples every feature has, on all devices."""
+    if mask is None:
+        here = jnp.asarray(layout.samples, layout.dtype)
+    else:
+        shape = [layout.shape[axis] if axis in layout.batch else mask.shape[axis] for axis in range(mask.ndim)]
+        # in integers: float32 cannot count beyond 2²⁴ one by one
+        here = jnp.sum(jnp.broadcast_to(mask, shape), batch.axes, dtype=jnp.int32, keepdims=True).astype(layout.dtype)
+    return across(batch, here)
