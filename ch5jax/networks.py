@@ -1,13 +1,20 @@
-"""Networks as pairs of pure functions on plain pytrees."""
+"""Networks as pure functions on plain pytrees."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax.normalization import (
+    BatchNormParams,
+    BatchNormState,
+    batch_norm as normalize_batch,
+    batch_norm_inference,
+    batch_norm_init,
+)
 
 _he_normal = jax.nn.initializers.he_normal()
 
@@ -19,38 +26,66 @@ class Layer(NamedTuple):
     bias: jax.Array  # shape (outputs,)
 
 
-class Network(NamedTuple):
-    """A network as two pure functions."""
+class NormalizedLayer(NamedTuple):
+    """The parameters of a dense layer with BatchNorm, which has no bias of its own: BatchNorm would take it away."""
 
-    init: Callable[..., tuple[Layer, ...]]  # (key, scale=1.0) -> params
-    apply: Callable[..., jax.Array]  # (params, x, taps=None) -> outputs
+    kernel: jax.Array  # shape (inputs, outputs)
+    scale: jax.Array  # γ, shape (outputs,)
+    bias: jax.Array  # β, shape (outputs,)
+
+
+class Network(NamedTuple):
+    """A network as pure functions: two, and two more if it has BatchNorm."""
+
+    init: Callable[..., Any]  # (key, scale=1.0) -> params
+    apply: Callable[..., jax.Array]  # (params, x, taps=None) -> outputs; with BatchNorm also state, and in inference
+    init_state: Callable[[], tuple[BatchNormState, ...]] = tuple  # () -> the running statistics before any training
+    apply_training: Callable[..., tuple[jax.Array, Any]] | None = (
+        None  # (params, state, x, taps=None) -> outputs, state
+    )
 
 
 def mlp(
     widths: Sequence[int],
     activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
     kernel_init: Callable[..., jax.Array] = _he_normal,
+    *,
+    batch_norm: bool = False,
 ) -> Network:
-    r"""A multilayer perceptron.
+    r"""A multilayer perceptron, with or without BatchNorm.
 
-    .. math:: h_0 = x, \qquad h_l = \phi(h_{l-1} W_l + b_l) \quad\text{for } l < L, \qquad y = h_{L-1} W_L + b_L
+    .. math:: h_0 = x, \qquad h_l = \phi(z_l) \quad\text{for } l < L, \qquad y = z_L, \qquad z_l = h_{l-1} W_l + b_l
+
+    and with BatchNorm, in the hidden layers,
+
+    .. math:: z_l = \gamma_l\, \widehat{h_{l-1} W_l} + \beta_l
 
     Args:
       widths: the number of inputs, of units in each hidden layer, and of outputs: two numbers at least.
       activation: φ, elementwise, after every layer but the last.
-      kernel_init: an initialiser of JAX's signature (key, shape, dtype); biases start at 0.
+      kernel_init: an initialiser of JAX's signature (key, shape, dtype); biases start at 0, scales at 1.
+      batch_norm: whether the hidden layers are normalised, between the product and the activation.
 
     Returns:
       A `Network`:
 
-      - `init(key, scale=1.0)` gives a tuple of `Layer(kernel, bias)`, float32 (float64 where x64 is enabled). Every
-        kernel is multiplied by `scale`, a scalar, which may be traced, or one number for each layer.
+      - `init(key, scale=1.0)` gives a tuple of `Layer(kernel, bias)`, with BatchNorm of `NormalizedLayer(kernel, scale,
+        bias)` and a last `Layer`; float32 (float64 where x64 is enabled). Every kernel is multiplied by `scale`, a
+        scalar, which may be traced, or one number for each layer.
       - `apply(params, x, taps=None)` maps x of shape (..., widths[0]) to (..., widths[-1]). `taps` are zeros added to
-        the pre-activations, one array (or a scalar) a layer: the gradient with respect to them is ∂L/∂z at that layer.
+        the pre-activations z, one array (or a scalar) a layer: the gradient with respect to them is ∂L/∂z there.
+
+      With BatchNorm, `apply` normalises with running statistics and needs them: `apply(params, x, taps=None, *, state,
+      eps=1e-5)`. For training there are two more (without BatchNorm they are `tuple` and None):
+
+      - `init_state()` gives a `BatchNormState` for each hidden layer.
+      - `apply_training(params, state, x, taps=None, **options)` gives the outputs, normalised with the batch's own
+        statistics, and the new state. The options are those of `batch_norm`: momentum, eps, mask (of shape (..., 1)),
+        axis_name and unbiased.
 
     Raises:
       ValueError: if there are fewer than two widths, or one is not positive; in `apply`, if x has another width or
-        params another number of layers.
+        params or state another number of layers.
 
     Example:
       >>> import ch5jax, jax
@@ -58,33 +93,80 @@ def mlp(
       >>> params = net.init(jax.random.key(0))
       >>> net.apply(params, jax.numpy.zeros((5, 64))).shape
       (5, 10)
+      >>> net = ch5jax.networks.mlp((64, 32, 10), batch_norm=True)
+      >>> params, state = net.init(jax.random.key(0)), net.init_state()
+      >>> logits, state = net.apply_training(params, state, jax.numpy.ones((5, 64)), momentum=0.99)
+      >>> net.apply(params, jax.numpy.zeros((1, 64)), state=state).shape
+      (1, 10)
     """
     widths = tuple(widths)
     if len(widths) < 2 or any(not isinstance(width, int | np.integer) or width < 1 for width in widths):
         raise ValueError(f"widths must be two or more positive integers, inputs first and outputs last, got {widths}")
     widths, depth = tuple(map(int, widths)), len(widths) - 1
 
-    def init(key: jax.Array, scale: jax.typing.ArrayLike = 1.0) -> tuple[Layer, ...]:
+    def init(key: jax.Array, scale: jax.typing.ArrayLike = 1.0) -> tuple[Layer | NormalizedLayer, ...]:
         dtype = _trees.default_float()
         scales = jnp.broadcast_to(jnp.asarray(scale, dtype), (depth,))
         keys = jax.random.split(key, depth)
-        return tuple(
-            Layer(scales[i] * kernel_init(keys[i], (widths[i], widths[i + 1]), dtype), jnp.zeros(widths[i + 1], dtype))
-            for i in range(depth)
-        )
+        layers: list[Layer | NormalizedLayer] = []
+        for i in range(depth):
+            kernel = scales[i] * kernel_init(keys[i], (widths[i], widths[i + 1]), dtype)
+            ones, zeros = batch_norm_init(widths[i + 1])[0]
+            layers.append(
+                NormalizedLayer(kernel, ones, zeros) if batch_norm and i < depth - 1 else Layer(kernel, zeros)
+            )
+        return tuple(layers)
 
-    def apply(params: Sequence[Layer], x: jax.Array, taps: Sequence[jax.Array] | None = None) -> jax.Array:
+    def init_state() -> tuple[BatchNormState, ...]:
+        return tuple(batch_norm_init(width)[1] for width in widths[1:-1])
+
+    def forward(
+        params: Any, x: jax.Array, taps: Any, normalize: Callable[[int, jax.Array, BatchNormParams], jax.Array]
+    ) -> jax.Array:
         if jnp.ndim(x) < 1 or jnp.shape(x)[-1] != widths[0]:
             raise ValueError(f"x must have shape (..., {widths[0]}), got {jnp.shape(x)}")
         if len(params) != depth:
             raise ValueError(f"params must hold {depth} layers, got {len(params)}")
-        for i, (kernel, bias) in enumerate(params):
-            x = x @ kernel
-            x = x + jnp.broadcast_to(bias, x.shape)  # said outright, for those who have JAX refuse rank promotion
+        for i, layer in enumerate(params):
+            x = x @ layer.kernel
+            if batch_norm and i < depth - 1:
+                x = normalize(i, x, BatchNormParams(layer.scale, layer.bias))
+            else:
+                x = x + jnp.broadcast_to(layer.bias, x.shape)  # said outright, for those who refuse rank promotion
             if taps is not None:
                 x = x + taps[i]
             if i < depth - 1:
                 x = activation(x)
         return x
 
-    return Network(init, apply)
+    def check_state(state: Any) -> None:
+        if len(state) != depth - 1:
+            raise ValueError(
+                f"state must hold the running statistics of {depth - 1} hidden layers, as init_state() does, "
+                f"got {len(state)}"
+            )
+
+    def apply(params: Sequence[Layer], x: jax.Array, taps: Sequence[jax.Array] | None = None) -> jax.Array:
+        return forward(params, x, taps, lambda i, z, norm: z)
+
+    def apply_inference(
+        params: Any, x: jax.Array, taps: Any = None, *, state: Sequence[BatchNormState], eps: Any = 1e-5
+    ) -> jax.Array:
+        check_state(state)
+        return forward(params, x, taps, lambda i, z, norm: batch_norm_inference(z, norm, state[i], eps=eps))
+
+    def apply_training(
+        params: Any, state: Sequence[BatchNormState], x: jax.Array, taps: Any = None, **options: Any
+    ) -> tuple[jax.Array, tuple[BatchNormState, ...]]:
+        check_state(state)
+        after: list[BatchNormState] = []
+
+        def normalize(i: int, z: jax.Array, norm: BatchNormParams) -> jax.Array:
+            z, seen = normalize_batch(z, norm, state[i], **options)
+            after.append(seen)
+            return z
+
+        outputs = forward(params, x, taps, normalize)
+        return outputs, tuple(after)
+
+    return Network(init, apply_inference, init_state, apply_training) if batch_norm else Network(init, apply)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ch5jax.networks import Layer, mlp
-from tests.references import mlp as reference
+import ch5jax
+from ch5jax.networks import Layer, NormalizedLayer, mlp
+from tests.references import batch_norm as batch_norm_reference, mlp as reference
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
@@ -118,3 +119,120 @@ def test_inputs_and_parameters_of_another_shape_are_refused():
         network.apply(params, jnp.ones(()))
     with pytest.raises(ValueError, match="params must hold 2 layers, got 1"):
         network.apply(params[:1], jnp.ones((6, 3)))
+
+
+def normalized_example(widths=(3, 5, 4, 2), rows=7):
+    rng = np.random.default_rng(0)
+    network = mlp(widths, jnp.tanh, batch_norm=True)
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), network.init(jax.random.key(0)))
+    return network, params, jnp.asarray(rng.normal(size=(rows, widths[0])))
+
+
+def test_batch_norm_in_training_equals_numpys(x64):
+    network, params, x = normalized_example()
+    h, means = np.asarray(x), []
+    for layer in params[:-1]:
+        z, mean, *_ = batch_norm_reference.forward(h @ np.asarray(layer.kernel), layer.scale, layer.bias, 1e-3)
+        h = np.tanh(z)
+        means.append(mean)
+    outputs, state = network.apply_training(params, network.init_state(), x, momentum=0.0, eps=1e-3)
+    np.testing.assert_allclose(outputs, h @ params[-1].kernel + params[-1].bias, rtol=1e-11)
+    for got, mean in zip(state, means, strict=True):
+        np.testing.assert_allclose(got.mean, mean, rtol=1e-11)
+    # with running statistics that are this batch's, inference on it is training
+    np.testing.assert_allclose(network.apply(params, x, state=state, eps=1e-3), outputs, rtol=1e-11)
+
+
+def test_layers_with_batch_norm_start_as_identity_scales_without_a_bias_of_their_own():
+    network = mlp((3, 5, 2), batch_norm=True)
+    hidden, last = network.init(jax.random.key(0), scale=2.0)
+    assert isinstance(hidden, NormalizedLayer)
+    assert isinstance(last, Layer)
+    plain, _ = mlp((3, 5, 2)).init(jax.random.key(0), scale=2.0)
+    np.testing.assert_array_equal(hidden.kernel, plain.kernel)
+    np.testing.assert_array_equal(hidden.scale, np.ones(5))
+    np.testing.assert_array_equal(hidden.bias, np.zeros(5))
+    (state,) = network.init_state()
+    assert [leaf.shape for leaf in state] == [(5,)] * 3
+    assert mlp((3, 5, 2)).init_state() == ()
+
+
+def test_taps_of_normalised_layers_are_what_the_activation_sees(x64):
+    """∂L/∂z there does not depend on the kernels' scale, as the outputs do not."""
+    network, params, x = normalized_example()
+    taps = [jnp.zeros((7, width)) for width in (5, 4, 2)]
+
+    def signals(params):
+        def loss(taps):
+            return jnp.sum(jnp.sin(network.apply_training(params, network.init_state(), x, taps, eps=1e-30)[0]))
+
+        return jax.grad(loss)(taps)
+
+    larger = [layer._replace(kernel=100 * layer.kernel) for layer in params[:-1]] + [params[-1]]
+    for got, due in zip(signals(larger), signals(params), strict=True):
+        np.testing.assert_allclose(got, due, rtol=1e-9, atol=1e-12)
+    moved = [*params]
+    moved[0] = params[0]._replace(bias=params[0].bias + 0.5)
+    np.testing.assert_allclose(
+        network.apply_training(params, network.init_state(), x, (0.5, 0.0, 0.0))[0],
+        network.apply_training(moved, network.init_state(), x)[0],
+        rtol=1e-12,
+    )
+
+
+def test_masks_and_named_axes_reach_batch_norm(x64):
+    network, params, x = normalized_example(rows=8)
+    mask = jnp.arange(8)[:, None] < 5
+    state = network.init_state()
+    outputs, after = network.apply_training(params, state, jnp.where(mask, x, 7.0), mask=mask)
+    due, due_after = network.apply_training(params, state, x[:5])
+    np.testing.assert_allclose(outputs[:5], due, rtol=1e-11)
+    chex.assert_trees_all_close(after, due_after, rtol=1e-11)
+    halves, _ = jax.vmap(lambda x: network.apply_training(params, state, x, axis_name="devices"), axis_name="devices")(
+        x.reshape(2, 4, 3)
+    )
+    np.testing.assert_allclose(halves.reshape(8, 2), network.apply_training(params, state, x)[0], rtol=1e-11)
+
+
+def test_statistics_of_another_number_of_layers_are_refused():
+    network, params, x = normalized_example()
+    with pytest.raises(ValueError, match=r"state must hold the running statistics of 2 hidden layers.* got 1"):
+        network.apply(params, x, state=network.init_state()[:1])
+    with pytest.raises(ValueError, match=r"state must hold the running statistics of 2 hidden layers.* got 0"):
+        network.apply_training(params, (), x)
+
+
+def test_batch_norm_keeps_the_signal_of_a_deep_sigmoid_network():
+    """Thirty layers: without it, the gradient at the first is a billionth of that at the last."""
+    widths = (16,) * 31
+    x = jax.random.normal(jax.random.key(1), (64, 16))
+
+    def ratio(network, apply):
+        taps = [jnp.zeros((64, 16))] * 30
+        signals = jax.grad(lambda taps: jnp.sum(apply(network.init(jax.random.key(0)), taps) ** 2))(taps)
+        return float(jnp.linalg.norm(signals[0]) / jnp.linalg.norm(signals[-1]))
+
+    plain = mlp(widths, jax.nn.sigmoid)
+    normalized = mlp(widths, jax.nn.sigmoid, batch_norm=True)
+    assert ratio(plain, lambda params, taps: plain.apply(params, x, taps)) < 1e-9
+    state = normalized.init_state()
+    assert ratio(normalized, lambda params, taps: normalized.apply_training(params, state, x, taps)[0]) > 1e-3
+
+
+def test_a_trained_network_folds_into_one_without_batch_norm():
+    network, params, x = normalized_example()
+    params = jax.tree.map(jnp.float32, params)
+    state = network.init_state()
+    for _ in range(3):
+        _, state = network.apply_training(params, state, jnp.float32(x))
+    folded = [
+        Layer(*ch5jax.batch_norm_fold(ch5jax.BatchNormParams(layer.scale, layer.bias), seen, layer.kernel))
+        for layer, seen in zip(params[:-1], state, strict=True)
+    ]
+    plain = mlp((3, 5, 4, 2), jnp.tanh)
+    np.testing.assert_allclose(
+        plain.apply([*folded, params[-1]], jnp.float32(x)),
+        network.apply(params, jnp.float32(x), state=state),
+        rtol=1e-5,
+        atol=1e-5,
+    )

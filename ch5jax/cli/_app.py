@@ -85,6 +85,9 @@ def sweep(
             min=0.0, metavar="FACTOR", help="Multiplies the He-normal initial weights.", rich_help_panel="Network"
         ),
     ] = 1.0,
+    batch_norm: Annotated[
+        bool, typer.Option("--batch-norm", help="Put BatchNorm into the hidden layers.", rich_help_panel="Network")
+    ] = False,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,6 +186,7 @@ def sweep(
         activation=activation,
         initial_scale=initial_scale,
         width=width,
+        batch_norm=batch_norm,
     )
     with _errors_in_a_line(traceback):
         _run_sweep(job, out, devices)

@@ -61,6 +61,7 @@ class Job(NamedTuple):
     activation: Activation
     initial_scale: float
     width: int | None
+    batch_norm: bool = False
 
     @property
     def seed_count(self) -> int:
@@ -109,6 +110,7 @@ def prepare(job: Job) -> Prepared:
         "activation": getattr(jax.nn, job.activation),
         "batch_size": job.batch_size,
         "initial_scale": job.initial_scale,
+        "batch_norm": job.batch_norm,
     }
     notes: Sequence[str] = ()
     batch_size = job.batch_size
@@ -126,6 +128,7 @@ def prepare(job: Job) -> Prepared:
     settings = {
         "data": data,
         "network": f"{'-'.join(map(str, (ends[0], *job.hidden, ends[1])))}, {job.activation}"
+        + (" after BatchNorm" if job.batch_norm else "")
         + (f", initial weights × {job.initial_scale:g}" if job.initial_scale != 1 else ""),
         "training": f"{job.steps:,} steps, mini-batches of {batch_size}, evaluated every {job.evaluate_every:,} steps",
         "seeds": str(job.seeds) if isinstance(job.seeds, int) else ", ".join(map(str, job.seeds)),

@@ -20,6 +20,7 @@ def digits(
     initial_scale: Any = 1.0,
     epochs: bool = False,
     split_key: jax.Array | None = None,
+    batch_norm: bool = False,
 ) -> Task:
     """Recognising scanned digits with a multilayer perceptron.
 
@@ -35,9 +36,12 @@ def digits(
         all examples before any comes again (the last, incomplete batch of an epoch is left out).
       split_key: the key of the division into parts, `jax.random.key(0)` by default; whatever a trial's key, its parts
         are these.
+      batch_norm: whether the hidden layers have BatchNorm: with the mini-batch's own statistics in training, with
+        running ones in `evaluate`.
 
     Returns:
-      A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both. A step
+      A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both; with
+      BatchNorm the dict may have `batch_norm_momentum` (0.9) and `batch_norm_eps` (1e-5), as in `batch_norm`. A step
       reports `loss`; `evaluate` reports loss and accuracy on the validation and the test part. The objective is
       `validation_accuracy`.
 
@@ -57,5 +61,5 @@ def digits(
     """
     data = require("sklearn.datasets", "sweep", "tasks.digits").load_digits()
     parts = split(data.data / 16.0, np.eye(10)[data.target], jax.random.key(0) if split_key is None else split_key)
-    network = mlp((64, *hidden, 10), activation)
+    network = mlp((64, *hidden, 10), activation, batch_norm=batch_norm)
     return supervised(parts, network, classify=True, batch_size=batch_size, initial_scale=initial_scale, epochs=epochs)

@@ -1,5 +1,6 @@
 """Training a network on a fixed data set by mini-batches: what `digits` and `table` share."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -33,6 +34,16 @@ class TrainState(NamedTuple):
     params: Any  # the network's parameters
     opt_state: Any
     order: jax.Array  # shape (examples,), int32: this epoch's order; shape (0,) where batches are drawn
+    batch_norm: Any  # the network's running statistics; () without BatchNorm
+
+
+class Setting(NamedTuple):
+    """What hyperparameters say, and the defaults for what they do not."""
+
+    optimizer: optax.GradientTransformationExtraArgs
+    scale: Any
+    momentum: Any  # of BatchNorm
+    eps: Any  # of BatchNorm
 
 
 def split(inputs: np.ndarray, targets: np.ndarray, key: jax.Array) -> Parts:
@@ -66,44 +77,35 @@ def supervised(
     def on_device(array: np.ndarray) -> jax.Array:
         return jnp.asarray(array, _trees.default_float())
 
-    def setting(hyperparameters: Any) -> tuple[optax.GradientTransformationExtraArgs, Any]:
-        if isinstance(hyperparameters, dict):
-            if unknown := hyperparameters.keys() - {"optimizer", "initial_scale"}:
-                raise ValueError(
-                    f"hyperparameters hold optimizer and initial_scale, got {', '.join(map(str, unknown))}"
-                )
-            if "optimizer" not in hyperparameters:
-                raise ValueError("hyperparameters must hold an optimizer, got only initial_scale")
-            optimizer, scale = hyperparameters["optimizer"], hyperparameters.get("initial_scale", initial_scale)
-        else:
-            optimizer, scale = hyperparameters, initial_scale
-        if not isinstance(optimizer, optax.GradientTransformation):
-            raise ValueError(
-                f"hyperparameters must be an optimizer, or a dict with optimizer and initial_scale, got {optimizer!r}"
-            )
-        return optax.with_extra_args_support(optimizer), scale
+    normalized = network.apply_training is not None
+    setting = functools.partial(_setting, initial_scale=initial_scale, normalized=normalized)
 
     def init(key: jax.Array, hyperparameters: Any) -> TrainState:
-        optimizer, scale = setting(hyperparameters)
+        optimizer, scale, *_ = setting(hyperparameters)
         params = network.init(key, scale)
         order = jnp.arange(examples if epochs else 0, dtype=jnp.int32)
-        return TrainState(params, optimizer.init(params), order)
+        return TrainState(params, optimizer.init(params), order, network.init_state())
 
-    def batch_loss(params: Any, rows: jax.Array, taps: Any) -> jax.Array:
-        outputs = network.apply(params, on_device(parts.train.inputs)[rows], taps)
-        return score(outputs, on_device(parts.train.targets)[rows])["loss"]
+    def batch_loss(params: Any, batch_norm: Any, rows: jax.Array, taps: Any, chosen: Setting) -> tuple[jax.Array, Any]:
+        x = on_device(parts.train.inputs)[rows]
+        if network.apply_training is None:
+            outputs = network.apply(params, x, taps)
+        else:
+            options = {"momentum": chosen.momentum, "eps": chosen.eps}
+            outputs, batch_norm = network.apply_training(params, batch_norm, x, taps, **options)
+        return score(outputs, on_device(parts.train.targets)[rows])["loss"], batch_norm
 
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, examples)
 
     def loss(key: jax.Array, hyperparameters: Any, params: Any, taps: Any = None) -> jax.Array:
-        del hyperparameters
-        return batch_loss(params, drawn(key), taps)
+        # a batch's own statistics normalise it, so that the running ones do not matter here
+        return batch_loss(params, network.init_state(), drawn(key), taps, setting(hyperparameters))[0]
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Any, state: TrainState
     ) -> tuple[TrainState, dict[str, Any]]:
-        optimizer, _ = setting(hyperparameters)
+        chosen = setting(hyperparameters)
         order = state.order
         if epochs:
             position = index % batches
@@ -113,20 +115,43 @@ def supervised(
             rows = jax.lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
         else:
             rows = drawn(key)
-        value, gradients = jax.value_and_grad(batch_loss)(state.params, rows, None)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, value=value)
-        return TrainState(optax.apply_updates(state.params, updates), opt_state, order), {"loss": value}
+        slope = jax.value_and_grad(batch_loss, has_aux=True)
+        (value, batch_norm), gradients = slope(state.params, state.batch_norm, rows, None, chosen)
+        updates, opt_state = chosen.optimizer.update(gradients, state.opt_state, state.params, value=value)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, opt_state, order, batch_norm), {"loss": value}
 
     def evaluate(hyperparameters: Any, state: TrainState) -> dict[str, Any]:
-        del hyperparameters
+        options = {"state": state.batch_norm, "eps": setting(hyperparameters).eps} if normalized else {}
         metrics: dict[str, Any] = {}
         for name, part in (("validation", parts.validation), ("test", parts.test)):
-            outputs = network.apply(state.params, on_device(part.inputs))
+            outputs = network.apply(state.params, on_device(part.inputs), **options)
             metrics |= {f"{name}_{k}": v for k, v in score(outputs, on_device(part.targets)).items()}
         return metrics
 
     objective = "validation_accuracy" if classify else "validation_loss"
     return Task(init, step, evaluate, objective, classify, lambda state: state.params, loss)
+
+
+def _setting(hyperparameters: Any, initial_scale: Any, normalized: bool) -> Setting:
+    """Reads and checks a task's hyperparameters."""
+    if not isinstance(hyperparameters, dict):
+        hyperparameters = {"optimizer": hyperparameters}
+    names = ["optimizer", "initial_scale"] + (["batch_norm_momentum", "batch_norm_eps"] if normalized else [])
+    named = ", ".join(names[:-1]) + " and " + names[-1]
+    if unknown := hyperparameters.keys() - set(names):
+        raise ValueError(f"hyperparameters hold {named}, got {', '.join(map(str, unknown))}")
+    if "optimizer" not in hyperparameters:
+        raise ValueError(f"hyperparameters must hold an optimizer, got only {', '.join(hyperparameters)}")
+    optimizer = hyperparameters["optimizer"]
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise ValueError(f"hyperparameters must be an optimizer, or a dict with {named}, got {optimizer!r}")
+    return Setting(
+        optax.with_extra_args_support(optimizer),
+        hyperparameters.get("initial_scale", initial_scale),
+        hyperparameters.get("batch_norm_momentum", 0.9),
+        hyperparameters.get("batch_norm_eps", 1e-5),
+    )
 
 
 def _classification(logits: jax.Array, one_hot: jax.Array) -> dict[str, jax.Array]:

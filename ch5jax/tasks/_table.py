@@ -121,6 +121,7 @@ def table(
     initial_scale: Any = 1.0,
     epochs: bool = False,
     split_key: jax.Array | None = None,
+    batch_norm: bool = False,
 ) -> Task:
     """Predicting a column of one's own table from the others with a multilayer perceptron.
 
@@ -140,9 +141,12 @@ def table(
         all examples before any comes again (the last, incomplete batch of an epoch is left out).
       split_key: the key of the division into parts, `jax.random.key(0)` by default; whatever a trial's key, its parts
         are these.
+      batch_norm: whether the hidden layers have BatchNorm: with the mini-batch's own statistics in training, with
+        running ones in `evaluate`.
 
     Returns:
-      A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both. A step
+      A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both; with
+      BatchNorm the dict may have `batch_norm_momentum` (0.9) and `batch_norm_eps` (1e-5), as in `batch_norm`. A step
       reports `loss`; `evaluate` reports loss and accuracy, or loss and R², on the validation and the test part. The
       objective is `validation_accuracy`, or in regression `validation_loss`.
 
@@ -173,7 +177,7 @@ def table(
         prepared = read_table(data, target, kind, split_key)
     if isinstance(batch_size, int | np.integer):
         batch_size = min(batch_size, len(prepared.parts.train.inputs))
-    network = mlp((len(prepared.features), *hidden, len(prepared.classes) or 1), activation)
+    network = mlp((len(prepared.features), *hidden, len(prepared.classes) or 1), activation, batch_norm=batch_norm)
     return supervised(
         prepared.parts,
         network,
