@@ -11,7 +11,7 @@ import optax
 import torch
 
 import ch5jax
-from benchmarks.timing import alternate, median, ratio, save, table
+from benchmarks.timing import alternate, median, ratio, save, table, triad
 
 ROUNDS = 31
 REPEATS = {"large": 1, "small": 5}
@@ -64,12 +64,6 @@ class Torch:
     def __call__(self, repeats: int = 1) -> None:
         for _ in range(repeats):
             self.opt.step()
-
-
-def triad(elements: int) -> Callable[[], object]:
-    """a ← a + s·b by PyTorch, 12 bytes an element and the pattern of an update: it ran faster than the same by XLA."""
-    a, b = torch.ones(elements), torch.ones(elements)
-    return lambda: a.add_(b, alpha=1e-3)
 
 
 def flat(leaves: list[np.ndarray]) -> np.ndarray:

@@ -181,6 +181,16 @@ def test_a_users_table_of_numbers(tmp_path):
     assert "<title>[red]y in my data.csv: 2 optimizers × 3 learning rates × 1 seed</title>" in page
 
 
+def test_batch_norm_goes_into_the_hidden_layers():
+    result = run(*TINY, "--optimizer", "sgd", "--batch-norm", "--out", "normalised")
+    assert result.exit_code == 0, result.output
+    assert "64-4-10, relu after BatchNorm" in Path("normalised/report.html").read_text()
+    plain = run(*TINY, "--optimizer", "sgd", "--out", "plain")
+    losses = [pd.read_csv(f"{folder}/table.csv").loss for folder in ("normalised", "plain")]
+    assert plain.exit_code == 0
+    assert not np.any(losses[0] == losses[1])
+
+
 def test_every_optimizer_is_named_in_80_columns_also_for_a_regression_over_seeds(tmp_path):
     x = np.linspace(-2, 2, 60)
     pd.DataFrame({"x": x, "y": np.sin(x)}).to_csv("waves.csv", index=False)

@@ -104,6 +104,8 @@ def check_mask(mask: Any, layout: Layout) -> jax.Array | None:
 def prepared(params: BatchNormParams | None, eps: Any, layout: Layout) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Scale, bias and eps, checked, as arrays that broadcast against x; what is None is ones or zeros."""
     eps = _hyperparameters.check_number("eps", eps, _hyperparameters.POSITIVE)
+    if not isinstance(eps, jax.Array) and np.any(eps < (tiny := float(jnp.finfo(layout.dtype).tiny))):
+        raise ValueError(f"eps must be {tiny:.3g} or more, which {layout.dtype.name} can hold, got {eps!r}")
     params = BatchNormParams(None, None) if params is None else params
     if not isinstance(params, BatchNormParams):
         raise ValueError(f"params must be BatchNormParams(scale, bias) or None, got {type(params).__name__}")

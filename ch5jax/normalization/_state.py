@@ -163,9 +163,10 @@ def averaged(state: BatchNormState, seen: BatchNormState, momentum: Any, unbiase
     # Not mean + ρ(batch − mean): where the old state counts for nothing, as at the start, it must drop out exactly, or
     # a variance of 1e-10 would be lost beside the initial 1.
     weight = 1 - momentum * (1 - state.weight)
-    old, new = momentum * state.weight / weight, (1 - momentum) / weight
+    old, new = momentum * state.weight / _divisor(weight), (1 - momentum) / _divisor(weight)
     after = BatchNormState(old * state.mean + new * seen.mean, old * state.var + new * var, weight)
-    return BatchNormState(*(jnp.where(seen.weight > 0, a, b) for a, b in zip(after, state, strict=True)))
+    counts = (seen.weight > 0) & (weight > 0)  # a momentum that float32 rounds to 1 gives no batch a weight
+    return BatchNormState(*(jnp.where(counts, a, b) for a, b in zip(after, state, strict=True)))
 
 
 def unbiasing(count: jax.Array) -> jax.Array:
@@ -193,8 +194,8 @@ def _chan(a: BatchNormState, b: BatchNormState, unbiased: bool) -> BatchNormStat
     var_a, var_b = a.var, b.var
     if unbiased:
         var_a, var_b = (s.var * (jnp.maximum(s.weight - 1, 0) / _divisor(s.weight)) for s in (a, b))
-    mean = share_a * a.mean + share_b * b.mean
-    var = share_a * var_a + share_b * var_b + share_a * share_b * (b.mean - a.mean) ** 2
+    mean, apart = share_a * a.mean + share_b * b.mean, b.mean - a.mean
+    var = share_a * var_a + share_b * var_b + (share_a * apart) * (share_b * apart)  # 0, not 0·∞, for one side
     if unbiased:
         var = var * unbiasing(weight)
     merged = BatchNormState(mean, var, _counted(a, b))
@@ -209,7 +210,8 @@ def _counted(a: BatchNormState, b: BatchNormState) -> jax.Array:
     """The sum of the weights, rounded at random where float32 cannot hold it.
 
     2²⁴ + 1 is 2²⁴ to the nearest: a count of single samples would stand still there. Rounded up as often as the part
-    that is lost says, by bits of the statistics, it is right on average and exact below 2²⁴.
+    that is lost says, by bits of the statistics, it is right on average and exact below 2²⁴. Bits of all features
+    together, so that one which is always 0 is counted, too.
     """
     total = a.weight + b.weight
     if total.dtype != jnp.float32:
@@ -222,5 +224,6 @@ def _counted(a: BatchNormState, b: BatchNormState) -> jax.Array:
         lax.bitcast_convert_type(leaf, jnp.uint32) * odd
         for leaf, odd in zip((a.mean, b.mean, b.var), _ODD, strict=True)
     )
+    bits = bits + jnp.sum(bits, dtype=jnp.uint32)
     uniform = ((bits ^ (bits >> 15)) * _ODD[0] >> 8).astype(total.dtype) * 2.0**-24
     return total + jnp.where(uniform < jnp.abs(lost / step), step, 0.0)

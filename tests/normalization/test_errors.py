@@ -63,6 +63,7 @@ BATCH_NORM = {
     "momentum for each feature": ((X,), {"momentum": jnp.ones(3)}, r"momentum must be a scalar, got shape \(3,\)"),
     "momentum as a word": ((X,), {"momentum": "high"}, r"momentum must be a number, in \[0, 1\), got 'high'"),
     "eps 0": ((X,), {"eps": 0.0}, "eps must be > 0, got 0.0"),
+    "eps that float32 rounds to 0": ((X,), {"eps": 1e-46}, "eps must be 1.18e-38 or more, which float32 can hold"),
     "negative eps": ((X,), {"eps": -1e-5}, "eps must be > 0, got -1e-05"),
     "mask of rows": (
         (X,),

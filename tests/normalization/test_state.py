@@ -130,6 +130,27 @@ def test_counts_of_single_samples_go_on_beyond_2_to_the_24():
     assert abs(float(end.weight[0]) - 2.0**24 - 4000) < 5 * 63
 
 
+def test_a_feature_that_is_always_zero_is_counted_beyond_2_to_the_24_too():
+    start = ch5jax.batch_norm_state([0.0, 0.0], [1.0, 1.0], weight=2.0**24)
+    xs = jax.random.normal(jax.random.key(0), (4000, 1, 2)) * jnp.array([0.0, 1.0])
+    end, _ = jax.lax.scan(lambda state, x: (ch5jax.batch_norm(x, None, state, momentum=None)[1], None), start, xs)
+    assert np.all(np.abs(end.weight - 2.0**24 - 4000) < 5 * 63)
+
+
+def test_a_huge_mean_leaves_the_variance_of_the_first_batch():
+    """(1e20)² is no float32, but nothing of the initial mean counts."""
+    x = jnp.array([[1e20], [1.0001e20]])
+    _, state = ch5jax.batch_norm(x, None, ch5jax.batch_norm_init(1)[1], momentum=None)
+    np.testing.assert_allclose(state.var, [2.5e31], rtol=1e-2)
+    merged = ch5jax.batch_norm_merge(ch5jax.batch_norm_init(1)[1], ch5jax.batch_norm_state([3e19], [1e30], weight=5))
+    np.testing.assert_allclose(merged.var, [1e30], rtol=1e-6)
+
+
+def test_a_momentum_that_float32_rounds_to_one_leaves_the_state():
+    state = ch5jax.batch_norm_init(1)[1]
+    chex.assert_trees_all_equal(ch5jax.batch_norm(jnp.ones((4, 1)), None, state, momentum=1 - 1e-9)[1], state)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_one_batch_of_more_than_2_to_the_24_samples_is_counted(masked):
     rows = 2**24 + 64
