@@ -1,4 +1,4 @@
-"""BatchNorm forward, and forward + backward: ours, Flax with either variance, the naive formula, PyTorch, the bandwidth.
+"""BatchNorm forward, and forward + backward: ours, Flax with either variance, the formula, PyTorch, the bandwidth.
 
 A compiled step's outputs (y, and the gradient of x) go into buffers that it was given, as in a training that goes on;
 what they are in a fresh buffer is mostly page faults (26 of 29 ms for 51 MB). PyTorch takes its memory from malloc: the

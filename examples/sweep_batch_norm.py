@@ -1,7 +1,7 @@
 """What BatchNorm buys, and what its momentum does: learning rate × momentum × depth, with and without it.
 
-Every depth is one sweep of the scanned digits without BatchNorm (SGD, learning rates × seeds) and one with it, where the
-momenta come in. The training of a trial does not depend on the momentum, only what it is evaluated with.
+Every depth is one sweep of the scanned digits without BatchNorm (SGD, learning rates × seeds) and one with it, where
+the momenta come in. The training of a trial does not depend on the momentum, only what it is evaluated with.
 `python examples/sweep_batch_norm.py full` is the run whose figures are in the README, some minutes on two cores.
 """
 
