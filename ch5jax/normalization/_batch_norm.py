@@ -43,7 +43,7 @@ def batch_norm(
     separately for every feature, over all other axes. The running statistics become, with m the `momentum`,
 
     .. math::
-       w' = 1 - m (1 - w), \qquad \mu' = \frac{m w}{w'} \mu_\text{run} + \frac{1 - m}{w'} \mu, \qquad
+       w' = 1 - m (1 - w), \qquad \mu' = \mu_\text{run} + \frac{1 - m}{w'} (\mu - \mu_\text{run}), \qquad
        \sigma'^2 \text{ likewise},
 
     which is the properly weighted average from the first batch on, and for w = 1 the plain recurrence.
@@ -103,16 +103,17 @@ def batch_norm(
     if momentum is not None:
         momentum = _hyperparameters.check_number("momentum", momentum, _hyperparameters.DECAY)
     mask = check_mask(mask, layout)
-    x = jnp.asarray(x)
+    x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     scale, bias, eps = prepared(params, eps, layout)
-    names = axis_name if axis_name is None or isinstance(axis_name, tuple) else (axis_name,)
-    batch = Batch(layout.batch, names)
+    names: Any = axis_name if axis_name is None or isinstance(axis_name, tuple | list) else (axis_name,)
+    batch = Batch(layout.batch, names and tuple(names))
     count = _count(batch, layout, mask)
     y, moments = _normalized(batch, x, scale, bias, eps, mask, jnp.maximum(count, 1))
     held = state.mean.dtype
     mean = moments.shift.astype(held) + moments.offset.astype(held)
-    every = (jnp.broadcast_to(leaf.astype(held), mean.shape) for leaf in (mean, moments.var, count))
-    return y, averaged(state, BatchNormState(*map(layout.squeezed, every)), momentum, unbiased)
+    var, counts = moments.var.astype(held), count.astype(held) + jnp.zeros_like(mean)  # with the mean's sharding
+    seen = BatchNormState(*map(layout.squeezed, (mean, var, counts)))
+    return y, averaged(state, seen, momentum, unbiased)
 
 
 def batch_norm_inference(
@@ -155,7 +156,7 @@ def batch_norm_inference(
     check_state("state", state)
     check_features("state.mean", state.mean, layout)
     mask = check_mask(mask, layout)
-    x = jnp.asarray(x)
+    x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     scale, bias, eps = prepared(params, eps, layout)
     mean, var = (layout.along(leaf).astype(layout.dtype) for leaf in (state.mean, state.var))
     return _affine(x, mean, var, scale, bias, eps, mask)
@@ -163,7 +164,7 @@ def batch_norm_inference(
 
 @functools.partial(jax.checkpoint, prevent_cse=False)  # keeps x, where autodiff would keep x − μ in float32
 def _affine(x: Any, mean: Any, var: Any, scale: Any, bias: Any, eps: Any, mask: Any) -> jax.Array:
-    centered = _masked(mask, x.astype(mean.dtype) - mean)
+    centered = _masked(mask, _masked(mask, x).astype(mean.dtype) - mean)
     return _masked(mask, centered * (scale * lax.rsqrt(var + eps)) + bias).astype(x.dtype)
 
 
@@ -175,7 +176,7 @@ def _normalized(
 
     The corrected two-pass form: the mean of what is left when the mean is subtracted is what rounding took from it.
     """
-    values = _masked(mask, x.astype(scale.dtype))
+    values = _masked(mask, x).astype(scale.dtype)
     # Rounded by an operation of its own: XLA would compute total/count again in every loop, and fuse it there with the
     # subtraction that follows, or not: shifts that differ by an ulp of a mean of 10⁶ put 2e-4 on y.
     bits = jnp.finfo(values.dtype)
@@ -201,8 +202,9 @@ def _(batch: Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def linear(x: Any, shift: Any, offset: Any, inverse: Any, scale: Any, tangents: Any) -> tuple[Any, Any, Any]:
         x_dot, scale_dot, bias_dot, eps_dot = tangents
-        normalized = _masked(mask, (x.astype(scale.dtype) - shift) - offset) * inverse
-        x_dot = _masked(mask, x_dot.astype(scale.dtype))
+        values = _masked(mask, x).astype(scale.dtype)
+        normalized = _masked(mask, (values - shift) - offset) * inverse
+        x_dot = _masked(mask, x_dot).astype(scale.dtype)
         mean_dot = mean(x_dot)
         half = mean(normalized * x_dot)  # var' · inverse / 2
         gain = scale * inverse

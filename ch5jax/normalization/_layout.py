@@ -73,6 +73,8 @@ def check_batch(what: str, layout: Layout) -> None:
 
 def check_features(what: str, values: Any, layout: Layout) -> None:
     """Refuses what is not one floating number for every feature."""
+    if not isinstance(values, (jax.Array, np.ndarray)):
+        raise ValueError(f"{what} must be an array, got {type(values).__name__}")
     if jnp.shape(values) != layout.features_shape:
         raise ValueError(
             f"{what} must have shape {layout.features_shape}, the features of an array of shape {layout.shape} with "

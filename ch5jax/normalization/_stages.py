@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ch5jax.normalization._layout import check_batch, feature_layout, prepared
+from ch5jax.normalization._layout import check_batch, check_features, feature_layout, prepared
 from ch5jax.normalization._state import BatchNormParams
 
 
@@ -134,6 +134,7 @@ def batch_norm_backward_stages(
     layout = feature_layout("dout", dout, axis)
     if layout.shape != stages.out.shape:
         raise ValueError(f"dout must have the shape of y, {stages.out.shape}, got {layout.shape}")
+    check_features("stages.mu", stages.mu, layout)
     dout = jnp.asarray(dout).astype(stages.out.dtype)
     scale, _, _ = prepared(params, 1.0, layout)
     sqrtvar, ivar = layout.along(stages.sqrtvar), layout.along(stages.ivar)

@@ -109,9 +109,9 @@ def batch_norm_state(mean: Any, var: Any, weight: Any = 1.0) -> BatchNormState:
         raise ValueError(f"weight must be a number or have mean's shape {mean.shape}, got {weight.shape}")
     dtype = _trees.default_float() if np.float64 in (mean.dtype, var.dtype) else np.dtype(np.float32)
     return BatchNormState(
-        jnp.asarray(mean).astype(dtype),
-        jnp.asarray(var).astype(dtype),
-        jnp.broadcast_to(jnp.asarray(weight).astype(dtype), mean.shape),
+        jnp.array(mean, dtype),  # a copy: JAX would share the memory of a framework that trains on
+        jnp.array(var, dtype),
+        jnp.broadcast_to(jnp.array(weight, dtype), mean.shape),
     )
 
 
@@ -126,7 +126,8 @@ def batch_norm_merge(state: BatchNormState, other: BatchNormState, *, unbiased: 
     Args:
       state: running statistics.
       other: running statistics of the same shape.
-      unbiased: whether the variances are unbiased estimates, as `batch_norm(..., momentum=None, unbiased=True)` keeps.
+      unbiased: whether the variances are unbiased estimates, as `batch_norm(..., momentum=None, unbiased=True)` keeps;
+        then the weights must be counts, as a single sample has no such variance.
 
     Returns:
       A `BatchNormState` with the dtype of `state`. A side of weight 0 changes nothing.
@@ -160,11 +161,16 @@ def averaged(state: BatchNormState, seen: BatchNormState, momentum: Any, unbiase
     if momentum is None:
         return _chan(state, seen._replace(var=var), unbiased)
     momentum = _hyperparameters.scalar("momentum", momentum, state.mean.dtype)
-    # Not mean + ρ(batch − mean): where the old state counts for nothing, as at the start, it must drop out exactly, or
-    # a variance of 1e-10 would be lost beside the initial 1.
-    weight = 1 - momentum * (1 - state.weight)
-    old, new = momentum * state.weight / _divisor(weight), (1 - momentum) / _divisor(weight)
-    after = BatchNormState(old * state.mean + new * seen.mean, old * state.var + new * var, weight)
+    before = jnp.minimum(state.weight, 1)  # a count of samples, by momentum=None, stands for statistics that are known
+    weight = 1 - momentum * (1 - before)
+    rate = (1 - momentum) / _divisor(weight)
+
+    # By increments, which leave a mean of 1e4 ten times closer in float32 than m·old + (1−m)·new. But the initial state
+    # has to drop out exactly, or a variance of 1e-10 would be lost beside its 1.
+    def moved(old: jax.Array, new: jax.Array) -> jax.Array:
+        return jnp.where(before > 0, old + rate * (new - old), new)
+
+    after = BatchNormState(moved(state.mean, seen.mean), moved(state.var, var), weight)
     counts = (seen.weight > 0) & (weight > 0)  # a momentum that float32 rounds to 1 gives no batch a weight
     return BatchNormState(*(jnp.where(counts, a, b) for a, b in zip(after, state, strict=True)))
 
@@ -179,11 +185,15 @@ def check_state(what: str, state: Any) -> None:
     if not isinstance(state, BatchNormState):
         raise ValueError(f"{what} must be a BatchNormState, as batch_norm_init makes it, got {type(state).__name__}")
     for name, leaf in state._asdict().items():
+        if not isinstance(leaf, (jax.Array, np.ndarray)):
+            raise ValueError(f"{what}.{name} must be an array, got {type(leaf).__name__}")
         dtype = jnp.result_type(leaf)
         if not jnp.issubdtype(dtype, jnp.floating) or jnp.finfo(dtype).bits < 32:
             raise ValueError(
                 f"{what}.{name} must be float32 or float64, got {dtype.name}; a slow average stands still in less"
             )
+        if dtype != state.mean.dtype:
+            raise ValueError(f"{what}.{name} must have {what}.mean's dtype {state.mean.dtype.name}, got {dtype.name}")
         if jnp.shape(leaf) != jnp.shape(state.mean):
             raise ValueError(f"{what}.{name} must have {what}.mean's shape {state.mean.shape}, got {jnp.shape(leaf)}")
 
@@ -226,4 +236,4 @@ def _counted(a: BatchNormState, b: BatchNormState) -> jax.Array:
     )
     bits = bits + jnp.sum(bits, dtype=jnp.uint32)
     uniform = ((bits ^ (bits >> 15)) * _ODD[0] >> 8).astype(total.dtype) * 2.0**-24
-    return total + jnp.where(uniform < jnp.abs(lost / step), step, 0.0)
+    return total + jnp.where(uniform * jnp.abs(step) < jnp.abs(lost), step, 0.0)

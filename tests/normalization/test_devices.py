@@ -144,7 +144,7 @@ def test_several_named_axes(x64):
     x, _, params, state = example()
     spread = x.reshape(2, 2, ROWS, FEATURES)
     y, after = jax.vmap(
-        jax.vmap(lambda x: ch5jax.batch_norm(x, params, state, axis_name=("a", "b")), axis_name="a"), axis_name="b"
+        jax.vmap(lambda x: ch5jax.batch_norm(x, params, state, axis_name=["a", "b"]), axis_name="a"), axis_name="b"
     )(spread)
     due_y, due = ch5jax.batch_norm(x, params, state)
     np.testing.assert_allclose(y.reshape(x.shape), due_y, rtol=1e-12)
@@ -171,3 +171,25 @@ def test_float32_with_a_large_mean_stays_accurate_over_devices():
     exact = np.asarray(x, np.float64)
     due = (exact - exact.mean(0)) / np.sqrt(exact.var(0) + 1e-5)
     np.testing.assert_allclose(y.reshape(x.shape), due, atol=2e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.9, None])
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
+def test_features_may_be_sharded_too(x64, axis_type, momentum):
+    mesh = jax.make_mesh((2, 2), ("rows", "features"), axis_types=(axis_type,) * 2)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(320, 4)))
+    params, state = ch5jax.batch_norm_init(4)
+
+    def step(x, params, state):
+        y, after = ch5jax.batch_norm(x, params, state, momentum=momentum)
+        return jnp.sum(jnp.sin(y)), after
+
+    due = jax.value_and_grad(step, (0, 1), has_aux=True)(x, params, state)
+    with jax.set_mesh(mesh):
+        of_features = NamedSharding(mesh, P("features"))
+        arguments = (
+            jax.device_put(x, NamedSharding(mesh, P("rows", "features"))),
+            *jax.device_put((params, state), of_features),
+        )
+        got = jax.jit(jax.value_and_grad(step, (0, 1), has_aux=True))(*arguments)
+    chex.assert_trees_all_close(got, due, rtol=1e-10, atol=1e-12)

@@ -52,6 +52,8 @@ BATCH_NORM = {
         {},
         "state.mean must be float32 or float64, got bfloat16; a slow average stands still",
     ),
+    "lists as parameters": ((X, BatchNormParams([1.0] * 3, None)), {}, "params.scale must be an array, got list"),
+    "lists as state": ((X, PARAMS, BatchNormState([0.0], [1.0], [0.0])), {}, "state.mean must be an array, got list"),
     "uneven state": (
         (X, PARAMS, STATE._replace(weight=jnp.ones(()))),
         {},
@@ -154,6 +156,8 @@ def test_fold_refuses_what_does_not_fit():
 
 def test_backward_stages_refuse_a_gradient_of_another_shape():
     stages = ch5jax.batch_norm_forward_stages(X, PARAMS)
+    with pytest.raises(ValueError, match=r"stages.mu must have shape \(4,\), .* got \(3,\)"):
+        ch5jax.batch_norm_backward_stages(X, stages, PARAMS, axis=0)
     with pytest.raises(ValueError, match=r"dout must have the shape of y, \(4, 3\), got \(5, 3\)"):
         ch5jax.batch_norm_backward_stages(jnp.ones((5, 3)), stages, PARAMS)
 

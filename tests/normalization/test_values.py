@@ -78,7 +78,7 @@ def cases(draw):
     return shape, axis, draw(st.sampled_from((None, mask))), dtype, seed
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(cases())
 def test_any_shape_axes_mask_and_dtype(case):
     shape, axis, mask, dtype, seed = case
