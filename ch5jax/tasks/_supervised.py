@@ -129,8 +129,12 @@ def supervised(
             metrics |= {f"{name}_{k}": v for k, v in score(outputs, on_device(part.targets)).items()}
         return metrics
 
+    def taps(hyperparameters: Any, params: Any) -> Any:
+        del hyperparameters, params
+        return None if network.taps is None else network.taps((batch_size, *parts.train.inputs.shape[1:]))
+
     objective = "validation_accuracy" if classify else "validation_loss"
-    return Task(init, step, evaluate, objective, classify, lambda state: state.params, loss)
+    return Task(init, step, evaluate, objective, classify, lambda state: state.params, loss, taps)
 
 
 def _setting(hyperparameters: Any, initial_scale: Any, normalized: bool) -> Setting:

@@ -20,6 +20,8 @@ class Task(NamedTuple):
       maximize: whether more of it is better.
       params: state -> parameters, for what looks at parameters.
       loss: (key, hyperparameters, parameters, taps) -> scalar, for what differentiates; taps may be None.
+      taps: (hyperparameters, parameters) -> zeros that `loss` takes as taps: an array, `networks.Tap` or
+        `networks.TapOverTime` for each layer, inputs' side first. Their gradients show the signal at every layer.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, optax
@@ -43,3 +45,4 @@ class Task(NamedTuple):
     maximize: bool = False
     params: Callable[[Any], Any] | None = None
     loss: Callable[[Any, Any, Any, Any], Any] | None = None
+    taps: Callable[[Any, Any], Any] | None = None

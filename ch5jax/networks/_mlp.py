@@ -1,4 +1,4 @@
-"""Networks as pure functions on plain pytrees."""
+"""The multilayer perceptron."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax.networks._network import Network
+from ch5jax.networks._taps import Tap, tapped
 from ch5jax.normalization import (
     BatchNormParams,
     BatchNormState,
@@ -32,17 +34,6 @@ class NormalizedLayer(NamedTuple):
     kernel: jax.Array  # shape (inputs, outputs)
     scale: jax.Array  # γ, shape (outputs,)
     bias: jax.Array  # β, shape (outputs,)
-
-
-class Network(NamedTuple):
-    """A network as pure functions: two, and two more if it has BatchNorm."""
-
-    init: Callable[..., Any]  # (key, scale=1.0) -> params
-    apply: Callable[..., jax.Array]  # (params, x, taps=None) -> outputs; with BatchNorm also state, and in inference
-    init_state: Callable[[], tuple[BatchNormState, ...]] = tuple  # () -> the running statistics before any training
-    apply_training: Callable[..., tuple[jax.Array, Any]] | None = (
-        None  # (params, state, x, taps=None) -> outputs, state
-    )
 
 
 def mlp(
@@ -73,10 +64,13 @@ def mlp(
         bias)` and a last `Layer`; float32 (float64 where x64 is enabled). Every kernel is multiplied by `scale`, a
         scalar, which may be traced, or one number for each layer.
       - `apply(params, x, taps=None)` maps x of shape (..., widths[0]) to (..., widths[-1]). `taps` are zeros added to
-        the pre-activations z, one array (or a scalar) a layer: the gradient with respect to them is ∂L/∂z there.
+        the pre-activations z, one array (or a scalar) a layer: the gradient with respect to them is ∂L/∂z there. A
+        `Tap` has a second array, added to the activation.
+      - `taps(shape)` makes them for x of this shape: a `Tap` for each layer, the last one without an activation.
 
-      With BatchNorm, `apply` normalises with running statistics and needs them: `apply(params, x, taps=None, *, state,
-      eps=1e-5)`. For training there are two more (without BatchNorm they are `tuple` and None):
+      With BatchNorm, z is what comes out of it, `apply` normalises with running statistics and needs them:
+      `apply(params, x, taps=None, *, state, eps=1e-5)`. For training there are two more (without BatchNorm they are
+      `tuple` and None):
 
       - `init_state()` gives a `BatchNormState` for each hidden layer.
       - `apply_training(params, state, x, taps=None, **options)` gives the outputs, normalised with the batch's own
@@ -125,19 +119,21 @@ def mlp(
     ) -> jax.Array:
         if jnp.ndim(x) < 1 or jnp.shape(x)[-1] != widths[0]:
             raise ValueError(f"x must have shape (..., {widths[0]}), got {jnp.shape(x)}")
-        if len(params) != depth:
-            raise ValueError(f"params must hold {depth} layers, got {len(params)}")
+        for name, parts in (("params", params), ("taps", taps)):
+            if parts is not None and len(parts) != depth:
+                raise ValueError(f"{name} must hold {depth} layers, got {len(parts)}")
         for i, layer in enumerate(params):
             x = x @ layer.kernel
             if batch_norm and i < depth - 1:
                 x = normalize(i, x, BatchNormParams(layer.scale, layer.bias))
             else:
                 x = x + jnp.broadcast_to(layer.bias, x.shape)  # said outright, for those who refuse rank promotion
-            if taps is not None:
-                x = x + taps[i]
-            if i < depth - 1:
-                x = activation(x)
+            x = tapped(x, None if taps is None else taps[i], activation if i < depth - 1 else None)
         return x
+
+    def make_taps(shape: tuple[int, ...]) -> tuple[Tap, ...]:
+        zeros = [jnp.zeros((*shape[:-1], width), _trees.default_float()) for width in widths[1:]]
+        return (*(Tap(z, z) for z in zeros[:-1]), Tap(zeros[-1]))
 
     def check_state(state: Any) -> None:
         if len(state) != depth - 1:
@@ -169,4 +165,6 @@ def mlp(
         outputs = forward(params, x, taps, normalize)
         return outputs, tuple(after)
 
-    return Network(init, apply_inference, init_state, apply_training) if batch_norm else Network(init, apply)
+    if batch_norm:
+        return Network(init, apply_inference, init_state, apply_training, make_taps)
+    return Network(init, apply, taps=make_taps)

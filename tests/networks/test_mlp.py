@@ -236,3 +236,32 @@ def test_a_trained_network_folds_into_one_without_batch_norm():
         rtol=1e-5,
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_taps_around_an_activation_show_both_its_sides_and_its_slope(x64, batch_norm):
+    network = mlp((3, 5, 4, 2), jnp.tanh, batch_norm=batch_norm)
+    params, x = network.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (6, 3))
+    taps = network.taps(x.shape)
+
+    def outputs(taps):
+        return (
+            network.apply_training(params, network.init_state(), x, taps)[0]
+            if batch_norm
+            else network.apply(params, x, taps)
+        )
+
+    np.testing.assert_array_equal(outputs(taps), outputs(None))
+    gradients = jax.grad(lambda taps: jnp.sum(jnp.sin(outputs(taps))))(taps)
+    assert gradients[-1].after is None
+    np.testing.assert_allclose(gradients[-1].before, jnp.cos(outputs(None)), rtol=1e-12)
+    np.testing.assert_allclose(gradients[1].after, gradients[2].before @ params[2].kernel.T, rtol=1e-12)
+    if not batch_norm:
+        z = x @ params[0].kernel + params[0].bias
+        np.testing.assert_allclose(gradients[0].before, gradients[0].after * (1 - jnp.tanh(z) ** 2), rtol=1e-9)
+
+
+def test_taps_for_another_number_of_layers_are_refused():
+    network = mlp((3, 5, 2))
+    with pytest.raises(ValueError, match="taps must hold 2 layers, got 3"):
+        network.apply(network.init(jax.random.key(0)), jnp.ones((6, 3)), mlp((3, 5, 5, 2)).taps((6, 3)))
