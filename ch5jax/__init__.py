@@ -1,6 +1,6 @@
 """The optimization chapter of a deep-learning textbook as pure, composable JAX transformations."""
 
-from ch5jax import networks as networks, tasks as tasks
+from ch5jax import diagnostics as diagnostics, networks as networks, tasks as tasks
 from ch5jax.normalization import (
     BatchNormParams as BatchNormParams,
     BatchNormState as BatchNormState,

@@ -1,0 +1,194 @@
+"""Cliffs: a gradient far above its own past, and a step that is large for the weights that take it."""
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from ch5jax import _trees
+
+WINDOW = 100  # steps that the quantile is taken over
+QUANTILE = 0.99
+FEWEST = 10  # values that a quantile needs
+
+
+class Spikes(NamedTuple):
+    """The past that a series of values is measured against; made by `spikes_init`."""
+
+    count: jax.Array  # shape (), int32: values taken in so far
+    recent: jax.Array  # shape (window,), float32: the last ones, in a ring
+
+
+def spikes_init(window: int = WINDOW) -> Spikes:
+    """Nothing seen yet.
+
+    Args:
+      window: over how many of the latest values the quantile runs, ≥ 10.
+
+    Returns:
+      A `Spikes`, of float32 (float64 where x64 is enabled).
+
+    Raises:
+      ValueError: if the window is no integer from 10 on.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.diagnostics.spikes_init(50).recent.shape
+      (50,)
+    """
+    _trees.check_positive(window=window)
+    if window < FEWEST:
+        raise ValueError(f"window must be {FEWEST} or more, got {window}")
+    return Spikes(jnp.zeros((), jnp.int32), jnp.zeros(window, _trees.default_float()))
+
+
+def spikes_update(state: Spikes, value: jax.typing.ArrayLike, quantile: float = QUANTILE) -> tuple[Spikes, jax.Array]:
+    r"""Measures a value against the running quantile of those before it.
+
+    .. math:: s_t = x_t \,/\, Q_{0.99}(x_{t-n}, \dots, x_{t-1})
+
+    Of gradient norms, s > 10 is a cliff: the gradient is ten times what it was in all but the worst of recent steps.
+
+    Args:
+      state: of `spikes_init`, or what the last call returned.
+      value: x ≥ 0, a scalar.
+      quantile: in [0, 1], a Python number; between two values it is interpolated.
+
+    Returns:
+      The new state, and s, shape (): 1 until ten values have been seen, inf for a value above a quantile of 0. A value
+      that is not finite is measured, and not kept.
+
+    Raises:
+      ValueError: if the quantile is not in [0, 1].
+
+    Example:
+      >>> import ch5jax
+      >>> state = ch5jax.diagnostics.spikes_init()
+      >>> for norm in [1.0] * 20 + [30.0]:
+      ...     state, spike = ch5jax.diagnostics.spikes_update(state, norm)
+      >>> float(spike)
+      30.0
+
+    Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013), section 2.3,
+    on cliffs; the measure is ours.
+    """
+    if not 0 <= quantile <= 1:
+        raise ValueError(f"quantile must be in [0, 1], got {quantile!r}")
+    count, recent = state
+    window = recent.shape[0]
+    value = jnp.asarray(value).astype(recent.dtype)
+    seen = jnp.minimum(count, window)
+    place = jnp.arange(window, dtype=jnp.int32)
+    usual = _upper_quantile(jnp.where(place < seen, recent, -jnp.inf), seen, quantile)
+    spike = jnp.where(value > 0, value / usual, jnp.where(value == 0, 0, value))
+    spike = jnp.where(seen < FEWEST, 1, spike)
+    # `where`, not a scatter: mapped over trials, that would be one write for each of them
+    here = (place == count % window) & jnp.isfinite(value)
+    return Spikes(count + jnp.isfinite(value).astype(jnp.int32), jnp.where(here, value, recent)), spike
+
+
+def _upper_quantile(values: jax.Array, seen: jax.Array, quantile: float) -> jax.Array:
+    """The quantile of those `seen`, the others being −inf, interpolated: only the few above it are looked for."""
+    most = int((1 - quantile) * (len(values) - 1)) + 2
+    top = jax.lax.top_k(values, min(most, len(values)))[0]
+    position = (1 - quantile) * jnp.maximum(seen - 1, 0).astype(values.dtype)
+    below = jnp.clip(jnp.ceil(position).astype(jnp.int32), 0, len(top) - 1)
+    above = jnp.clip(jnp.floor(position).astype(jnp.int32), 0, len(top) - 1)
+    share = position - jnp.floor(position)
+    return (1 - share) * top[above] + share * top[below]
+
+
+def weight_matrices(params: chex.ArrayTree) -> list[jax.Array]:
+    """The leaves with two axes or more, in order: weights, not biases."""
+    return [leaf for leaf in jax.tree.leaves(params) if jnp.ndim(leaf) >= 2]
+
+
+def update_ratio(updates: chex.ArrayTree, params: chex.ArrayTree) -> jax.Array:
+    r"""How large an update is for each weight matrix that takes it.
+
+    .. math:: \|u\| / \|w\|
+
+    About 1e-3 is usual; over 0.1 the step leaves the neighbourhood in which the gradient means something. Biases, which
+    start at zero, are left out: every leaf with two axes or more counts as a matrix.
+
+    Args:
+      updates: u, like the parameters.
+      params: w before the update, any pytree.
+
+    Returns:
+      Ratios, shape (matrices,), in the order of the leaves (see `matrix_names`); 0 where neither is, inf where w = 0.
+
+    Raises:
+      ValueError: if the trees do not match, or there is no matrix.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> params = {"kernel": jnp.full((2, 2), 3.0), "bias": jnp.zeros(2)}
+      >>> updates = {"kernel": jnp.full((2, 2), 0.3), "bias": jnp.ones(2)}
+      >>> [round(float(ratio), 3) for ratio in ch5jax.diagnostics.update_ratio(updates, params)]
+      [0.1]
+
+    Source: the measure is folklore; You, Gitman and Ginsburg, *Large batch training of convolutional networks* (2017),
+    base a learning rate on its inverse.
+    """
+    _trees.check_match(updates, params, "updates", "params")
+    pairs = list(zip(weight_matrices(updates), weight_matrices(params), strict=True))
+    if not pairs:
+        raise ValueError("params must hold a weight matrix, a leaf of two axes or more, got none")
+    return jnp.stack([relative(u, w) for u, w in pairs])
+
+
+def matrix_names(params: chex.ArrayTree) -> tuple[str, ...]:
+    """The paths of the weight matrices, in the order of `update_ratio` and of the other signals a matrix.
+
+    Args:
+      params: any pytree.
+
+    Returns:
+      A path for each leaf of two axes or more.
+
+    Raises:
+      ValueError: never.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> params = ch5jax.networks.mlp((2, 3, 1)).init(jax.random.key(0))
+      >>> ch5jax.diagnostics.matrix_names(params)
+      ('0.kernel', '1.kernel')
+    """
+    return tuple(
+        jax.tree_util.keystr(path, simple=True, separator=".")
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        if jnp.ndim(leaf) >= 2
+    )
+
+
+def relative(difference: chex.ArrayTree, to: chex.ArrayTree) -> jax.Array:
+    """‖a‖ / ‖b‖ of two pytrees; 0/0 is 0."""
+    a, b = norm(difference), norm(to)
+    nothing = (a == 0) & (b == 0)
+    return jnp.where(nothing, 0, a / jnp.where(nothing, 1, b))
+
+
+def norm(tree: chex.ArrayTree) -> jax.Array:
+    """The Euclidean norm of a whole pytree, float32 at least."""
+    return jnp.sqrt(square_norm(tree))
+
+
+def square_norm(tree: chex.ArrayTree) -> jax.Array:
+    """Its square; 0 of a tree without leaves."""
+    squares = [_square_sum(jnp.asarray(leaf)) for leaf in jax.tree.leaves(tree)]
+    return sum(squares, start=jnp.zeros((), _trees.default_float()))
+
+
+def _square_sum(x: jax.Array) -> jax.Array:
+    """Σ|x|², in 64 sums side by side.
+
+    XLA on CPU adds a whole array up one element after the other: 200,000 took 0.088 ms, or 0.19 as a dot product, and
+    64 at a time 0.039. It rounds less, too.
+    """
+    squares = _trees.abs_sq(x.astype(_trees.accumulator_dtype(x.dtype))).reshape(-1)
+    whole = squares.size // 64 * 64
+    parts = jnp.sum(squares[:whole].reshape(-1, 64), axis=0)
+    return (jnp.sum(parts) + jnp.sum(squares[whole:])).astype(_trees.default_float())

@@ -1,0 +1,130 @@
+"""Vanishing and exploding gradients: the signal ∂L/∂z over the depth of a network, or over time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from ch5jax import _trees
+from ch5jax.diagnostics._vectors import dot
+from ch5jax.networks import Tap, TapOverTime
+
+
+def signal_norms(gradients: Sequence[Any]) -> jax.Array:
+    r"""How strong the signal is that arrives at every layer.
+
+    .. math:: \|\partial L / \partial z_l\| = \sqrt{\textstyle\sum_{i,j} (\partial L / \partial z_{l,ij})^2}
+
+    over the examples i of the batch and the units j. Norms of weight gradients do not show it: in a 30-layer linear
+    network of gain 1.5 the first over the last of those is 1.3, while the signal grows by 1.5²⁹ = 1.3e5, because the
+    layers' inputs shrink in the same measure as the signal grows.
+
+    Args:
+      gradients: the gradient of a loss with respect to taps, as of `networks.mlp` or `rnn`: for each layer a `Tap`, an
+        array of any shape, or a `TapOverTime`, which counts as a layer for each step.
+
+    Returns:
+      Norms, shape (layers,), the inputs' side first; float32 at least. They neither overflow nor underflow before the
+      signal itself does.
+
+    Raises:
+      ValueError: if there is no tap, or one is not floating.
+
+    Example:
+      >>> import ch5jax, jax, jax.numpy as jnp
+      >>> net = ch5jax.networks.mlp((8, 8, 8, 1), activation=jax.nn.sigmoid)
+      >>> params, x = net.init(jax.random.key(0)), jnp.ones((4, 8))
+      >>> gradients = jax.grad(lambda taps: net.apply(params, x, taps).sum())(net.taps(x.shape))
+      >>> norms = ch5jax.diagnostics.signal_norms(gradients)
+      >>> norms.shape, bool(norms[0] < norms[-1])
+      ((3,), True)
+
+    Source: Glorot and Bengio, *Understanding the difficulty of training deep feedforward neural networks* (2010),
+    section 4.2, which follows the same gradients over the layers.
+    """
+    if not isinstance(gradients, Sequence) or not gradients:
+        raise ValueError(f"gradients must hold those of one tap at least, got {gradients!r}")
+    _trees.check_inexact(gradients, "gradients")
+    norms = []
+    for gradient in gradients:
+        over_time = isinstance(gradient, TapOverTime)
+        z = jnp.asarray(gradient.before if isinstance(gradient, Tap | TapOverTime) else gradient)
+        norms.append(_norm(z, tuple(range(1, z.ndim)) if over_time else None).reshape(-1))
+    return jnp.concatenate(norms)
+
+
+def _norm(x: chex.Array, axes: tuple[int, ...] | None) -> jax.Array:
+    """The Euclidean norm, scaled by the largest element so that squares stay in range."""
+    size = jnp.abs(x).astype(_trees.accumulator_dtype(_trees.real_dtype(x.dtype)))
+    largest = jnp.max(size, axis=axes, keepdims=True, initial=0.0)
+    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
+    return jnp.sqrt(jnp.sum((size / scale) ** 2, axis=axes)) * scale.reshape(jnp.sum(size, axis=axes).shape)
+
+
+def depth_slope(norms: chex.Array) -> jax.Array:
+    r"""The slope of the signal's logarithm over depth, from the inputs to the outputs.
+
+    .. math:: \text{slope of } \log \|\partial L/\partial z_l\| \text{ over } l, \text{ by least squares}
+
+    exp(−slope) is the factor that the signal takes on at every layer on its way back: above 1 it explodes (a negative
+    slope), below 1 it vanishes (a positive one).
+
+    Args:
+      norms: of `signal_norms`, shape (..., layers).
+
+    Returns:
+      Shape (...): nats a layer; 0 for one layer. A signal of 0 counts as the smallest normal number.
+
+    Raises:
+      ValueError: if `norms` is a scalar or has no layer.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> slope = ch5jax.diagnostics.depth_slope(0.5 ** jnp.arange(10.0))  # doubled at every layer on its way back
+      >>> round(float(jnp.exp(-slope)), 4)
+      2.0
+
+    Source: Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult* (1994):
+    products of Jacobians grow or shrink exponentially with their number.
+    """
+    norms = _checked(norms)
+    layers = norms.shape[-1]
+    logs = jnp.log(jnp.maximum(norms, jnp.finfo(norms.dtype).tiny))
+    position = jnp.arange(layers, dtype=norms.dtype) - (layers - 1) / 2
+    return dot(logs, position) / (max(layers * (layers**2 - 1), 6) / 12)
+
+
+def first_over_last(norms: chex.Array) -> jax.Array:
+    r"""The signal at the first layer over that at the last: below 1e-3 it has vanished, above 1e3 exploded.
+
+    .. math:: \|\partial L/\partial z_1\| \,/\, \|\partial L/\partial z_L\|
+
+    Args:
+      norms: of `signal_norms`, shape (..., layers).
+
+    Returns:
+      Shape (...); 1 where there is no signal at either end.
+
+    Raises:
+      ValueError: if `norms` is a scalar or has no layer.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> float(ch5jax.diagnostics.first_over_last(jnp.array([8.0, 4.0, 2.0])))
+      4.0
+
+    Source: the chapter's section on vanishing and exploding gradients.
+    """
+    norms = _checked(norms)
+    first, last = norms[..., 0], norms[..., -1]
+    nothing = (first == 0) & (last == 0)
+    return jnp.where(nothing, 1, first / jnp.where(nothing, 1, last))
+
+
+def _checked(norms: chex.Array) -> jax.Array:
+    norms = jnp.asarray(norms)
+    if norms.ndim < 1 or norms.shape[-1] < 1:
+        raise ValueError(f"norms must have shape (..., layers), got {norms.shape}")
+    return norms.astype(_trees.accumulator_dtype(norms.dtype))

@@ -1,0 +1,104 @@
+"""What the course of a loss shows: oscillation, a rate too small, divergence."""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from ch5jax import _trees
+from ch5jax.diagnostics._vectors import dot
+
+
+def alternation(losses: chex.Array) -> jax.Array:
+    r"""How often the loss turns: the share of successive differences that have opposite signs.
+
+    .. math:: \frac{1}{n-2} \sum_t \big[(L_{t+1} - L_t)(L_t - L_{t-1}) < 0\big]
+
+    A rate beyond 2/λ_max jumps from wall to wall, and turns at every step: 1. A smooth descent: 0. Independent noise:
+    2/3, since the middle one of three is the smallest or the largest that often; so noise alone accuses no rate.
+
+    Args:
+      losses: L, shape (..., n), n ≥ 3, at successive steps; give the last quarter of a run to judge its end.
+
+    Returns:
+      Shape (...), from 0 to 1; NaN does not count as turning.
+
+    Raises:
+      ValueError: if there are fewer than three losses.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> float(ch5jax.diagnostics.alternation(jnp.array([3.0, 1.0, 2.0, 0.5, 1.5])))
+      1.0
+
+    Source: the chapter's section on choosing a learning rate: too large a rate makes the learning curve oscillate.
+    """
+    losses = _losses(losses, 3)
+    steps = jnp.sign(losses[..., 1:] - losses[..., :-1])
+    return jnp.mean(steps[..., 1:] * steps[..., :-1] < 0, axis=-1, dtype=losses.dtype)
+
+
+def descent(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
+    r"""How fast the loss falls around half time, and how fast at the end.
+
+    The slopes of least-squares lines through the second quarter and through the last quarter, with their signs turned:
+    positive where the loss falls. A run whose end falls as fast as its middle was stopped too early, or its rate is too
+    small.
+
+    Args:
+      losses: shape (..., n), n ≥ 8, at evenly spaced steps.
+
+    Returns:
+      Two arrays of shape (...), in units of loss a record: (at half time, at the end).
+
+    Raises:
+      ValueError: if there are fewer than eight losses.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> middle, end = ch5jax.diagnostics.descent(10 - 0.5 * jnp.arange(16.0))
+      >>> float(middle), float(end)
+      (0.5, 0.5)
+
+    Source: the chapter's section on choosing a learning rate: too small a rate learns slowly.
+    """
+    losses = _losses(losses, 8)
+    n = losses.shape[-1]
+    return _fall(losses[..., n // 4 : n // 2]), _fall(losses[..., n - n // 4 :])
+
+
+def diverged_at(losses: chex.Array) -> jax.Array:
+    """The first step from which on no loss is finite any more.
+
+    Args:
+      losses: shape (..., n), n ≥ 1, at successive steps.
+
+    Returns:
+      Indices from 0, int32, shape (...); −1 where the last loss is finite: a bad batch that a run recovers from is no
+      divergence.
+
+    Raises:
+      ValueError: if there is no loss.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> int(ch5jax.diagnostics.diverged_at(jnp.array([1.0, jnp.inf, 2.0, jnp.nan, jnp.nan])))
+      3
+    """
+    bad = ~jnp.isfinite(_losses(losses, 1))
+    lasting = jnp.flip(jnp.cumprod(jnp.flip(bad, -1).astype(jnp.int32), axis=-1), -1)
+    return jnp.where(lasting[..., -1] == 1, jnp.argmax(lasting, axis=-1).astype(jnp.int32), -1)
+
+
+def _fall(losses: jax.Array) -> jax.Array:
+    n = losses.shape[-1]
+    position = jnp.arange(n, dtype=losses.dtype) - (n - 1) / 2
+    # the mean is taken off first: a small slope on a large loss would drown in its rounding
+    centred = losses - jnp.mean(losses, axis=-1, keepdims=True)
+    return -dot(centred, position) / (n * (n**2 - 1) / 12)
+
+
+def _losses(losses: chex.Array, fewest: int) -> jax.Array:
+    losses = jnp.asarray(losses)
+    if losses.ndim < 1 or losses.shape[-1] < fewest:
+        raise ValueError(f"losses must have shape (..., n) with n ≥ {fewest}, got {losses.shape}")
+    return losses.astype(_trees.accumulator_dtype(losses.dtype))

@@ -1,0 +1,85 @@
+"""All cheap signals of one step of training."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from ch5jax.diagnostics._cliff import norm, update_ratio, weight_matrices
+from ch5jax.diagnostics._depth import signal_norms
+from ch5jax.diagnostics._flat_units import flat_units
+from ch5jax.diagnostics._noise import noise_of_pair
+from ch5jax.diagnostics._start import distance
+from ch5jax.diagnostics._symmetry import equal_units
+
+
+class Signals(NamedTuple):
+    """The signals of a step; in a record of many steps, each with leading axes. None where one is not to be had.
+
+    The first two come from every step's metrics, the others from looking at one step.
+    """
+
+    spike: jax.Array | None = None  # (): the largest gradient norm since the last record, over its running quantile
+    alternation: jax.Array | None = None  # (): of late, the share of steps at which the loss turned
+    gradient_norm: jax.Array | None = None  # (): ‖g‖
+    noise: jax.Array | None = None  # (): tr Σ/B, the variance of the mini-batch gradient
+    signal: jax.Array | None = None  # (): ‖G‖², the squared norm of the expected gradient; may be negative near 0
+    update_ratio: jax.Array | None = None  # (matrices,): ‖u‖/‖w‖ of each weight matrix
+    equal_units: jax.Array | None = None  # (matrices,): units with a twin, of each weight matrix
+    distance: jax.Array | None = None  # (): ‖w − w₀‖/‖w₀‖
+    signal_norms: jax.Array | None = None  # (layers,): ‖∂L/∂z‖
+    flat_units: jax.Array | None = None  # (layers with an activation,): share of units flat over the whole batch
+
+
+def observe(
+    params: chex.ArrayTree,
+    new_params: chex.ArrayTree,
+    start: chex.ArrayTree,
+    gradient: chex.ArrayTree,
+    other_gradient: chex.ArrayTree | None = None,
+    tap_gradients: Sequence[Any] | None = None,
+) -> Signals:
+    """All cheap signals of one step of a loop of your own; `train` and `sweep` take them by themselves.
+
+    Args:
+      params: the parameters before the step.
+      new_params: and after it.
+      start: and before the first step.
+      gradient: the step's gradient, like the parameters.
+      other_gradient: another mini-batch's at the same parameters, for noise and signal; None leaves these out.
+      tap_gradients: the gradient with respect to taps, for the signals over depth; None leaves these out.
+
+    Returns:
+      `Signals`, all but `spike` and `alternation`, which need more than one step (see `watch_update`). Without a leaf
+      of two axes or more there are no update_ratio and equal_units.
+
+    Raises:
+      ValueError: if trees do not match.
+
+    Example:
+      >>> import ch5jax, jax, jax.numpy as jnp
+      >>> net = ch5jax.networks.mlp((3, 4, 1))
+      >>> params, x = net.init(jax.random.key(0)), jnp.ones((8, 3))
+      >>> gradients = jax.grad(lambda w, taps: net.apply(w, x, taps).mean(), (0, 1))(params, net.taps(x.shape))
+      >>> new_params = jax.tree.map(lambda w, g: w - 0.1 * g, params, gradients[0])
+      >>> signals = ch5jax.diagnostics.observe(params, new_params, params, gradients[0], tap_gradients=gradients[1])
+      >>> signals.update_ratio.shape, signals.signal_norms.shape, signals.noise
+      ((2,), (2,), None)
+    """
+    matrices = weight_matrices(params)
+    noise = None if other_gradient is None else noise_of_pair(gradient, other_gradient)
+    updates = jax.tree.map(lambda new, old: new - old, new_params, params)
+    over_depth = tap_gradients is not None
+    activations = over_depth and any(getattr(tap, "after", None) is not None for tap in tap_gradients or ())
+    return Signals(
+        gradient_norm=norm(gradient),
+        noise=noise and noise.noise,
+        signal=noise and noise.signal,
+        update_ratio=update_ratio(updates, params) if matrices else None,
+        equal_units=jnp.stack([equal_units(matrix) for matrix in matrices]) if matrices else None,
+        distance=distance(new_params, start),
+        signal_norms=signal_norms(tap_gradients or ()) if over_depth else None,
+        flat_units=flat_units(tap_gradients or ()) if activations else None,
+    )
