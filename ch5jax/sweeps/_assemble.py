@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ch5jax.diagnostics import Signals
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._plan import Plan, chunk_name
 from ch5jax.sweeps._result import Curves, Rerun, SweepResult, Trial
@@ -25,14 +26,18 @@ def assemble(
     for g, group in enumerate(groups):
         parts = [store.read(chunk_name(g, chunk)) for chunk in range(-(-group.trials // plan.width))]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        kinds: dict[str, dict[str, np.ndarray]] = {"metrics": {}, "evaluations": {}, "last": {}}
+        kinds: dict[str, dict[str, np.ndarray]] = {"metrics": {}, "evaluations": {}, "last": {}, "signals": {}}
         for name, array in joined.items():
             kind, _, metric = name.partition("/")
             if metric:
                 kinds[kind][metric] = array
         joined_names = [*kinds["last"], *kinds["evaluations"], f"best_{task.objective}"]
         at = np.array(sorted(plan.evaluated))
-        curves[group.name] = Curves(recorded_steps(plan.steps, plan.every), kinds["metrics"], at, kinds["evaluations"])
+        looked_at = recorded_steps(plan.steps, plan.signals_every) if plan.signals_every else np.zeros(0, int)
+        signals = Signals(**kinds["signals"]) if kinds["signals"] else None
+        curves[group.name] = Curves(
+            recorded_steps(plan.steps, plan.every), kinds["metrics"], at, kinds["evaluations"], looked_at, signals
+        )
         settings = _named_apart(group.columns(), {"trial", "group", "seed", "diverged_at", "best_step", *joined_names})
         names[group.name] = tuple(settings)
         tables.append(

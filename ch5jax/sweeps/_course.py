@@ -45,6 +45,12 @@ class Course:
         since = np.where((last_good < 0) & (before >= 0), before, start + last_good + 1)
         self._arrays[f"since/{name}"] = [np.where(good[:, -1], -1, since)]
 
+    def add_signals(self, signals: Any, trials: slice, rows: np.ndarray) -> None:
+        """Takes in a stretch's record of signals, of which some rows are whole; None if none are taken."""
+        for name, values in (signals._asdict() if signals is not None else {}).items():
+            if values is not None:
+                self._append(f"signals/{name}", values[trials][:, rows])
+
     def add_evaluation(self, metrics: dict[str, np.ndarray], finite: np.ndarray) -> None:
         """Takes in an evaluation, each metric of shape (trials,), and whether the parameters are finite."""
         for name, values in metrics.items():
@@ -66,7 +72,7 @@ class Course:
         since = [values for name, values in arrays.items() if name.startswith("since/")]
         first = np.full(len(arrays["finite"]), -1) if not since else _earliest(np.stack(since))
         diverged = np.where((first < 0) & ~arrays["finite"], self._steps - 1, first)
-        shown = {k: v for k, v in arrays.items() if k.split("/")[0] in ("metrics", "evaluations", "last")}
+        shown = {k: v for k, v in arrays.items() if k.split("/")[0] in ("metrics", "evaluations", "last", "signals")}
         return {**shown, "diverged_at": diverged.astype(np.int64)}
 
 

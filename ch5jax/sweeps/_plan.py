@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._programs import Fingerprint, Programs, compile_programs
+from ch5jax.sweeps._programs import Fingerprint, Programs, Stretch, compile_programs
+from ch5jax.training import recorded_steps
 
 
 class Plan(NamedTuple):
@@ -18,13 +19,22 @@ class Plan(NamedTuple):
     every: int
     stops: tuple[int, ...]  # where a stretch ends: at evaluations, and where it would grow too long
     evaluated: frozenset[int]
+    signals_every: int  # 0 for never
     width: int
     devices: tuple[jax.Device, ...]
 
     @property
-    def stretch(self) -> int:
-        """The longest stretch, in steps."""
-        return max(np.diff([0, *self.stops]))
+    def stretch(self) -> Stretch:
+        """What the programs need to know of a stretch."""
+        return Stretch(int(max(np.diff([0, *self.stops]))), self.signals_every, self.steps)
+
+    def looks(self, begin: int, end: int) -> np.ndarray:
+        """The rows of a stretch's record of signals that are whole by its end."""
+        if not self.signals_every:
+            return np.zeros(0, int)
+        looked = recorded_steps(self.steps, self.signals_every)
+        inside = looked[(looked > begin) & (looked <= end)]
+        return (inside - 1) // self.signals_every - begin // self.signals_every
 
 
 _KEPT: dict[tuple[Any, ...], Programs] = {}

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from ch5jax.diagnostics import watch_init
 from ch5jax.sweeps._groups import Group
-from ch5jax.training import init_key, one_step
+from ch5jax.training import Looks, init_key, observed_step, observer, one_step, start_of
 
 # A stretch reports every step's metrics, and the host keeps what was asked for: so a rerun that keeps all of them is
 # the same program, and gives the same bits. Longer stretches would hold more of them on the device at once.
@@ -25,32 +26,67 @@ INIT_ON_CPU = {"xla_backend_optimization_level": 1}
 class Programs(NamedTuple):
     """Compiled for `width` trials on each device: all arguments but the key and the steps have them leading."""
 
-    init: Callable[..., Any]  # (hyperparameters, seeds, key) -> state
-    advance: Callable[..., Any]  # (hyperparameters, seeds, key, state, start, stop) -> (state, metrics a step)
-    evaluate: Callable[..., Any]  # (hyperparameters, state) -> (metrics, whether the parameters are finite)
+    init: Callable[..., Any]  # (hyperparameters, seeds, key) -> (carried, what distances are measured from)
+    advance: Callable[..., Any]  # (hyperparameters, seeds, key, carried, begun, start, stop) -> (carried, record)
+    evaluate: Callable[..., Any]  # (hyperparameters, carried) -> (metrics, whether the parameters are finite)
     sharding: NamedSharding
 
 
-def _functions(group: Group, stretch: int) -> tuple[Callable[..., Any], ...]:
+class Carried(NamedTuple):
+    """What a trial carries from step to step."""
+
+    state: Any  # the task's
+    watch: Any  # for the signals; None without
+
+
+class Record(NamedTuple):
+    """What a stretch of steps reports."""
+
+    metrics: dict[str, Any]  # every step's, shape (stretch,)
+    signals: Any  # `diagnostics.Signals` with a row for each spacing that the stretch touches; None without
+
+
+class Stretch(NamedTuple):
+    """How long a stretch may be, and where in a training signals are taken."""
+
+    length: int
+    signals_every: int  # 0 for never
+    steps: int  # of the whole training, whose last one has signals too
+
+
+def _functions(group: Group, stretch: Stretch) -> tuple[Callable[..., Any], ...]:
     """A trial's three functions."""
-    task = group.task
+    task, every = group.task, stretch.signals_every
 
-    def init(hyperparameters: Any, seed: Any, key: jax.Array) -> Any:
-        return jax.tree.map(jnp.asarray, task.init(init_key(jax.random.fold_in(key, seed)), hyperparameters))
-
-    def advance(hyperparameters: Any, seed: Any, key: jax.Array, state: Any, start: Any, stop: Any) -> Any:
+    def init(hyperparameters: Any, seed: Any, key: jax.Array) -> tuple[Carried, Any]:
         trial_key = jax.random.fold_in(key, seed)
+        state = jax.tree.map(jnp.asarray, task.init(init_key(trial_key), hyperparameters))
+        return (Carried(state, watch_init()), start_of(task, state)) if every else (Carried(state, None), None)
 
-        def body(index: jax.Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
-            state, record = carried
-            state, metrics = one_step(task, hyperparameters, trial_key, index, state)
-            return state, jax.tree.map(lambda r, m: r.at[index - start].set(m), record, metrics)
+    def advance(
+        hyperparameters: Any, seed: Any, key: jax.Array, carried: Carried, begun: Any, start: Any, stop: Any
+    ) -> tuple[Carried, Record]:
+        trial_key = jax.random.fold_in(key, seed)
+        seen = None
+        looks = Looks(every, 0, stretch.steps, start // max(every, 1))
+        if every:
+            rows = stretch.length // every + 2
+            seen = observer(task, hyperparameters, trial_key, carried.state, rows)._replace(watch=carried.watch)
 
-        shapes = jax.eval_shape(lambda *args: one_step(task, *args)[1], hyperparameters, trial_key, start, state)
-        record = jax.tree.map(lambda m: jnp.zeros((stretch, *m.shape), m.dtype), shapes)
-        return jax.lax.fori_loop(start, stop, body, (state, record))
+        def body(index: jax.Array, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            state, seen, record = held
+            state, metrics, seen = observed_step(task, hyperparameters, trial_key, index, state, seen, begun, looks)
+            return state, seen, jax.tree.map(lambda r, m: r.at[index - start].set(m), record, metrics)
 
-    def evaluate(hyperparameters: Any, state: Any) -> Any:
+        shapes = jax.eval_shape(
+            lambda *args: one_step(task, *args)[1], hyperparameters, trial_key, start, carried.state
+        )
+        record = jax.tree.map(lambda m: jnp.zeros((stretch.length, *m.shape), m.dtype), shapes)
+        state, seen, record = jax.lax.fori_loop(start, stop, body, (carried.state, seen, record))
+        return Carried(state, seen and seen.watch), Record(record, seen and seen.record)
+
+    def evaluate(hyperparameters: Any, carried: Carried) -> Any:
+        state = carried.state
         metrics = {name: jnp.asarray(value) for name, value in task.evaluate(hyperparameters, state).items()}
         params = jax.tree.leaves(task.params(state)) if task.params else []
         finite = [jnp.all(jnp.isfinite(p)) for p in params if jnp.issubdtype(p.dtype, jnp.inexact)]
@@ -59,7 +95,7 @@ def _functions(group: Group, stretch: int) -> tuple[Callable[..., Any], ...]:
     return init, advance, evaluate
 
 
-def compile_programs(group: Group, key: jax.Array, width: int, stretch: int, devices: list[jax.Device]) -> Programs:
+def compile_programs(group: Group, key: jax.Array, width: int, stretch: Stretch, devices: list[jax.Device]) -> Programs:
     """Compiles a group's programs for `width` trials on each of the devices.
 
     Plain `jit` with the trials sharded: XLA cuts the program into one for each device, of `width` trials, and a trial's
@@ -72,21 +108,21 @@ def compile_programs(group: Group, key: jax.Array, width: int, stretch: int, dev
     step = jax.ShapeDtypeStruct((), jnp.int32)
 
     batched_init = jax.vmap(init, (0, 0, None))
-    state = jax.eval_shape(batched_init, hyperparameters, seeds, key)
+    carried, begun = jax.eval_shape(batched_init, hyperparameters, seeds, key)
     return Programs(
         jax.jit(batched_init, in_shardings=(split, split, whole), out_shardings=split)
         .lower(hyperparameters, seeds, key)
         .compile(INIT_ON_CPU if devices[0].platform == "cpu" else None),
         jax.jit(
-            jax.vmap(advance, (0, 0, None, 0, None, None)),
-            in_shardings=(split, split, whole, split, whole, whole),
+            jax.vmap(advance, (0, 0, None, 0, 0, None, None)),
+            in_shardings=(split, split, whole, split, split, whole, whole),
             out_shardings=split,
             donate_argnums=3,
         )
-        .lower(hyperparameters, seeds, key, state, step, step)
+        .lower(hyperparameters, seeds, key, carried, begun, step, step)
         .compile(),
         jax.jit(jax.vmap(evaluate), in_shardings=(split, split), out_shardings=split)
-        .lower(hyperparameters, state)
+        .lower(hyperparameters, carried)
         .compile(),
         split,
     )
@@ -100,13 +136,13 @@ class Fingerprint(NamedTuple):
     state_bytes: int  # of one trial
 
 
-def fingerprint(group: Group, key: jax.Array, stretch: int) -> Fingerprint:
+def fingerprint(group: Group, key: jax.Array, stretch: Stretch) -> Fingerprint:
     """Lowers a whole trial once, without compiling it, and hashes what it is."""
     init, advance, evaluate = _functions(group, stretch)
 
     def trial(hyperparameters: Any, seed: Any, key: jax.Array, start: Any, stop: Any) -> Any:
-        state, metrics = advance(hyperparameters, seed, key, init(hyperparameters, seed, key), start, stop)
-        return metrics, evaluate(hyperparameters, state)
+        carried, record = advance(hyperparameters, seed, key, *init(hyperparameters, seed, key), start, stop)
+        return record, evaluate(hyperparameters, carried)
 
     hyperparameters, seeds = jax.tree.map(lambda leaf: leaf[0], group.rows(np.zeros(1, int)))
     step = jax.ShapeDtypeStruct((), jnp.int32)
@@ -118,6 +154,6 @@ def fingerprint(group: Group, key: jax.Array, stretch: int) -> Fingerprint:
         return "dense<data>"
 
     program = re.sub(r'dense<(?:"0x[0-9A-Fa-f]{128,}"|\[[^>]{256,}\])>', without, text)
-    state = jax.eval_shape(init, hyperparameters, seeds, key)
-    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    carried, _ = jax.eval_shape(init, hyperparameters, seeds, key)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(carried.state))
     return Fingerprint(hashlib.sha256(program.encode()).hexdigest(), data.hexdigest(), size)

@@ -34,17 +34,22 @@ def again(
         programs = compiled[g]()
         lanes = np.full(plan.width * len(plan.devices), row)
         hyperparameters, seeds = jax.device_put(groups[g].rows(lanes), programs.sharding)
-        state = programs.init(hyperparameters, seeds, plan.key)
-        metrics, evaluations, begin = [], [], 0
+        carried, begun = programs.init(hyperparameters, seeds, plan.key)
+        metrics, signals, evaluations, begin = [], [], [], 0
         for end in plan.stops:
-            state, record = programs.advance(hyperparameters, seeds, plan.key, state, np.int32(begin), np.int32(end))
-            metrics.append(jax.tree.map(lambda r, n=end - begin: np.asarray(r)[0, :n], record))
+            span = np.int32(begin), np.int32(end)
+            carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, begun, *span)
+            metrics.append(jax.tree.map(lambda r, n=end - begin: np.asarray(r)[0, :n], record.metrics))
+            rows = plan.looks(begin, end)
+            signals.append(jax.tree.map(lambda r, rows=rows: np.asarray(r)[0, rows], record.signals))
             if end in plan.evaluated:
                 evaluations.append(
-                    jax.tree.map(lambda e: np.asarray(e)[:1], programs.evaluate(hyperparameters, state)[0])
+                    jax.tree.map(lambda e: np.asarray(e)[:1], programs.evaluate(hyperparameters, carried)[0])
                 )
             begin = end
-        joined = [jax.tree.map(lambda *parts: np.concatenate(parts), *parts) for parts in (metrics, evaluations)]
-        return Rerun(jax.tree.map(lambda leaf: leaf[0], state), *joined)
+        joined = [
+            jax.tree.map(lambda *parts: np.concatenate(parts), *parts) for parts in (metrics, evaluations, signals)
+        ]
+        return Rerun(jax.tree.map(lambda leaf: leaf[0], carried.state), *joined)
 
     return trial, rerun

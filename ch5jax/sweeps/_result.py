@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax.diagnostics import Signals
 
 
 class Trial(NamedTuple):
@@ -23,6 +24,7 @@ class Rerun(NamedTuple):
     state: Any  # the final state, arrays
     metrics: dict[str, np.ndarray]  # every step's metrics, shape (steps,)
     evaluations: dict[str, np.ndarray]  # the metrics of `evaluate`, shape (evaluations,)
+    signals: Signals | None  # at the sweep's spacing, shape (looks, ...); None if it took none
 
 
 class Curves(NamedTuple):
@@ -32,6 +34,8 @@ class Curves(NamedTuple):
     metrics: dict[str, np.ndarray]  # the step's metrics, shape (trials, records)
     evaluated_at: np.ndarray  # shape (evaluations,): steps taken at each evaluation
     evaluations: dict[str, np.ndarray]  # the metrics of `evaluate`, shape (trials, evaluations)
+    looked_at: np.ndarray  # shape (looks,): steps taken, the one looked at included, at each row of `signals`
+    signals: Signals | None  # the signals of the difficulties, shape (trials, looks, ...); None if none were taken
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,9 @@ class Run:
             )
             for h in held
         ]
-        state = programs.init(hyperparameters, seeds, plan.key)
+        carried, begun = programs.init(hyperparameters, seeds, plan.key)
         if start:
-            state = self._restored(held, programs, state)
+            carried = self._restored(held, programs, carried)
         rows = [slice(i * plan.width, i * plan.width + len(trials)) for i, trials in enumerate(lots)]
         live = sum(map(len, lots))
         self.steps_done += live * start
@@ -126,7 +126,10 @@ class Run:
             fitting = (end - begin) * SECONDS_A_STRETCH / max(now - taken_at, 1e-3)
             self.length, taken_at = max(1, min(int(fitting), 10 * self.length)), now
             for course, row in zip(courses, rows, strict=True):
-                course.add_metrics({name: values[row, : end - begin] for name, values in record.items()}, begin, end)
+                course.add_metrics(
+                    {name: values[row, : end - begin] for name, values in record.metrics.items()}, begin, end
+                )
+                course.add_signals(record.signals, row, plan.looks(begin, end))
                 if evaluation is not None:
                     metrics, finite = evaluation
                     course.add_evaluation({name: values[row] for name, values in metrics.items()}, finite[row])
@@ -137,8 +140,9 @@ class Run:
         begin = start
         while begin < plan.steps:
             end = min(begin + self.length, next(stop for stop in plan.stops if stop > begin))
-            state, record = programs.advance(hyperparameters, seeds, plan.key, state, np.int32(begin), np.int32(end))
-            evaluation = programs.evaluate(hyperparameters, state) if end in plan.evaluated else None
+            span = np.int32(begin), np.int32(end)
+            carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, begun, *span)
+            evaluation = programs.evaluate(hyperparameters, carried) if end in plan.evaluated else None
             if waiting:  # taken in while the next stretch runs
                 take(*waiting)
             waiting = (begin, end, record, evaluation)
@@ -146,7 +150,7 @@ class Run:
             if end < plan.steps and time.monotonic() - stored_at > SECONDS_BETWEEN_STATES:
                 take(*waiting)
                 waiting = None
-                self._store_states(g, chunks, end, state, courses)
+                self._store_states(g, chunks, end, carried, courses)
                 stored_at = time.monotonic()
         if waiting:
             take(*waiting)
@@ -156,8 +160,8 @@ class Run:
         self.trials_done += live
         self._report(group.name)
 
-    def _store_states(self, g: int, chunks: list[int], step: int, state: Any, courses: list[Course]) -> None:
-        leaves = to_host(state)
+    def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, courses: list[Course]) -> None:
+        leaves = to_host(carried)
         for i, (chunk, course) in enumerate(zip(chunks, courses, strict=True)):
             rows = slice(i * self.plan.width, (i + 1) * self.plan.width)
             arrays = {f"state/{n:06}": leaf[rows] for n, leaf in enumerate(leaves)}

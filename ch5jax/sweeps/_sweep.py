@@ -19,8 +19,9 @@ from ch5jax.sweeps._run import Progress, Run
 from ch5jax.sweeps._store import Folder, Memory, Store, read_width
 from ch5jax.sweeps._width import choose_width
 from ch5jax.tasks import Task
+from ch5jax.training import signal_spacing
 
-FORMAT = 1
+FORMAT = 2
 
 
 def sweep(
@@ -33,6 +34,7 @@ def sweep(
     store: str | os.PathLike[str] | None = None,
     every: int | None = None,
     evaluate_every: int | None = None,
+    signals_every: int | None = None,
     width: int | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> SweepResult:
@@ -56,6 +58,9 @@ def sweep(
         folder, results are kept in memory.
       every: keep the step's metrics every so many steps; a hundredth of `steps` by default. Costs memory, not time.
       evaluate_every: evaluate every so many steps; by default at the end only.
+      signals_every: take every trial's signals of the difficulties (`diagnostics.Signals`) every so many steps, and at
+        the last. A look costs two to three steps; by default there is one in a fiftieth of the steps, and in 20 at
+        most. 0 takes none.
       width: trials side by side on each device, ≥ 1; by default what the cache of a CPU or the memory of a GPU holds.
         It is recorded in the store. Another width gives other last bits.
       progress: called with a `Progress` after every stretch of steps.
@@ -90,7 +95,8 @@ def sweep(
     devices = tuple(jax.local_devices())
     ends = {*range(evaluate_every or steps, steps, evaluate_every or steps), steps}
     stops = tuple(sorted({*ends, *range(STRETCH, steps, STRETCH)}))
-    plan = Plan(key, steps, every or max(1, steps // 100), stops, frozenset(ends), width or 1, devices)
+    looks = signal_spacing(steps, signals_every)
+    plan = Plan(key, steps, every or max(1, steps // 100), stops, frozenset(ends), looks, width or 1, devices)
     marks = [fingerprint(group, key, plan.stretch) for group in groups]
     if width is None:
         width = read_width(store) or choose_width(
@@ -114,6 +120,7 @@ def _manifest(
         "steps": plan.steps,
         "every": plan.every,
         "evaluate_every": evaluate_every,
+        "signals_every": plan.signals_every,
         "width": plan.width,
         "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
         "seeds": groups[0].seeds.tolist(),

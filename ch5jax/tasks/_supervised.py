@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from ch5jax import _trees
+from ch5jax.diagnostics import norm
 from ch5jax.networks import Network
 from ch5jax.tasks._task import Task
 
@@ -119,7 +120,8 @@ def supervised(
         (value, batch_norm), gradients = slope(state.params, state.batch_norm, rows, None, chosen)
         updates, opt_state = chosen.optimizer.update(gradients, state.opt_state, state.params, value=value)
         params = optax.apply_updates(state.params, updates)
-        return TrainState(params, opt_state, order, batch_norm), {"loss": value}
+        metrics = {"loss": value, "gradient_norm": norm(gradients)}
+        return TrainState(params, opt_state, order, batch_norm), metrics
 
     def evaluate(hyperparameters: Any, state: TrainState) -> dict[str, Any]:
         options = {"state": state.batch_norm, "eps": setting(hyperparameters).eps} if normalized else {}

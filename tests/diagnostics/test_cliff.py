@@ -76,3 +76,4 @@ def test_norms_add_up_everything(x64, size):
         norm({"x": jnp.asarray(x), "z": jnp.array([3j, 4.0])}), np.hypot(*[np.linalg.norm(x), 5])
     )
     assert norm({}) == 0
+    np.testing.assert_array_equal(jax.grad(norm)(jnp.zeros(3)), np.zeros(3))

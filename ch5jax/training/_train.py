@@ -10,23 +10,8 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax.tasks import Task
-
-# fold_in(key, i) is split(key)[i]: were the initial state drawn from the trial's key itself, its bits would be those of
-# the first steps. No index reaches the last uint32.
-_INIT = np.uint32(2**32 - 1)
-
-
-def init_key(key: jax.Array) -> jax.Array:
-    """The key that a trial's initial state is drawn with."""
-    return jax.random.fold_in(key, _INIT)
-
-
-def one_step(
-    task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, state: Any
-) -> tuple[Any, dict[str, Any]]:
-    """One step of a trial, with the key that belongs to its index."""
-    state, metrics = task.step(jax.random.fold_in(key, index), index, hyperparameters, state)
-    return state, {name: jnp.asarray(value) for name, value in metrics.items()}
+from ch5jax.training._observer import Looks, observed_step, observer, signal_spacing, start_of
+from ch5jax.training._step import init_key
 
 
 def recorded_steps(steps: int, every: int) -> np.ndarray:
@@ -59,9 +44,10 @@ def train(
     *,
     every: int = 1,
     evaluate_every: int | None = None,
+    signals_every: int | None = None,
     state: Any = None,
     start: jax.typing.ArrayLike = 0,
-) -> tuple[Any, dict[str, jax.Array]]:
+) -> tuple[Any, dict[str, Any]]:
     """Trains: one compiled loop, in which batches are drawn on the device.
 
     It composes: `jax.vmap(lambda opt: train(task, opt, key, 1000)[1]["validation_loss"])(opts)` is a sweep, and
@@ -74,33 +60,43 @@ def train(
       steps: how many steps, ≥ 1.
       every: keep the metrics of every so many steps (and of the last).
       evaluate_every: evaluate every so many steps, a multiple of `every`, and at the end; by default only at the end.
+      signals_every: take the signals of the difficulties (`diagnostics.Signals`) every so many steps, and at the last.
+        A look costs two to three steps; by default there is one in a fiftieth of the steps, and in 20 at most. 0 takes
+        none. They are not differentiated, and do not touch the training.
       state: a state to go on from, instead of the task's initial one; its buffers are donated.
       start: the index of the first step, for going on.
 
     Returns:
       The final state and the metrics: those of the step, each of shape (records,) in the order of
-      `recorded_steps(steps, every)`, and those of `evaluate`: scalars, or (evaluations,) with `evaluate_every`.
+      `recorded_steps(steps, every)`, and those of `evaluate`: scalars, or (evaluations,) with `evaluate_every`. Under
+      "signals" there is a `Signals` with a leading axis, in the order of `recorded_steps(steps, signals_every)`: all of
+      them for a task with `params` and `loss` (over depth, with `taps` too), those that metrics allow for any other.
 
     Raises:
       ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, `step` and
-        `evaluate` use the same name, or the state given is not such as the task's initial one.
+        `evaluate` use the same name or "signals", or the state given is not such as the task's initial one.
 
     Example:
       >>> import ch5jax, jax
       >>> task = ch5jax.tasks.digits()
       >>> state, metrics = ch5jax.train(task, ch5jax.sgd(0.5), jax.random.key(0), steps=100, every=10)
-      >>> metrics["loss"].shape, metrics["test_accuracy"].shape
-      ((10,), ())
+      >>> metrics["loss"].shape, metrics["test_accuracy"].shape, metrics["signals"].flat_units.shape
+      ((10,), (), (5, 1))
     """
     _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every)
+    signals_every = signal_spacing(int(steps), signals_every)
     if evaluate_every is not None and evaluate_every % every:
         raise ValueError(f"evaluate_every must be a multiple of every = {every}, got {evaluate_every}")
     _trees.check_data(hyperparameters, "hyperparameters")
     steps, every, evaluate_every = int(steps), int(every), int(evaluate_every or 0)  # NumPy's integers are strong types
-    return _train(task, hyperparameters, key, steps, every, evaluate_every, state, start)
+    return _train(task, hyperparameters, key, steps, every, evaluate_every, signals_every, state, start)
 
 
-@functools.partial(jax.jit, static_argnames=("task", "steps", "every", "evaluate_every"), donate_argnames=("state",))
+@functools.partial(
+    jax.jit,
+    static_argnames=("task", "steps", "every", "evaluate_every", "signals_every"),
+    donate_argnames=("state",),
+)
 def _train(
     task: Task,
     hyperparameters: Any,
@@ -108,9 +104,10 @@ def _train(
     steps: int,
     every: int,
     evaluate_every: int,
+    signals_every: int,
     state: Any,
     start: jax.typing.ArrayLike,
-) -> tuple[Any, dict[str, jax.Array]]:
+) -> tuple[Any, dict[str, Any]]:
     """`train`, compiled; an `evaluate_every` of 0 evaluates at the end only."""
     if state is None:
         state = task.init(init_key(key), hyperparameters)
@@ -118,25 +115,33 @@ def _train(
         due = jax.eval_shape(task.init, key, hyperparameters)
         _trees.check_match(state, due, "state", "the task's initial state under these hyperparameters")
 
-    def one(state: Any, index: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
-        return one_step(task, hyperparameters, key, index, state)
+    first, begun = jnp.asarray(start, jnp.int32), start_of(task, state)
+    looks = Looks(signals_every, first, steps)
+    rows = -(-steps // signals_every) if signals_every else 0
 
-    def record(state: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:
-        state, metrics = jax.lax.scan(one, state, first + jnp.arange(count, dtype=jnp.int32))
-        return state, jax.tree.map(lambda values: values[-1:], metrics)
+    def one(carried: Any, index: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        state, seen = carried
+        state, metrics, seen = observed_step(task, hyperparameters, key, index, state, seen, begun, looks)
+        return (state, seen), metrics
 
-    def evaluated(state: Any, first: jax.Array, count: int) -> tuple[Any, tuple[dict[str, Any], dict[str, Any]]]:
-        state, metrics = _in_blocks(record, state, first, count, every)
-        evaluation = task.evaluate(hyperparameters, state)
-        return state, (metrics, jax.tree.map(lambda value: jnp.asarray(value)[None], evaluation))
+    def record(carried: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:
+        carried, metrics = jax.lax.scan(one, carried, first + jnp.arange(count, dtype=jnp.int32))
+        return carried, jax.tree.map(lambda values: values[-1:], metrics)
 
-    first = jnp.asarray(start, jnp.int32)
-    state, (metrics, evaluation) = _in_blocks(evaluated, state, first, steps, evaluate_every or steps)
+    def evaluated(carried: Any, first: jax.Array, count: int) -> tuple[Any, tuple[dict[str, Any], dict[str, Any]]]:
+        carried, metrics = _in_blocks(record, carried, first, count, every)
+        evaluation = task.evaluate(hyperparameters, carried[0])
+        return carried, (metrics, jax.tree.map(lambda value: jnp.asarray(value)[None], evaluation))
+
+    carried = state, observer(task, hyperparameters, key, state, rows) if rows else None
+    (state, seen), (metrics, evaluation) = _in_blocks(evaluated, carried, first, steps, evaluate_every or steps)
     if not evaluate_every:
         evaluation = jax.tree.map(lambda value: value[0], evaluation)
     if both := metrics.keys() & evaluation.keys():
         raise ValueError(f"step and evaluate must name their metrics differently, both have {', '.join(sorted(both))}")
-    return state, metrics | evaluation
+    if "signals" in metrics | evaluation:
+        raise ValueError('step and evaluate must not name a metric "signals": that is where the signals are')
+    return state, metrics | evaluation | ({} if seen is None else {"signals": seen.record})
 
 
 def _in_blocks(body: Callable[..., Any], state: Any, first: jax.Array, count: int, size: int) -> tuple[Any, Any]:

@@ -1,0 +1,11 @@
+"""The compiled loop, its step, and the signals that it takes on the way."""
+
+from ch5jax.training._observer import (
+    Looks as Looks,
+    observed_step as observed_step,
+    observer as observer,
+    signal_spacing as signal_spacing,
+    start_of as start_of,
+)
+from ch5jax.training._step import init_key as init_key, one_step as one_step
+from ch5jax.training._train import recorded_steps as recorded_steps, train as train

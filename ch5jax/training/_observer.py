@@ -1,0 +1,131 @@
+"""The signals of a training, taken inside its loop."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ch5jax import _trees
+from ch5jax.diagnostics import Signals, Watch, observe, watch_init, watch_update
+from ch5jax.tasks import Task
+from ch5jax.training._step import OTHER_BATCH, one_step
+
+FEWEST_STEPS_BETWEEN_SIGNALS = 20  # looking at a step costs about two and a half steps
+
+
+def signal_spacing(steps: int, every: int | None) -> int:
+    """How many steps apart signals are taken: a fiftieth of all by default, and 0 for never."""
+    if every is None:
+        return max(steps // 50, FEWEST_STEPS_BETWEEN_SIGNALS)
+    if every != 0:
+        _trees.check_positive(signals_every=every)
+    return int(every)
+
+
+class Looks(NamedTuple):
+    """When a loop looks at a step, and where it writes down what it saw.
+
+    Nothing here may depend on the trial: mapped over trials, a look would be taken at every step.
+    """
+
+    every: int  # steps from look to look; 0 for none at all
+    first: Any  # the index of the training's first step
+    steps: int  # of the whole training; the last one is looked at in any case
+    rows_before: Any = 0  # rows of the record that belong to earlier stretches
+
+    def now(self, index: jax.Array) -> jax.Array:
+        """Whether this step is looked at."""
+        taken = index - self.first + 1
+        return (taken % self.every == 0) | (taken == self.steps)
+
+    def row(self, index: jax.Array) -> jax.Array:
+        """The row that belongs to this step."""
+        return (index - self.first) // self.every - self.rows_before
+
+
+class Observer(NamedTuple):
+    """What a loop carries to have signals: a watch on every step, and a record with a row for each look."""
+
+    watch: Watch
+    record: Signals  # leading axis: rows
+
+
+def observer(task: Task, hyperparameters: Any, key: jax.Array, state: Any, rows: int) -> Observer:
+    """An empty record for a trial whose state looks like this."""
+
+    def first(hyperparameters: Any, key: jax.Array, state: Any) -> Signals:
+        index = jnp.zeros((), jnp.int32)
+        metrics = one_step(task, hyperparameters, key, index, state)[1]
+        seen = _look(task, hyperparameters, key, index, state, start_of(task, state))
+        return seen._replace(**_watched(watch_init(), metrics))
+
+    shapes = jax.eval_shape(first, hyperparameters, key, state)
+    return Observer(watch_init(), jax.tree.map(lambda s: jnp.zeros((rows, *s.shape), s.dtype), shapes))
+
+
+def observed_step(
+    task: Task,
+    hyperparameters: Any,
+    key: jax.Array,
+    index: jax.Array,
+    state: Any,
+    seen: Observer | None,
+    start: Any,
+    looks: Looks,
+) -> tuple[Any, dict[str, Any], Observer | None]:
+    """`one_step`, which signals do not touch, after a look at it where there is to be one; without an observer, none.
+
+    Args:
+      task: the task.
+      hyperparameters: its hyperparameters.
+      key: the trial's key.
+      index: the step's index.
+      state: the task's state.
+      seen: what was seen before.
+      start: what the distance travelled is measured from; of `start_of`.
+      looks: when, and where to.
+    """
+    if seen is None:
+        return *one_step(task, hyperparameters, key, index, state), None
+    now, row = looks.now(index), looks.row(index)
+    watched = jax.lax.stop_gradient((hyperparameters, state, start))
+    shapes = seen.record._replace(spike=None, alternation=None)
+
+    def look() -> Signals:
+        hyperparameters, state, start = watched
+        return _look(task, hyperparameters, key, index, state, start)
+
+    def nothing() -> Signals:
+        return jax.tree.map(lambda record: jnp.zeros(record.shape[1:], record.dtype), shapes)
+
+    signals = jax.lax.cond(now, look, nothing)
+    state, metrics = one_step(task, hyperparameters, key, index, state)
+    watch = watch_update(seen.watch, *jax.lax.stop_gradient((metrics.get("loss"), metrics.get("gradient_norm"))))
+    signals = signals._replace(**_watched(watch, metrics))
+    # a row is written at each of its steps, and stays as it is at the last one, which is looked at
+    record = jax.tree.map(lambda rows, one: rows.at[row].set(one), seen.record, signals)
+    return state, metrics, Observer(watch._replace(spike=jnp.where(now, 0, watch.spike)), record)
+
+
+def start_of(task: Task, state: Any) -> Any:
+    """What the distance travelled is measured from, where the task says what its parameters are."""
+    return None if task.params is None else task.params(state)
+
+
+def _watched(watch: Watch, metrics: dict[str, Any]) -> dict[str, jax.Array]:
+    """The signals that metrics alone allow."""
+    fields = {"gradient_norm": "spike", "loss": "alternation"}
+    return {field: getattr(watch, field) for metric, field in fields.items() if metric in metrics}
+
+
+def _look(task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, state: Any, start: Any) -> Signals:
+    """Signals of the step that comes now; it is taken here a second time, and its gradient shared with it by XLA."""
+    if task.params is None or task.loss is None:
+        return Signals()
+    loss, params = task.loss, task.params(state)
+    this, other = (jax.random.fold_in(k, index) for k in (key, jax.random.fold_in(key, OTHER_BATCH)))
+    taps = task.taps(hyperparameters, params) if task.taps else None
+    gradient, tap_gradients = jax.grad(lambda w, t: loss(this, hyperparameters, w, t), (0, 1))(params, taps)
+    other_gradient = jax.grad(lambda w: loss(other, hyperparameters, w, None))(params)
+    new_params = task.params(one_step(task, hyperparameters, key, index, state)[0])
+    return observe(params, new_params, start, gradient, other_gradient, tap_gradients)

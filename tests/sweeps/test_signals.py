@@ -1,0 +1,63 @@
+"""The signals of a sweep: per trial, at their spacing, in the store, whatever the stretches."""
+
+import jax
+import numpy as np
+import pytest
+
+import ch5jax
+from tests.sweeps import small
+
+
+@pytest.fixture(scope="module")
+def result():
+    return small.run(signals_every=7)
+
+
+def test_every_trial_has_the_signals_that_train_takes(result):
+    for number in (0, 5, 20):
+        hyperparameters, key = result.trial(number)
+        curves = result.curves[result.columns["group"][number]]
+        assert curves.looked_at.tolist() == [7, 14, 21, 28, 30]
+        row = number % 14
+        _, metrics = ch5jax.train(small.TASK, hyperparameters, key, 30, signals_every=7)
+        for name, due in metrics["signals"]._asdict().items():
+            got = getattr(curves.signals, name)[row]
+            np.testing.assert_allclose(got, due, rtol=2e-3, atol=1e-5, err_msg=name)
+
+
+def test_a_rerun_has_the_same_signals_to_the_bit(result):
+    again = result.rerun(5).signals
+    curves = result.curves["sgd"]
+    for name, values in again._asdict().items():
+        np.testing.assert_array_equal(values, getattr(curves.signals, name)[5], err_msg=name)
+
+
+def test_signals_are_kept_in_the_store_and_found_again(result, tmp_path):
+    for _ in range(2):
+        stored = small.run(signals_every=7, store=tmp_path / "store")
+        for group in result.groups:
+            for name, values in stored.curves[group].signals._asdict().items():
+                np.testing.assert_array_equal(values, getattr(result.curves[group].signals, name), err_msg=name)
+    with pytest.raises(ch5jax.sweeps.StoreError, match="signals_every"):
+        small.run(signals_every=8, store=tmp_path / "store")
+
+
+def test_signals_change_no_bit_of_the_training_and_can_be_left_out(result):
+    without = small.run(signals_every=0)
+    assert without.curves["sgd"].signals is None
+    assert without.curves["sgd"].looked_at.shape == (0,)
+    assert without.rerun(3).signals is None
+    for name in ("validation_loss", "test_accuracy", "loss"):
+        np.testing.assert_allclose(without.columns[name], result.columns[name], rtol=1e-4, err_msg=name)
+
+
+def test_a_task_without_a_loss_function_gets_what_metrics_allow():
+    def step(key, index, rate, state):
+        return state * rate, {"loss": state**2, "gradient_norm": 2 * abs(state)}
+
+    task = ch5jax.Task(lambda key, rate: jax.numpy.ones(()), step, lambda rate, state: {"validation_loss": state**2})
+    result = ch5jax.sweep(task, np.array([0.5, -0.9]), steps=40, key=small.KEY, signals_every=20)
+    signals = result.curves["trials"].signals
+    assert signals.noise is None
+    np.testing.assert_allclose(signals.alternation, np.zeros((2, 2)))
+    assert (signals.spike <= 1).all()
