@@ -1,6 +1,6 @@
 """All that a sweep leaves to look at, in one folder."""
 
-import itertools
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +38,8 @@ def write_files(
 
     - `table.csv` and `table.parquet`: a row a trial, the columns of `SweepResult.columns`.
     - `curves.parquet`: a row a trial and record, with the columns `trial`, `group`, `step` and one for each metric,
-      empty at steps at which it was not taken: `curves[curves.trial == 7].plot("step", "loss")`.
+      empty at steps at which it was not taken: `curves[curves.trial == 7].plot("step", "loss")`. The signals of the
+      difficulties are among them, as `signals.noise` or `signals.update_ratio[0]`.
     - `report.html`: see `write_page`.
 
     Args:
@@ -82,7 +83,7 @@ def _write_curves(result: SweepResult, path: Path) -> None:
     arrow, parquet = (require(module, "sweep", "write_files") for module in ("pyarrow", "pyarrow.parquet"))
     metrics: dict[str, Any] = {}
     for curves in result.curves.values():
-        for name, values in itertools.chain(curves.metrics.items(), curves.evaluations.items()):
+        for name, values in (curves.metrics | curves.evaluations | curves.signal_columns()).items():
             metrics[name] = np.promote_types(metrics.get(name, values.dtype), values.dtype)
     types = {"trial": arrow.int32(), "group": arrow.dictionary(arrow.int32(), arrow.string()), "step": arrow.int32()}
     types |= {name: arrow.from_numpy_dtype(dtype) for name, dtype in metrics.items()}
@@ -115,13 +116,18 @@ def _write_curves(result: SweepResult, path: Path) -> None:
 
 def _in_parts(trials: np.ndarray, curves: Curves) -> Iterator[dict[str, Any]]:
     """The curves in long form, some trials at a time."""
-    steps = np.union1d(curves.steps, curves.evaluated_at)
+    kinds = (
+        (curves.steps, curves.metrics),
+        (curves.evaluated_at, curves.evaluations),
+        (curves.looked_at, curves.signal_columns()),
+    )
+    steps = functools.reduce(np.union1d, (taken_at for taken_at, _ in kinds))
     at_once = max(1, _ROWS // len(steps))
     for first in range(0, len(trials), at_once):
         part = slice(first, first + at_once)
         count = len(trials[part])
         columns: dict[str, Any] = {"trial": np.repeat(trials[part], len(steps)), "step": np.tile(steps, count)}
-        for taken_at, metrics in ((curves.steps, curves.metrics), (curves.evaluated_at, curves.evaluations)):
+        for taken_at, metrics in kinds:
             where = np.searchsorted(steps, taken_at)
             for name, values in metrics.items():
                 spread = np.ma.masked_all((count, len(steps)), values.dtype)

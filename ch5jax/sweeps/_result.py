@@ -34,8 +34,19 @@ class Curves(NamedTuple):
     metrics: dict[str, np.ndarray]  # the step's metrics, shape (trials, records)
     evaluated_at: np.ndarray  # shape (evaluations,): steps taken at each evaluation
     evaluations: dict[str, np.ndarray]  # the metrics of `evaluate`, shape (trials, evaluations)
-    looked_at: np.ndarray  # shape (looks,): steps taken, the one looked at included, at each row of `signals`
-    signals: Signals | None  # the signals of the difficulties, shape (trials, looks, ...); None if none were taken
+    looked_at: np.ndarray = np.zeros(0, int)  # shape (looks,): steps taken, the one looked at too, at each of `signals`
+    signals: Signals | None = None  # of the difficulties, shape (trials, looks, ...); None if none were taken
+
+    def signal_columns(self) -> dict[str, np.ndarray]:
+        """The signals as columns of shape (trials, looks): `signals.noise`, `signals.update_ratio[0]` and so on."""
+        columns = {}
+        for name, values in (self.signals._asdict() if self.signals is not None else {}).items():
+            for index in np.ndindex(() if values is None else values.shape[2:]):
+                if values is not None:
+                    columns[f"signals.{name}" + "".join(f"[{i}]" for i in index)] = values[
+                        (slice(None), slice(None), *index)
+                    ]
+        return columns
 
 
 @dataclass(frozen=True)

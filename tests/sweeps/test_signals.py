@@ -61,3 +61,12 @@ def test_a_task_without_a_loss_function_gets_what_metrics_allow():
     assert signals.noise is None
     np.testing.assert_allclose(signals.alternation, np.zeros((2, 2)))
     assert (signals.spike <= 1).all()
+
+
+def test_signals_have_a_column_for_each_layer_and_matrix(result):
+    columns = result.curves["adam"].signal_columns()
+    signals = result.curves["adam"].signals
+    np.testing.assert_array_equal(columns["signals.noise"], signals.noise)
+    np.testing.assert_array_equal(columns["signals.update_ratio[1]"], signals.update_ratio[:, :, 1])
+    np.testing.assert_array_equal(columns["signals.flat_units[0]"], signals.flat_units[:, :, 0])
+    assert len(columns) == 6 + 4 * 2 - 1  # six numbers, three lists of two (layers, matrices) and one of one
