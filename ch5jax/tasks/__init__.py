@@ -1,5 +1,6 @@
 """Trainings as pure functions: the contract, and ready ones on real data."""
 
+from ch5jax.tasks._adding import adding as adding
 from ch5jax.tasks._digits import digits as digits
 from ch5jax.tasks._table import Table as Table, read_table as read_table, table as table
 from ch5jax.tasks._task import Task as Task

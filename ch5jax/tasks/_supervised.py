@@ -11,6 +11,7 @@ import optax
 from ch5jax import _trees
 from ch5jax.diagnostics import norm
 from ch5jax.networks import Network
+from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 
 
@@ -141,23 +142,9 @@ def supervised(
 
 def _setting(hyperparameters: Any, initial_scale: Any, normalized: bool) -> Setting:
     """Reads and checks a task's hyperparameters."""
-    if not isinstance(hyperparameters, dict):
-        hyperparameters = {"optimizer": hyperparameters}
-    names = ["optimizer", "initial_scale"] + (["batch_norm_momentum", "batch_norm_eps"] if normalized else [])
-    named = ", ".join(names[:-1]) + " and " + names[-1]
-    if unknown := hyperparameters.keys() - set(names):
-        raise ValueError(f"hyperparameters hold {named}, got {', '.join(map(str, unknown))}")
-    if "optimizer" not in hyperparameters:
-        raise ValueError(f"hyperparameters must hold an optimizer, got only {', '.join(hyperparameters)}")
-    optimizer = hyperparameters["optimizer"]
-    if not isinstance(optimizer, optax.GradientTransformation):
-        raise ValueError(f"hyperparameters must be an optimizer, or a dict with {named}, got {optimizer!r}")
-    return Setting(
-        optax.with_extra_args_support(optimizer),
-        hyperparameters.get("initial_scale", initial_scale),
-        hyperparameters.get("batch_norm_momentum", 0.9),
-        hyperparameters.get("batch_norm_eps", 1e-5),
-    )
+    batch_norm = {"batch_norm_momentum": 0.9, "batch_norm_eps": 1e-5} if normalized else {}
+    optimizer, own = read_setting(hyperparameters, initial_scale=initial_scale, **batch_norm)
+    return Setting(optimizer, own["initial_scale"], own.get("batch_norm_momentum"), own.get("batch_norm_eps"))
 
 
 def _classification(logits: jax.Array, one_hot: jax.Array) -> dict[str, jax.Array]:

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ch5jax.diagnostics import depth_slope, first_over_last, flat_units, signal_norms
-from ch5jax.networks import Tap, TapOverTime, mlp
+from ch5jax.diagnostics import depth_slope, first_over_last, flat_units, jacobian_norm, signal_norms
+from ch5jax.networks import Tap, TapOverTime, mlp, rnn
+from tests.references import rnn as reference
 
 WIDTH, DEPTH, BATCH = 64, 30, 32
 
@@ -142,3 +143,26 @@ def test_what_holds_no_signal_is_refused():
     for function in (depth_slope, first_over_last):
         with pytest.raises(ValueError, match=r"norms must have shape \(\.\.\., layers\), got \(\)"):
             function(jnp.float32(1))
+
+
+def test_a_recurrent_networks_growth_is_that_of_the_product_of_its_jacobians(x64):
+    """Through the whole network: the Jacobian of the last state with respect to the first step's pre-activation."""
+    net = rnn(2, 6, 6, jnp.tanh)
+    params = net.init(jax.random.key(0), (1.0, 1.3, 1.0))
+    params = (params[0], params[1]._replace(kernel=jnp.eye(6)))  # the outputs are the last state
+    x = jax.random.normal(jax.random.key(1), (1, 20, 2))
+    taps = net.taps(x.shape)
+
+    def last_state(first):
+        hidden = taps[0]._replace(before=taps[0].before.at[0, 0].set(first))
+        return net.apply(params, x, (hidden, taps[1]))[0]
+
+    layers = jax.tree.map(np.asarray, params)
+    product = reference.jacobian_through_time(layers, np.asarray(x), "tanh", since=1)[0]
+    first_state = np.tanh(np.asarray(x)[0, 0] @ layers[0].kernel + layers[0].bias)
+    expected = np.linalg.norm(product @ np.diag(1 - first_state**2), 2)
+    np.testing.assert_allclose(jacobian_norm(last_state, jnp.zeros(6), jax.random.key(2)), expected, rtol=1e-8)
+    # and the signal over time shrinks as that product does, in the direction that the loss picks
+    norms = signal_norms(jax.grad(lambda taps: jnp.sum(net.apply(params, x, taps)))(taps))
+    assert norms.shape == (21,)
+    assert norms[0] <= expected * norms[-1] * (1 + 1e-9)
