@@ -1,6 +1,12 @@
 """The optimization chapter of a deep-learning textbook as pure, composable JAX transformations."""
 
-from ch5jax import diagnostics as diagnostics, networks as networks, tasks as tasks
+from ch5jax import (
+    diagnostics as diagnostics,
+    initializers as initializers,
+    networks as networks,
+    problems as problems,
+    tasks as tasks,
+)
 from ch5jax.normalization import (
     BatchNormParams as BatchNormParams,
     BatchNormState as BatchNormState,
@@ -33,6 +39,7 @@ from ch5jax.optimizers import (
     stack as stack,
     unstack as unstack,
 )
+from ch5jax.pretraining import Pretrained as Pretrained, pretrain_layerwise as pretrain_layerwise
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
 from ch5jax.sweeps import SweepResult as SweepResult, sweep as sweep
 from ch5jax.tasks import Task as Task

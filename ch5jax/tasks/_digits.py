@@ -11,6 +11,8 @@ from ch5jax.networks import mlp
 from ch5jax.tasks._supervised import split, supervised
 from ch5jax.tasks._task import Task
 
+_he_normal = jax.nn.initializers.he_normal()
+
 
 def digits(
     *,
@@ -21,6 +23,7 @@ def digits(
     epochs: bool = False,
     split_key: jax.Array | None = None,
     batch_norm: bool = False,
+    kernel_init: Callable[..., jax.Array] = _he_normal,
 ) -> Task:
     """Recognising scanned digits with a multilayer perceptron.
 
@@ -31,13 +34,16 @@ def digits(
       hidden: the widths of the hidden layers; () is logistic regression.
       activation: the hidden units' nonlinearity.
       batch_size: examples in a mini-batch.
-      initial_scale: what the He-normal initial weights are multiplied by: a number, or one for each layer.
+      initial_scale: what the initial kernels are multiplied by: a number, or one for each layer.
       epochs: False draws every mini-batch with replacement, as in the chapter; True goes through a new random order of
         all examples before any comes again (the last, incomplete batch of an epoch is left out).
       split_key: the key of the division into parts, `jax.random.key(0)` by default; whatever a trial's key, its parts
         are these.
       batch_norm: whether the hidden layers have BatchNorm: with the mini-batch's own statistics in training, with
         running ones in `evaluate`.
+      kernel_init: what draws every layer's kernel, with JAX's signature (key, shape, dtype); He's normal by default.
+        After `ch5jax.initializers.gaussian(1.0)`, `initial_scale` is the standard deviation, swept for each layer if it
+        is an array of shape (settings, layers).
 
     Returns:
       A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both; with
@@ -61,5 +67,5 @@ def digits(
     """
     data = require("sklearn.datasets", "sweep", "tasks.digits").load_digits()
     parts = split(data.data / 16.0, np.eye(10)[data.target], jax.random.key(0) if split_key is None else split_key)
-    network = mlp((64, *hidden, 10), activation, batch_norm=batch_norm)
+    network = mlp((64, *hidden, 10), activation, kernel_init, batch_norm=batch_norm)
     return supervised(parts, network, classify=True, batch_size=batch_size, initial_scale=initial_scale, epochs=epochs)

@@ -15,6 +15,8 @@ from ch5jax.tasks._table_files import read_frame
 from ch5jax.tasks._table_target import Kind, class_name, one_hot, target_values
 from ch5jax.tasks._task import Task
 
+_he_normal = jax.nn.initializers.he_normal()
+
 
 class Table(NamedTuple):
     """A table, ready for training; made by `read_table`."""
@@ -122,6 +124,7 @@ def table(
     epochs: bool = False,
     split_key: jax.Array | None = None,
     batch_norm: bool = False,
+    kernel_init: Callable[..., jax.Array] = _he_normal,
 ) -> Task:
     """Predicting a column of one's own table from the others with a multilayer perceptron.
 
@@ -136,13 +139,16 @@ def table(
       hidden: the widths of the hidden layers; () is logistic or linear regression.
       activation: the hidden units' nonlinearity.
       batch_size: examples in a mini-batch, ≥ 1; of a training part that has fewer, as many as it has.
-      initial_scale: what the He-normal initial weights are multiplied by: a number, or one for each layer.
+      initial_scale: what the initial kernels are multiplied by: a number, or one for each layer.
       epochs: False draws every mini-batch with replacement, as in the chapter; True goes through a new random order of
         all examples before any comes again (the last, incomplete batch of an epoch is left out).
       split_key: the key of the division into parts, `jax.random.key(0)` by default; whatever a trial's key, its parts
         are these.
       batch_norm: whether the hidden layers have BatchNorm: with the mini-batch's own statistics in training, with
         running ones in `evaluate`.
+      kernel_init: what draws every layer's kernel, with JAX's signature (key, shape, dtype); He's normal by default.
+        After `ch5jax.initializers.gaussian(1.0)`, `initial_scale` is the standard deviation, swept for each layer if it
+        is an array of shape (settings, layers).
 
     Returns:
       A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both; with
@@ -177,7 +183,9 @@ def table(
         prepared = read_table(data, target, kind, split_key)
     if isinstance(batch_size, int | np.integer):
         batch_size = min(batch_size, len(prepared.parts.train.inputs))
-    network = mlp((len(prepared.features), *hidden, len(prepared.classes) or 1), activation, batch_norm=batch_norm)
+    network = mlp(
+        (len(prepared.features), *hidden, len(prepared.classes) or 1), activation, kernel_init, batch_norm=batch_norm
+    )
     return supervised(
         prepared.parts,
         network,

@@ -1,0 +1,50 @@
+"""The machinery that every initialiser shares: a function for networks, a pytree for JAX, a draw for each kind."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from ch5jax import _trees
+from ch5jax._hyperparameters import Call
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+_DRAWS: dict[Callable[..., Any], Callable[..., jax.Array]] = {}
+
+
+def drawn_by(draw: Callable[..., jax.Array]) -> Callable[[Factory], Factory]:
+    """Marks a factory as the maker of one kind of initialiser.
+
+    Args:
+      draw: (key, shape, dtype, **arguments) -> array of the accumulator's dtype for `dtype`, to which it is rounded.
+    """
+
+    def register(factory: Factory) -> Factory:
+        _DRAWS[factory] = draw
+        return factory
+
+    return register
+
+
+class Initializer(Call):
+    """A function that draws parameters, and a pytree of its numbers.
+
+    `jax.jit(f)(initializer)`, `jax.vmap(f)(initializers)` and `jax.grad(f)(initializer)` take it as they take an
+    optimizer; `ch5jax.grid`, `stack` and `unstack` make batches of it and take them apart; `initializer.std` and
+    `initializer.replace(std=...)` read and change it.
+    """
+
+    def __call__(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        """Draws an array of this shape and dtype: floating or complex, float32 (float64 under x64) by default.
+
+        All is computed in float32 at least and rounded once: float16 and bfloat16 get float32's numbers, to their
+        precision.
+        """
+        dtype = (
+            _trees.default_float() if dtype is None else jnp.zeros((), dtype).dtype
+        )  # read, and warned of, as by JAX
+        if not jnp.issubdtype(dtype, jnp.inexact):
+            raise ValueError(f"dtype must be floating or complex, got {dtype.name}")
+        return _DRAWS[self._factory](key, tuple(shape), dtype, **self._values).astype(dtype)
