@@ -17,6 +17,8 @@ from ch5jax.cli._app import _interrupted, app
 from ch5jax.cli._job import Activation, Job, start_devices
 from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TINY = ["--steps", "20", "--seeds", "1", "--learning-rate", "1e-3:1e-1:log:3", "--hidden", "4", "--batch-size", "8"]
 
 
@@ -29,14 +31,15 @@ def command(*arguments):
     return [sys.executable, "-m", "ch5jax.cli", "sweep", *map(str, arguments)]
 
 
-def environment():
-    return {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+@pytest.fixture
+def environment(quick_environment):
+    return {**quick_environment, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
 
 
-def shell(*arguments, cwd):
+def shell(*arguments, cwd, env):
     """The command as a user runs it."""
     return subprocess.run(
-        command(*arguments), cwd=cwd, capture_output=True, text=True, encoding="utf-8", env=environment(), check=False
+        command(*arguments), cwd=cwd, capture_output=True, text=True, encoding="utf-8", env=env, check=False
     )
 
 
@@ -223,10 +226,10 @@ def test_devices_are_left_alone_once_jax_runs():
     assert len(ch5jax.sweeps._sweep.jax.local_devices()) == before
 
 
-def test_the_command_from_a_shell(tmp_path):
+def test_the_command_from_a_shell(tmp_path, environment):
     """Twice: the second time everything is found, and the same comes out."""
     arguments = [*TINY, "--seeds", "2", "--optimizer", "adam"]
-    first = shell(*arguments, cwd=tmp_path)
+    first = shell(*arguments, cwd=tmp_path, env=environment)
     assert (first.returncode, "Traceback" in first.stderr) == (0, False), first.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     assert {"store", "table.csv", "table.parquet", "curves.parquet", "report.html"} <= {
@@ -244,7 +247,7 @@ def test_the_command_from_a_shell(tmp_path):
     assert str(folder.relative_to(tmp_path) / "report.html") in first.stdout
 
     before = (folder / "table.csv").read_bytes()
-    second = shell(*arguments, cwd=tmp_path)
+    second = shell(*arguments, cwd=tmp_path, env=environment)
     assert second.returncode == 0
     assert "(6 of 6 trainings done)" in second.stderr
     assert "6 trainings, all found in" in second.stdout
@@ -252,12 +255,16 @@ def test_the_command_from_a_shell(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to a process there")
-def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(tmp_path):
-    arguments = ["--steps", 1000, "--seeds", 1, "--learning-rate", "1e-3:1:log:48", "--hidden", 4, "--batch-size", 8,
+def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(tmp_path, environment):
+    # so many steps that twelve chunks are not trained before the signal comes, on a busy machine either
+    arguments = ["--steps", 2000, "--seeds", 1, "--learning-rate", "1e-3:1:log:48", "--hidden", 4, "--batch-size", 8,
                  "--optimizer", "sgd", "--width", 4, "--devices", 1]  # fmt: skip
+    # what a shell starts in the background ignores the signal, and so would all that it starts
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("runs/*/store/*chunk*.npz")):
         assert process.poll() is None, process.communicate()
@@ -273,7 +280,7 @@ def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(tmp_path):
     assert "Traceback" not in said
     kept = len(list(folder.glob("store/*chunk*.npz")))
     assert 1 <= kept < 12
-    resumed = shell(*arguments, cwd=tmp_path)
+    resumed = shell(*arguments, cwd=tmp_path, env=environment)
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(r"continuing \S+ \((\d+) of 48 trainings done\)", resumed.stderr)[1] == str(4 * kept)
     assert pd.read_csv(folder / "table.csv").validation_loss.notna().sum() == 48

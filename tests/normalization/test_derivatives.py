@@ -1,5 +1,7 @@
 """Derivatives of every order and mode equal those of the naive formula in float64."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -65,13 +67,34 @@ DERIVATIVES = {
     "linearize": lambda f: lambda *a: jax.linearize(f, *a)[1](*(jnp.cos(leaf) for leaf in a)),
     "under jax.checkpoint": lambda f: jax.grad(jax.checkpoint(scalar(f)), ALL),
 }
+# what is the same number in whatever mode it is taken: the naive formula's is taken once
+SAME = {
+    "jacrev": "jacfwd",
+    "reverse over reverse": "hessian",
+    "forward over forward": "hessian",
+    "reverse over forward": "hessian",
+    "under jax.checkpoint": "grad",
+}
+
+
+def together(names, function):
+    """Several derivatives as one program, which compiles sooner than they do one by one."""
+    return jax.jit(lambda *arguments: {name: DERIVATIVES[name](function)(*arguments) for name in names})
+
+
+@functools.cache
+def derivatives(masked):
+    """Of ours, and of the naive formula."""
+    ours, formula = functions(MASK if masked else None)
+    due = together([name for name in DERIVATIVES if name not in SAME], formula)(*point())
+    return together(DERIVATIVES, ours)(*point()), {name: due[SAME.get(name, name)] for name in DERIVATIVES}
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_derivatives_equal_the_naive_formulas(x64, name, masked):
-    ours, formula = (jax.jit(DERIVATIVES[name](f)) for f in functions(MASK if masked else None))
-    chex.assert_trees_all_close(ours(*point()), formula(*point()), rtol=1e-9, atol=1e-10)
+    ours, formula = derivatives(masked)
+    chex.assert_trees_all_close(ours[name], formula[name], rtol=1e-9, atol=1e-10)
 
 
 THIRD = {
@@ -85,66 +108,86 @@ THIRD = {
 @pytest.mark.parametrize("modes", THIRD.values(), ids=THIRD)
 def test_third_derivatives_equal_the_naive_formulas(x64, modes):
     """PyTorch's are wrong."""
-
-    def third(function):
-        def along(t):
-            x, scale, bias, eps = point(rows=4)
-            moved = (x + t * jnp.cos(x), scale + t * scale**2, bias + t, eps + t * 0.1)
-            return scalar(function)(*moved)
-
-        for mode in modes:
-            along = mode(along)
-        return along
-
-    ours, formula = (jax.jit(third(f))(0.0) for f in functions())
+    ours, formula = third(functions()[0], modes), naive_third()
     np.testing.assert_allclose(ours, formula, rtol=1e-9)
     assert abs(formula) > 1e-3
 
 
-@pytest.mark.parametrize("name", ["value", "jvp", "vjp", "grad", "hessian"])
-def test_vmap_of_a_derivative_equals_the_loop(x64, name):
-    function = jax.jit(DERIVATIVES[name](functions(MASK)[0]))
+def third(function, modes):
+    """The third derivative along a curve, taken in these modes."""
+
+    def along(t):
+        x, scale, bias, eps = point(rows=4)
+        moved = (x + t * jnp.cos(x), scale + t * scale**2, bias + t, eps + t * 0.1)
+        return scalar(function)(*moved)
+
+    for mode in modes:
+        along = mode(along)
+    return jax.jit(along)(0.0)
+
+
+@functools.cache
+def naive_third():
+    return third(functions()[1], THIRD["forward"])
+
+
+VMAPPED = ["value", "jvp", "vjp", "grad", "hessian"]
+
+
+@functools.cache
+def mapped():
+    """Derivatives at three points, under `jax.vmap` and one point after the other."""
+    function = together(VMAPPED, functions(MASK)[0])
     points = [point(seed=seed) for seed in range(3)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *points)
-    together = jax.jit(jax.vmap(function))(*stacked)
-    for i, one in enumerate(points):
-        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), function(*one), rtol=1e-10)
+    return jax.jit(jax.vmap(function))(*stacked), [function(*one) for one in points]
+
+
+@pytest.mark.parametrize("name", VMAPPED)
+def test_vmap_of_a_derivative_equals_the_loop(x64, name):
+    at_once, one_by_one = mapped()
+    for i, one in enumerate(one_by_one):
+        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], at_once[name]), one[name], rtol=1e-10)
 
 
 @pytest.mark.parametrize("shape", [(299, 2), (16, 6, 6, 2)])
 @pytest.mark.parametrize("name", ["jvp", "vjp", "hessian-vector product", "gradient of a gradient's norm"])
 def test_derivatives_of_batches_that_are_cut_into_slabs(x64, shape, name):
+    ours, formula = of_slabs(shape)
+    np.testing.assert_allclose(ours[name], formula[name], rtol=1e-9, atol=1e-11)
+
+
+@functools.cache
+def of_slabs(shape):
+    """Derivatives with respect to a batch of this shape: of ours, and of the naive formula."""
     x = 2.0 + jnp.asarray(np.random.default_rng(0).normal(size=shape))
-    g = jnp.cos(5 * x)
     _, state = ch5jax.batch_norm_init(2)
 
-    def apply(mode):
-        def ours(x):
-            return jnp.sin(ch5jax.batch_norm(x, None, state, eps=0.1)[0])
+    def ours(x):
+        return jnp.sin(ch5jax.batch_norm(x, None, state, eps=0.1)[0])
 
-        def formula(x):
-            return jnp.sin(naive.batch_norm(x, jnp.ones(2), jnp.zeros(2), 0.1)[0])
+    def formula(x):
+        return jnp.sin(naive.batch_norm(x, jnp.ones(2), jnp.zeros(2), 0.1)[0])
 
-        f = {"ours": ours, "formula": formula}[mode]
-        slope = jax.grad(lambda x: jnp.sum(f(x) * g))
-        return jax.jit(
-            {
-                "jvp": lambda x: jax.jvp(f, (x,), (g,))[1],
-                "vjp": slope,
-                "hessian-vector product": lambda x: jax.jvp(slope, (x,), (x,))[1],
-                "gradient of a gradient's norm": jax.grad(lambda x: jnp.sum(slope(x) ** 2)),
-            }[name]
-        )(x)
+    def all_of(f):
+        def derivatives(x, g):
+            slope = jax.grad(lambda x: jnp.sum(f(x) * g))
+            return {
+                "jvp": jax.jvp(f, (x,), (g,))[1],
+                "vjp": slope(x),
+                "hessian-vector product": jax.jvp(slope, (x,), (x,))[1],
+                "gradient of a gradient's norm": jax.grad(lambda x: jnp.sum(slope(x) ** 2))(x),
+            }
 
-    np.testing.assert_allclose(apply("ours"), apply("formula"), rtol=1e-9, atol=1e-11)
+        return jax.jit(derivatives)(x, jnp.cos(5 * x))
+
+    return all_of(ours), all_of(formula)
 
 
 def test_finite_differences_agree(x64):
-    def loss(*arguments):
-        return scalar(functions(MASK)[0])(*arguments)
-
+    loss = jax.jit(scalar(functions(MASK)[0]))
     arguments = point()
-    slopes = jax.grad(loss, ALL)(*arguments)
+    slopes = jax.jit(jax.grad(loss, ALL))(*arguments)
     step = 1e-6
     for which, leaf in enumerate(arguments):
         for index in np.ndindex(leaf.shape):
@@ -173,7 +216,7 @@ def test_the_state_is_differentiable(x64):
             state = naive.running(state, mean, var, momentum)
         return jnp.sum(((jnp.sin(x) - state.mean) / jnp.sqrt(state.var + eps) * scale + bias) ** 3)
 
-    got, due = (jax.grad(f, (0, 1, 2, 3))(x, jnp.asarray(0.7), scale, start) for f in (ours, formula))
+    got, due = (jax.jit(jax.grad(f, (0, 1, 2, 3)))(x, jnp.asarray(0.7), scale, start) for f in (ours, formula))
     chex.assert_trees_all_close(got, due, rtol=1e-9)
     assert abs(due[1]) > 1e-3
 
@@ -198,7 +241,7 @@ def test_scan_over_layers_equals_the_loop(x64):
             h, after = jax.lax.scan(body, x, (kernels, params, states))
             return jnp.sum(h**2), after
 
-        return jax.value_and_grad(loss, (0, 1), has_aux=True)(kernels, params)
+        return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(kernels, params)
 
     def looped(kernels, params):
         h, after = x, []
@@ -208,7 +251,7 @@ def test_scan_over_layers_equals_the_loop(x64):
             h = jnp.tanh(y)
         return jnp.sum(h**2), jax.tree.map(lambda *leaves: jnp.stack(leaves), *after)
 
-    due = jax.value_and_grad(looped, (0, 1), has_aux=True)(kernels, params)
+    due = jax.jit(jax.value_and_grad(looped, (0, 1), has_aux=True))(kernels, params)
     chex.assert_trees_all_close(scanned(layer), due, rtol=1e-8, atol=1e-12)
     chex.assert_trees_all_close(scanned(jax.checkpoint(layer)), due, rtol=1e-8, atol=1e-12)
 

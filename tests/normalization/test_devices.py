@@ -1,5 +1,7 @@
 """On many devices, values, state and gradients equal one device on the whole batch."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -24,7 +26,12 @@ def example(rows=ROWS, mean=0.0):
     return x, jnp.asarray(mask), params, jax.tree.map(lambda leaf: leaf.astype(x.dtype), state)
 
 
-def whole(loss_of, x, mask, params, state, momentum):
+def loss_of(y, state):
+    return jnp.sum(jnp.sin(3 * y)) + jnp.sum(state.mean**2) + jnp.sum(jnp.log(state.var))
+
+
+@functools.partial(jax.jit, static_argnames="momentum")
+def whole(x, mask, params, state, momentum):
     """y, state and gradients on one device."""
 
     def loss(x, params):
@@ -32,10 +39,6 @@ def whole(loss_of, x, mask, params, state, momentum):
         return loss_of(y, after), (y, after)
 
     return jax.value_and_grad(loss, (0, 1), has_aux=True)(x, params)
-
-
-def loss_of(y, state):
-    return jnp.sum(jnp.sin(3 * y)) + jnp.sum(state.mean**2) + jnp.sum(jnp.log(state.var))
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
@@ -55,8 +58,8 @@ def test_over_a_mapped_axis(x64, masked, momentum):
         y = y.reshape(x.shape)
         return loss_of(y, same), (y, after)
 
-    (value, (y, after)), slopes = jax.value_and_grad(loss, (0, 1), has_aux=True)(x, params)
-    (due_value, (due_y, due_after)), due_slopes = whole(loss_of, x, mask, params, state, momentum)
+    (value, (y, after)), slopes = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(x, params)
+    (due_value, (due_y, due_after)), due_slopes = whole(x, mask, params, state, momentum)
     for device in range(DEVICES):
         one = jax.tree.map(lambda leaf, device=device: leaf[device], after)
         chex.assert_trees_all_close(one, due_after, rtol=1e-12)
@@ -109,7 +112,7 @@ def test_under_shard_map(x64, inside, check_vma, masked):
             return loss_of(y, after), (y, after)
 
         got = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(x, params)
-    due = whole(loss_of, x, mask if masked else None, params, state, 0.9)
+    due = whole(x, mask if masked else None, params, state, 0.9)
     chex.assert_trees_all_close(got, due, rtol=1e-10, atol=1e-12)
 
 
@@ -120,7 +123,7 @@ def test_under_plain_jit_with_sharded_inputs(x64, rows, axis_type, masked):
     x, mask, params, state = example(rows)
     mask = mask if masked else None
     mesh = jax.make_mesh((DEVICES,), ("devices",), axis_types=(axis_type,))
-    due = whole(loss_of, x, mask, params, state, 0.9)
+    due = whole(x, mask, params, state, 0.9)
     with jax.set_mesh(mesh):
         over_devices, everywhere = NamedSharding(mesh, P("devices")), NamedSharding(mesh, P())
         arguments = jax.device_put((x, mask), over_devices) + jax.device_put((params, state), everywhere)
@@ -143,10 +146,9 @@ def test_under_plain_jit_with_sharded_inputs(x64, rows, axis_type, masked):
 def test_several_named_axes(x64):
     x, _, params, state = example()
     spread = x.reshape(2, 2, ROWS, FEATURES)
-    y, after = jax.vmap(
-        jax.vmap(lambda x: ch5jax.batch_norm(x, params, state, axis_name=["a", "b"]), axis_name="a"), axis_name="b"
-    )(spread)
-    due_y, due = ch5jax.batch_norm(x, params, state)
+    one = lambda x: ch5jax.batch_norm(x, params, state, axis_name=["a", "b"])  # noqa: E731
+    y, after = jax.jit(jax.vmap(jax.vmap(one, axis_name="a"), axis_name="b"))(spread)
+    due_y, due = jax.jit(ch5jax.batch_norm)(x, params, state)
     np.testing.assert_allclose(y.reshape(x.shape), due_y, rtol=1e-12)
     np.testing.assert_allclose(after.var[0, 0], due.var, rtol=1e-12)
 
@@ -154,9 +156,8 @@ def test_several_named_axes(x64):
 def test_one_sample_on_each_device_is_a_batch():
     x = jnp.array([[1.0], [3.0], [5.0], [7.0]])
     _, state = ch5jax.batch_norm_init(1)
-    y, after = jax.vmap(lambda x: ch5jax.batch_norm(x[None], None, state, axis_name="i", momentum=0.0), axis_name="i")(
-        x
-    )
+    one = lambda x: ch5jax.batch_norm(x[None], None, state, axis_name="i", momentum=0.0)  # noqa: E731
+    y, after = jax.jit(jax.vmap(one, axis_name="i"))(x)
     np.testing.assert_allclose(y[:, 0, 0], np.array([-3, -1, 1, 3]) / np.sqrt(5 + 1e-5), rtol=1e-6)
     np.testing.assert_allclose(after.var[:, 0], [5.0] * 4)
 
@@ -165,9 +166,8 @@ def test_float32_with_a_large_mean_stays_accurate_over_devices():
     x, _, _, _ = example(rows=100, mean=1e4)
     x = x.astype(jnp.float32)
     _, state = ch5jax.batch_norm_init(FEATURES)
-    y, _ = jax.vmap(lambda x: ch5jax.batch_norm(x, None, state, axis_name="i"), axis_name="i")(
-        x.reshape(DEVICES, 100, FEATURES)
-    )
+    one = lambda x: ch5jax.batch_norm(x, None, state, axis_name="i")[0]  # noqa: E731
+    y = jax.jit(jax.vmap(one, axis_name="i"))(x.reshape(DEVICES, 100, FEATURES))
     exact = np.asarray(x, np.float64)
     due = (exact - exact.mean(0)) / np.sqrt(exact.var(0) + 1e-5)
     np.testing.assert_allclose(y.reshape(x.shape), due, atol=2e-6)
@@ -184,7 +184,7 @@ def test_features_may_be_sharded_too(x64, axis_type, momentum):
         y, after = ch5jax.batch_norm(x, params, state, momentum=momentum)
         return jnp.sum(jnp.sin(y)), after
 
-    due = jax.value_and_grad(step, (0, 1), has_aux=True)(x, params, state)
+    due = jax.jit(jax.value_and_grad(step, (0, 1), has_aux=True))(x, params, state)
     with jax.set_mesh(mesh):
         of_features = NamedSharding(mesh, P("features"))
         arguments = (

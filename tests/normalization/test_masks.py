@@ -1,5 +1,7 @@
 """Padding reaches nothing, and what is not padding counts fully."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -22,6 +24,7 @@ MASKS = {
 PARAMS = BatchNormParams(jnp.array([1.0, -2.0, 0.5]), jnp.array([0.5, 1.0, -1.0]))
 
 
+@functools.partial(jax.jit, static_argnames="momentum")
 def everything(x, mask, momentum=0.9, cotangent=1.0):
     """y, state and gradients of a loss over all of y."""
     _, state = ch5jax.batch_norm_init(FEATURES)
@@ -77,18 +80,18 @@ def test_a_batch_with_nothing_in_it_leaves_the_state_and_is_finite(momentum, unb
     state = ch5jax.batch_norm_state(np.float32([1, 2, 3]), np.float32([4, 5, 6]), weight=0.3)
     x = jnp.full((4, FEATURES), jnp.nan)
     options = {"momentum": momentum, "unbiased": unbiased, "mask": jnp.zeros((4, 1), bool)}
-    y, after = ch5jax.batch_norm(x, PARAMS, state, **options)
+    y, after = jax.jit(lambda x, p: ch5jax.batch_norm(x, p, state, **options))(x, PARAMS)
     chex.assert_trees_all_equal(after, state)
     np.testing.assert_array_equal(y, np.zeros(x.shape))
-    slopes = jax.grad(lambda x, p: ch5jax.batch_norm(x, p, state, **options)[0].sum(), (0, 1))(x, PARAMS)
+    slopes = jax.jit(jax.grad(lambda x, p: ch5jax.batch_norm(x, p, state, **options)[0].sum(), (0, 1)))(x, PARAMS)
     chex.assert_trees_all_equal(slopes, jax.tree.map(jnp.zeros_like, (x, PARAMS)))
 
 
 def test_one_empty_feature_leaves_the_others_alone():
     mask = MASKS["features"]
     state = ch5jax.batch_norm_state(np.float32([1, 2, 3]), np.float32([4, 5, 6]))
-    _, after = ch5jax.batch_norm(X, PARAMS, state, mask=mask)
-    _, whole = ch5jax.batch_norm(X, PARAMS, state)
+    _, after = jax.jit(functools.partial(ch5jax.batch_norm, mask=mask))(X, PARAMS, state)
+    _, whole = jax.jit(ch5jax.batch_norm)(X, PARAMS, state)
     for got, old, new in zip(after, state, whole, strict=True):
         np.testing.assert_allclose(got, np.where(mask, new, old), rtol=1e-6)
         assert got[1] == old[1]
@@ -99,8 +102,9 @@ def test_momentum_and_masks_weight_a_feature_by_the_batches_that_it_was_in(x64):
     xs = [jnp.asarray(np.random.default_rng(i).normal(size=(6, 2))) for i in range(3)]
     masks = [np.array([True, True]), np.array([True, False]), np.array([True, True])]
     state = ch5jax.batch_norm_init(2)[1]
+    seen = jax.jit(lambda x, state, mask: ch5jax.batch_norm(x, None, state, momentum=0.8, mask=mask)[1])
     for x, mask in zip(xs, masks, strict=True):
-        _, state = ch5jax.batch_norm(x, None, state, momentum=0.8, mask=mask)
+        state = seen(x, state, mask)
     all_three = [0.2 * 0.64, 0.2 * 0.8, 0.2]
     np.testing.assert_allclose(state.weight, [sum(all_three), 0.2 * 0.8 + 0.2], rtol=1e-12)
     np.testing.assert_allclose(
@@ -116,8 +120,8 @@ def test_inference_keeps_padding_out_of_gradients_too():
     def loss(x, params, state):
         return jnp.sum(ch5jax.batch_norm_inference(x, params, state, mask=mask) ** 2)
 
-    clean = jax.value_and_grad(loss, (0, 1, 2))(X, PARAMS, state)
-    dirty = jax.value_and_grad(loss, (0, 1, 2))(jnp.where(mask, X, jnp.nan), PARAMS, state)
+    slopes = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))
+    clean, dirty = slopes(X, PARAMS, state), slopes(jnp.where(mask, X, jnp.nan), PARAMS, state)
     chex.assert_trees_all_equal(dirty, clean)
     assert np.isfinite(clean[0])
 

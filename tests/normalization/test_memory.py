@@ -16,6 +16,7 @@ def kept(function, *arguments):
     return sum(leaves.values())
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("compiled", [False, True], ids=["op by op", "under jit"])
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

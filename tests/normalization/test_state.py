@@ -57,17 +57,23 @@ def test_inference_before_any_training_is_the_affine_map():
     np.testing.assert_allclose(y, x * params.scale + params.bias, rtol=1e-6, atol=1e-6)
 
 
+@jax.jit
+def inferred_after(steps, x):
+    """What inference makes of a batch that was seen so many times."""
+    params, state = ch5jax.batch_norm_init(3)
+    state = jax.lax.fori_loop(
+        0, steps, lambda _, state: ch5jax.batch_norm(x, params, state, momentum=0.99, eps=1e-30)[1], state
+    )
+    return ch5jax.batch_norm_inference(x, params, state, eps=1e-30)
+
+
 @pytest.mark.parametrize("var", [16.0, 1e-10, 1e8])
 @pytest.mark.parametrize("steps", [1, 2, 10, 100])
 def test_inference_has_std_1_after_any_number_of_equal_batches(steps, var):
     """One peer infers with a variance of 115, 65 and 25.7 after 1, 2 and 10 of them, for a true 16."""
     (x,) = batches(64)
     x = (x - x.mean(0)) / x.std(0) * np.sqrt(var) + 3 * np.sqrt(var)
-    params, state = ch5jax.batch_norm_init(3)
-    state = jax.lax.fori_loop(
-        0, steps, lambda _, state: ch5jax.batch_norm(x, params, state, momentum=0.99, eps=1e-30)[1], state
-    )
-    y = ch5jax.batch_norm_inference(x, params, state, eps=1e-30)
+    y = inferred_after(steps, x)
     np.testing.assert_allclose(y.std(0), np.ones(3), rtol=1e-5)
     np.testing.assert_allclose(y.mean(0), np.zeros(3), atol=1e-5)
 
@@ -168,15 +174,14 @@ def test_one_batch_of_more_than_2_to_the_24_samples_is_counted(masked):
 @pytest.mark.parametrize("held", ["float32", "float64"])
 def test_structure_and_dtypes_of_the_state_never_change(x64, held, dtype, momentum):
     """Nor weak types, which would compile a loop twice."""
-    (x,) = batches(8)
+    x = jax.ShapeDtypeStruct((8, 3), dtype)
     state = jax.tree.map(lambda leaf: leaf.astype(held), ch5jax.batch_norm_init(3)[1])
     step = functools.partial(ch5jax.batch_norm, momentum=momentum)
-    for _ in range(2):
-        expected = jax.tree.map(jax.typeof, state)
-        y, state = step(x.astype(dtype), None, state)
-        assert y.dtype == dtype
-        assert jax.tree.map(jax.typeof, state) == expected
-        assert not any(leaf.weak_type for leaf in state)
+    y, after = jax.eval_shape(lambda x, state: step(x, None, state), x, state)
+    assert y.dtype == dtype
+    assert {leaf.dtype for leaf in after} == {np.dtype(held)}
+    assert jax.tree.map(jax.typeof, after) == jax.tree.map(jax.typeof, state)
+    assert not any(leaf.weak_type for leaf in after)
 
 
 def test_one_trace_serves_every_momentum_and_eps():
@@ -208,10 +213,11 @@ def test_models_momenta_and_eps_map_over_a_batch():
         y, state = ch5jax.batch_norm(x, params, state, momentum=momentum, eps=eps)
         return y, state, ch5jax.batch_norm_inference(x, params, state, eps=eps)
 
-    together = jax.vmap(one)(xs, params, states, momenta, eps)
+    together, alone = jax.jit(jax.vmap(one))(xs, params, states, momenta, eps), jax.jit(one)
     for i in range(4):
-        alone = one(*jax.tree.map(lambda leaf, i=i: leaf[i], (xs, params, states)), float(momenta[i]), float(eps[i]))
-        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), alone, rtol=1e-5, atol=1e-6)
+        own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], (xs, params, states))
+        due = alone(*own, float(momenta[i]), float(eps[i]))
+        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), due, rtol=1e-5, atol=1e-6)
 
 
 def test_state_init_works_without_computing():

@@ -11,6 +11,8 @@ import pytest
 import ch5jax
 from tests.optimizers.registry import CASES, params_like, run
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 OPTS = {
     **{key: case.make() for key, case in CASES.items()},
     "chain": ch5jax.chain(optax.clip(1.0), ch5jax.adam(0.1)),
@@ -23,7 +25,7 @@ for_every_composition = pytest.mark.parametrize("opt", OPTS.values(), ids=OPTS)
 def trained(opt):
     params = params_like(jnp.float16)
     gradients = jax.tree.map(lambda p: jnp.stack([p, -p, p / 2]), params)
-    return params, run(opt, gradients, params)[1]
+    return params, jax.jit(run)(opt, gradients, params)[1]
 
 
 def assert_continues_alike(opt, params, state, restored):

@@ -11,8 +11,19 @@ from tests.optimizers.registry import CASES, bowl, for_every_hyperparameter, for
 pytestmark = pytest.mark.usefixtures("x64")
 
 
-def final_loss(opt, params=None):
-    return bowl(train(opt, bowl, params_like(jnp.float64) if params is None else params, 20))
+def final_loss(opt, params):
+    return bowl(train(opt, bowl, params, 20))
+
+
+value_and_slopes = jax.jit(
+    jax.value_and_grad(final_loss, (0, 1))
+)  # one program for all values of one kind of optimizer
+
+
+def loss_and_slopes(opt, params=None):
+    """The loss after training, and its slopes in the optimizer's hyperparameters."""
+    value, (slopes, _) = value_and_slopes(opt, params_like(jnp.float64) if params is None else params)
+    return value, slopes
 
 
 def difference_quotient(function, value):
@@ -22,21 +33,19 @@ def difference_quotient(function, value):
 
 @for_every_hyperparameter
 def test_hypergradient_equals_the_difference_quotient(case, name):
-    loss = jax.jit(lambda value: final_loss(case.make(**{name: value})))
-    value = case.numbers[name]
-    slope = jax.jit(jax.grad(loss))(value)
+    slope = getattr(loss_and_slopes(case.make())[1], name)
     assert abs(slope) > 1e-12
-    np.testing.assert_allclose(slope, difference_quotient(loss, value), rtol=2e-6)
+    quotient = difference_quotient(lambda x: loss_and_slopes(case.make(**{name: x}))[0], case.numbers[name])
+    np.testing.assert_allclose(slope, quotient, rtol=2e-6)
 
 
 @for_every_optimizer
 def test_hypergradients_of_schedules_equal_difference_quotients(case):
     opt = case.make(**{name: ch5jax.linear_decay(value, value / 2, 15.0) for name, value in case.numbers.items()})
     leaves, structure = jax.tree.flatten(opt)
-    loss = jax.jit(lambda leaves: final_loss(structure.unflatten(leaves)))
-    slopes = jax.jit(jax.grad(loss))(leaves)
+    slopes = jax.tree.leaves(loss_and_slopes(opt)[1])
     for position, (slope, value) in enumerate(zip(slopes, leaves, strict=True)):
-        along = lambda x: loss([*leaves[:position], x, *leaves[position + 1 :]])  # noqa: E731
+        along = lambda x: loss_and_slopes(structure.unflatten([*leaves[:position], x, *leaves[position + 1 :]]))[0]  # noqa: E731
         np.testing.assert_allclose(slope, difference_quotient(along, value), rtol=1e-5, atol=1e-9)
 
 
@@ -48,11 +57,12 @@ def at_rest(case):
 @for_every_optimizer
 @pytest.mark.parametrize("make", [lambda case: case.make(), at_rest], ids=["eps", "no eps"])
 def test_hypergradients_are_finite_where_gradients_are_zero(case, make):
-    params = jnp.array([1.0, 1.0, 3.0])  # the bowl's gradient is exactly zero at 1
-    slopes = jax.jit(jax.grad(final_loss))(make(case), params)
+    at_the_minimum = jax.tree.map(jnp.ones_like, params_like(jnp.float64))  # where the bowl's gradient is exactly zero
+    beside = jax.tree.map(lambda p: p.at[..., -1].set(3.0), at_the_minimum)
+    _, slopes = loss_and_slopes(make(case), beside)
     assert np.all(np.isfinite(jax.tree.leaves(slopes)))
     assert slopes.learning_rate != 0
-    slopes = jax.jit(jax.grad(final_loss))(make(case), jnp.ones(3))
+    _, slopes = loss_and_slopes(make(case), at_the_minimum)
     assert not np.any(jax.tree.leaves(slopes))
 
 
@@ -61,30 +71,34 @@ def test_hypergradients_are_finite_where_gradients_are_zero(case, make):
     [("momentum", "decay"), ("rmsprop", "decay"), ("adam", "b1"), ("adam", "b2"), ("adam_uncorrected", "b1")],
 )
 def test_hypergradients_at_a_decay_of_zero(key, name):
-    loss = jax.jit(lambda value: final_loss(CASES[key].make(**{name: value})))
-    slope = jax.jit(jax.grad(loss))(0.0)
-    one_sided = (-3 * loss(0.0) + 4 * loss(1e-7) - loss(2e-7)) / 2e-7  # below 0 is no decay
-    np.testing.assert_allclose(slope, one_sided, rtol=1e-4)
+    at = lambda value: loss_and_slopes(CASES[key].make(**{name: value}))  # noqa: E731
+    one_sided = (-3 * at(0.0)[0] + 4 * at(1e-7)[0] - at(2e-7)[0]) / 2e-7  # below 0 is no decay
+    np.testing.assert_allclose(getattr(at(0.0)[1], name), one_sided, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["b1", "b2"])
 def test_hypergradients_on_both_sides_of_the_correction_s_branches(name):
-    loss = jax.jit(lambda value: final_loss(CASES["adam"].make(**{name: value})))
-    slope = jax.jit(jax.grad(loss))
+    at = lambda value: loss_and_slopes(CASES["adam"].make(**{name: value}))  # noqa: E731
     for decay in (0.5 - 1e-3, 0.5, 0.5 + 1e-3):
-        np.testing.assert_allclose(slope(decay), difference_quotient(loss, decay), rtol=1e-5)
+        quotient = difference_quotient(lambda x: at(x)[0], decay)
+        np.testing.assert_allclose(getattr(at(decay)[1], name), quotient, rtol=1e-5)
 
 
 @for_every_optimizer
 def test_second_derivatives_and_forward_mode(case):
-    loss = lambda rate: final_loss(case.make(learning_rate=rate))  # noqa: E731
+    params = params_like(jnp.float64)
+    loss = lambda rate: final_loss(case.make(learning_rate=rate), params)  # noqa: E731
+    derivatives = jax.jit(lambda rate: (jax.grad(loss)(rate), jax.jacfwd(loss)(rate), jax.grad(jax.grad(loss))(rate)))
     rate = case.numbers["learning_rate"]
-    slope = jax.jit(jax.grad(loss))
-    np.testing.assert_allclose(jax.jit(jax.jacfwd(loss))(rate), slope(rate), rtol=1e-10)
-    np.testing.assert_allclose(jax.jit(jax.grad(slope))(rate), difference_quotient(slope, rate), rtol=1e-5)
+    slope, forward, second = derivatives(rate)
+    np.testing.assert_allclose(forward, slope, rtol=1e-10)
+    np.testing.assert_allclose(second, difference_quotient(lambda x: derivatives(x)[0], rate), rtol=1e-5)
 
 
 @for_every_optimizer
 def test_the_last_parameters_differentiate_in_the_first(case):
-    loss = jax.jit(lambda scale: final_loss(case.make(), {"w": scale * jnp.arange(3.0)}))
-    np.testing.assert_allclose(jax.grad(loss)(1.3), difference_quotient(loss, 1.3), rtol=1e-6)
+    start = {"w": jnp.arange(6.0).reshape(2, 3), "b": {"c": jnp.arange(3.0)}}
+    at = lambda scale: value_and_slopes(case.make(), jax.tree.map(lambda p: scale * p, start))  # noqa: E731
+    _, (_, slopes) = at(1.3)
+    slope = sum(np.sum(p * s) for p, s in zip(jax.tree.leaves(start), jax.tree.leaves(slopes), strict=True))
+    np.testing.assert_allclose(slope, difference_quotient(lambda scale: at(scale)[0], 1.3), rtol=1e-6)

@@ -17,11 +17,14 @@ from tests.optimizers.registry import (
     train,
 )
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.usefixtures("compiled_quickly")]
 
 
 def train_bowl(opt):
     return train(opt, bowl, params_like(), 10)
+
+
+compiled_train_bowl = jax.jit(train_bowl)
 
 
 @for_every_optimizer
@@ -70,8 +73,7 @@ def test_another_flag_is_another_program():
 def test_vmap_over_a_hyperparameter_equals_the_loop(case, name):
     values = case.numbers[name] * jnp.array([1.0, 0.5, 0.1])
     together = jax.jit(jax.vmap(lambda value: train_bowl(case.make(**{name: value}))))(values)
-    one = jax.jit(lambda value: train_bowl(case.make(**{name: value})))
-    alone = [one(value) for value in values]
+    alone = [compiled_train_bowl(case.make(**{name: value})) for value in values]
     chex.assert_trees_all_close(together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *alone), rtol=1e-5, atol=1e-6)
     assert not np.allclose(alone[0]["w"], alone[2]["w"], rtol=1e-5)  # the hyperparameter has an effect at all
 
@@ -80,15 +82,16 @@ def test_vmap_over_a_hyperparameter_equals_the_loop(case, name):
 def test_vmap_over_a_batch_of_optimizers_with_schedules_equals_the_loop(case):
     opts = [case.make(learning_rate=ch5jax.linear_decay(rate, 0.01, 5)) for rate in (0.1, 0.05, 0.02)]
     together = jax.jit(jax.vmap(train_bowl))(ch5jax.stack(opts))
-    alone = ch5jax.stack([jax.jit(train_bowl)(opt) for opt in opts])
+    alone = ch5jax.stack([compiled_train_bowl(opt) for opt in opts])
     chex.assert_trees_all_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
 @for_every_optimizer
 def test_vmap_over_parameters_shares_the_optimizer(case):
     params = jnp.array([[1.0, 2.0], [3.0, -4.0]])
-    one = lambda p: train(case.make(), bowl, p, 5)  # noqa: E731
-    chex.assert_trees_all_close(jax.vmap(one)(params), jnp.stack([one(p) for p in params]), rtol=1e-5, atol=1e-6)
+    one = jax.jit(lambda p: train(case.make(), bowl, p, 5))
+    alone = jnp.stack([one(p) for p in params])
+    chex.assert_trees_all_close(jax.jit(jax.vmap(one))(params), alone, rtol=1e-5, atol=1e-6)
 
 
 @for_every_optimizer

@@ -10,6 +10,8 @@ import pytest
 import ch5jax
 from tests.optimizers.registry import for_every_optimizer
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 OPTS = {  # one learning rate for both targets, small enough for Adam not to be thrown out of the valley at its end
     "sgd": ch5jax.sgd(1e-3),
     "momentum": ch5jax.momentum(1e-3, decay=0.9),

@@ -11,6 +11,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 import ch5jax
 from tests.optimizers.registry import CASES, for_every_optimizer, params_like
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 COMPOSED = {
     "chain": ch5jax.chain(optax.clip(1.0), ch5jax.adam(0.1)),
     "lift": ch5jax.lift(optax.adamw, 0.1),

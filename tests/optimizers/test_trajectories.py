@@ -9,9 +9,7 @@ import pytest
 import ch5jax
 from tests.optimizers.registry import run
 
-pytestmark = pytest.mark.smoke
-
-pytestmark = pytest.mark.usefixtures("x64")
+pytestmark = [pytest.mark.smoke, pytest.mark.usefixtures("x64")]
 
 
 def assert_steps(opt, gradients, expected):

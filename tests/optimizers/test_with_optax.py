@@ -12,7 +12,7 @@ import pytest
 import ch5jax
 from tests.optimizers.registry import CASES, bowl, for_every_optimizer, params_like, run, train
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.usefixtures("compiled_quickly")]
 
 
 def updates_of(opt, gradients, params=None):

@@ -79,6 +79,7 @@ def test_rerun_gives_the_same_bits_and_the_full_curve(whole):
             assert values[-1] == whole.columns[name][number]
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 def test_a_trial_trains_to_the_same_numbers_outside_the_sweep(whole):
     """To rounding: another width is another program."""
     for number in (3, 20):

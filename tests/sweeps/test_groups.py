@@ -72,6 +72,7 @@ def test_what_is_refused(changes, message):
         run(**{"hyperparameters": SGD, **changes})
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 def test_a_raw_key_serves():
     typed, raw = (
         run(SGD, key=key, seeds=1, steps=4, evaluate_every=None) for key in (jax.random.key(3), jax.random.PRNGKey(3))

@@ -22,17 +22,28 @@ print("finished", flush=True)
 """
 
 
-def start(store, between_states):
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Of the processes to kill: only the first of them has to compile the sweep."""
+    return {
+        **os.environ,
+        "PYTHONPATH": ".",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
+def start(store, between_states, environment):
     command = [sys.executable, "-c", SWEEP, str(store), str(between_states)]
     root = Path(__file__).parents[2]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "."})
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 @pytest.mark.parametrize("between_states", [0, 60])
-def test_killed_again_and_again(tmp_path, between_states):
+def test_killed_again_and_again(tmp_path, environment, between_states):
     reached = []
     for lines in (2, 5):
-        with start(tmp_path, between_states) as process:
+        with start(tmp_path, between_states, environment) as process:
             seen = [process.stdout.readline() for _ in range(lines)]
             process.send_signal(signal.SIGKILL)
             process.wait()

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 
 import jax
 import numpy as np
@@ -42,6 +43,12 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep") / "store"
     run(store=folder)
     return folder
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A finished sweep's folder to do something to."""
+    return shutil.copytree(finished, tmp_path / "copied")
 
 
 @pytest.mark.parametrize("events", [1, 2, 4, 5])
@@ -86,11 +93,10 @@ def test_a_slow_task_is_cut_into_short_stretches_and_gives_the_same_bits(whole, 
     assert np.diff(sorted(set(seen))).min() <= 8  # one step of two chunks of four
 
 
-def test_a_state_that_a_kill_left_beside_its_finished_chunk_is_removed(tmp_path):
-    run(store=tmp_path)
-    left = tmp_path / "group000-chunk000001-state.npz"
-    left.write_bytes((tmp_path / "group000-chunk000001.npz").read_bytes())
-    run(store=tmp_path)
+def test_a_state_that_a_kill_left_beside_its_finished_chunk_is_removed(copied):
+    left = copied / "group000-chunk000001-state.npz"
+    left.write_bytes((copied / "group000-chunk000001.npz").read_bytes())
+    run(store=copied)
     assert not left.exists()
 
 
@@ -141,9 +147,8 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied", "foreign"])
-def test_a_damaged_chunk_is_named_and_nothing_is_touched(tmp_path, damage):
-    run(store=tmp_path)
-    file = tmp_path / "group001-chunk000002.npz"
+def test_a_damaged_chunk_is_named_and_nothing_is_touched(copied, damage):
+    file = copied / "group001-chunk000002.npz"
     content = bytearray(file.read_bytes())
     if damage == "flipped":
         content[len(content) // 2] ^= 1
@@ -153,25 +158,23 @@ def test_a_damaged_chunk_is_named_and_nothing_is_touched(tmp_path, damage):
     else:
         content = content[: len(content) // 2 if damage == "truncated" else 0]
     file.write_bytes(content)
-    before = snapshot(tmp_path)
+    before = snapshot(copied)
     with pytest.raises(StoreError, match=r"group001-chunk000002\.npz is damaged"):
-        run(store=tmp_path)
-    assert snapshot(tmp_path) == before
+        run(store=copied)
+    assert snapshot(copied) == before
 
 
-def test_a_damaged_manifest_is_named(tmp_path):
-    run(store=tmp_path)
-    (tmp_path / "manifest.json").write_text("{")
+def test_a_damaged_manifest_is_named(copied):
+    (copied / "manifest.json").write_text("{")
     with pytest.raises(StoreError, match=r"manifest\.json is damaged"):
-        run(store=tmp_path)
+        run(store=copied)
 
 
-def test_nothing_is_unpickled(tmp_path):
-    run(store=tmp_path)
-    file = tmp_path / "group000-chunk000000.npz"
+def test_nothing_is_unpickled(copied):
+    file = copied / "group000-chunk000000.npz"
     np.savez(file, evil=np.array([{}], dtype=object))
     with pytest.raises(StoreError, match="is damaged"):
-        run(store=tmp_path)
+        run(store=copied)
 
 
 def test_a_full_disk_ends_clearly_and_the_store_goes_on(tmp_path, whole, monkeypatch):
@@ -196,6 +199,7 @@ def test_a_folder_that_cannot_be_made_ends_clearly():
         run(store="/dev/null/store")
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 def test_the_width_of_a_begun_sweep_is_kept(tmp_path):
     first = run(store=tmp_path, width=None)
     manifest = json.loads((tmp_path / "manifest.json").read_text())

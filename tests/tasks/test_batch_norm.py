@@ -11,6 +11,8 @@ import ch5jax
 from ch5jax.networks import mlp
 from ch5jax.tasks._supervised import Examples, Parts, split, supervised
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(3)
 
 
@@ -32,19 +34,24 @@ def test_a_loop_of_ones_own_gives_the_same():
     setting = {"optimizer": opt, "batch_norm_momentum": 0.8, "batch_norm_eps": 1e-3}
     state, metrics = ch5jax.train(task_of(divided), setting, KEY, 7)
 
-    params, stats = network.init(jax.random.fold_in(KEY, np.uint32(2**32 - 1))), network.init_state()
+    params, stats = jax.jit(network.init)(jax.random.fold_in(KEY, np.uint32(2**32 - 1))), network.init_state()
     opt_state = opt.init(params)
+
+    @jax.jit
+    def step(params, stats, opt_state, inputs, targets):
+        def loss(params):
+            logits, after = network.apply_training(params, stats, inputs, momentum=0.8, eps=1e-3)
+            return jnp.mean(optax.softmax_cross_entropy(logits, targets)), after
+
+        (value, stats_after), slope = jax.value_and_grad(loss, has_aux=True)(params)
+        updates, opt_state = opt.update(slope, opt_state, params)
+        return optax.apply_updates(params, updates), stats_after, opt_state, value
+
     losses = []
     for index in range(7):
-        rows = jax.random.randint(jax.random.fold_in(KEY, index), (8,), 0, 36)
-
-        def loss(params, stats=stats, rows=rows):
-            logits, after = network.apply_training(params, stats, divided.train.inputs[rows], momentum=0.8, eps=1e-3)
-            return jnp.mean(optax.softmax_cross_entropy(logits, divided.train.targets[rows])), after
-
-        (value, stats), slope = jax.value_and_grad(loss, has_aux=True)(params)
-        updates, opt_state = opt.update(slope, opt_state, params)
-        params = optax.apply_updates(params, updates)
+        rows = np.asarray(jax.random.randint(jax.random.fold_in(KEY, index), (8,), 0, 36))
+        batch = divided.train.inputs[rows], divided.train.targets[rows]
+        params, stats, opt_state, value = step(params, stats, opt_state, *batch)
         losses.append(value)
     chex.assert_trees_all_close((state.params, state.batch_norm), (params, stats), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-4)
@@ -60,7 +67,8 @@ def test_evaluation_is_inference():
     one = Examples(divided.test.inputs[:1], divided.test.targets[:1])
     again = Examples(*(np.repeat(array[:1], 5, axis=0) for array in divided.test))
     losses = [
-        task_of(Parts(divided.train, part, part)).evaluate(ch5jax.sgd(0.1), state)["test_loss"] for part in (one, again)
+        jax.jit(task_of(Parts(divided.train, part, part)).evaluate)(ch5jax.sgd(0.1), state)["test_loss"]
+        for part in (one, again)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-6)
     assert np.isfinite(metrics["test_loss"])
@@ -68,10 +76,11 @@ def test_evaluation_is_inference():
 
 def test_the_loss_function_is_the_training_loss():
     task = task_of(parts())
-    state = task.init(KEY, ch5jax.sgd(0.1))
+    state = jax.jit(task.init)(KEY, ch5jax.sgd(0.1))
     key = jax.random.fold_in(KEY, 0)
-    _, metrics = task.step(key, jnp.int32(0), ch5jax.sgd(0.1), state)
-    np.testing.assert_allclose(task.loss(key, ch5jax.sgd(0.1), state.params), metrics["loss"], rtol=1e-6)
+    _, metrics = jax.jit(task.step)(key, jnp.int32(0), ch5jax.sgd(0.1), state)
+    loss = jax.jit(task.loss)(key, ch5jax.sgd(0.1), state.params)
+    np.testing.assert_allclose(loss, metrics["loss"], rtol=1e-6)
 
 
 def test_every_trial_of_a_sweep_keeps_its_own_statistics():
@@ -114,8 +123,9 @@ def test_hypergradients_reach_batch_norms_momentum():
         setting = {"optimizer": ch5jax.sgd(0.05), "batch_norm_momentum": momentum}
         return ch5jax.train(task, setting, KEY, 5)[1]["validation_loss"]
 
-    slope = jax.grad(final)(0.7)
-    np.testing.assert_allclose(slope, (final(0.701) - final(0.699)) / 0.002, rtol=0.05)
+    value_and_slope = jax.jit(jax.value_and_grad(final))
+    (ahead, _), (behind, _), (_, slope) = map(value_and_slope, (0.701, 0.699, 0.7))
+    np.testing.assert_allclose(slope, (ahead - behind) / 0.002, rtol=0.05)
 
 
 def test_ready_tasks_have_batch_norm_as_an_option():

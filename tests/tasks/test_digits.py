@@ -12,6 +12,8 @@ from ch5jax.networks import mlp
 from ch5jax.tasks import _digits, digits
 from ch5jax.training import init_key
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY, OPT = jax.random.key(0), ch5jax.adam(1e-2)
 
 
@@ -49,9 +51,10 @@ def test_the_parts_are_drawn_by_the_split_key(parts_of):
 
 def test_the_parts_are_not_drawn_by_the_trials_key():
     task, still = digits(hidden=()), ch5jax.sgd(0.0)
-    expected = task.evaluate(still, task.init(KEY, still))
+    init = jax.jit(task.init)
+    expected = jax.jit(task.evaluate)(still, init(KEY, still))
     for key in jax.random.split(KEY, 2):
-        _, metrics = ch5jax.train(task, still, key, 1, state=task.init(KEY, still))
+        _, metrics = ch5jax.train(task, still, key, 1, state=init(KEY, still))
         np.testing.assert_allclose(metrics["test_loss"], expected["test_loss"], rtol=1e-6)
         np.testing.assert_allclose(metrics["validation_loss"], expected["validation_loss"], rtol=1e-6)
 
@@ -59,11 +62,11 @@ def test_the_parts_are_not_drawn_by_the_trials_key():
 def test_widths_activation_and_scale_are_the_networks():
     task = digits(hidden=(5, 7), activation=jnp.tanh, initial_scale=(0.5, 1.0, 2.0))
     network = mlp((64, 5, 7, 10), jnp.tanh)
-    state = task.init(KEY, OPT)
-    chex.assert_trees_all_equal(state.params, network.init(KEY, (0.5, 1.0, 2.0)))
+    state = jax.jit(task.init)(KEY, OPT)
+    chex.assert_trees_all_equal(state.params, jax.jit(lambda key: network.init(key, (0.5, 1.0, 2.0)))(KEY))
     relu = digits(hidden=(5, 7), initial_scale=(0.5, 1.0, 2.0))
-    assert task.evaluate(OPT, state) != relu.evaluate(OPT, state)
-    logistic = digits(hidden=()).init(KEY, OPT).params
+    assert jax.jit(task.evaluate)(OPT, state) != jax.jit(relu.evaluate)(OPT, state)
+    logistic = jax.eval_shape(digits(hidden=()).init, KEY, OPT).params
     assert [layer.kernel.shape for layer in logistic] == [(64, 10)]
 
 
@@ -71,7 +74,7 @@ def test_widths_activation_and_scale_are_the_networks():
 def test_the_batch_has_the_size_asked_for(batch_size):
     task = digits(hidden=(5,), batch_size=batch_size)
     taps = [jnp.zeros((batch_size, 5)), jnp.zeros((batch_size, 10))]
-    signals = jax.grad(task.loss, argnums=3)(KEY, OPT, task.init(KEY, OPT).params, taps)
+    signals = jax.jit(jax.grad(task.loss, argnums=3))(KEY, OPT, jax.jit(task.init)(KEY, OPT).params, taps)
     assert (np.abs(signals[1]).max(axis=1) > 0).all()
 
 
@@ -92,12 +95,12 @@ def test_the_initial_scale_is_swept_beside_the_optimizer():
         "optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.5]),
         "initial_scale": jnp.array([[1.0, 1.0], [0.0, 2.0]]),
     }
-    state, metrics = jax.vmap(lambda h: ch5jax.train(task, h, KEY, 5))(swept)
+    state, metrics = jax.jit(jax.vmap(lambda h: ch5jax.train(task, h, KEY, 5)))(swept)
     for i, opt in enumerate(ch5jax.unstack(swept["optimizer"])):
         one = ch5jax.train(task, {"optimizer": opt, "initial_scale": swept["initial_scale"][i]}, KEY, 5)
         chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], (state, metrics)), one, rtol=1e-4, atol=1e-6)
     # a first layer of zeros before a relu passes nothing on, whatever the second one is
-    start = mlp((64, 5, 10)).init(init_key(KEY), (0.0, 2.0))
+    start = jax.jit(lambda key: mlp((64, 5, 10)).init(key, (0.0, 2.0)))(init_key(KEY))
     np.testing.assert_array_equal(state.params[0].kernel[1], start[0].kernel)
 
 

@@ -11,6 +11,8 @@ import ch5jax
 from ch5jax.networks import Network, mlp
 from ch5jax.tasks._supervised import Examples, Parts, part_rows, split, supervised
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(7)
 
 
@@ -96,8 +98,8 @@ def task_of(parts, classify=True, network=None, **settings):
 def test_classification_is_scored_by_cross_entropy_and_accuracy():
     parts, network = data(3), mlp((3, 4, 3))
     task = task_of(parts, network=network)
-    state = task.init(KEY, ch5jax.sgd(0.1))
-    metrics = task.evaluate(ch5jax.sgd(0.1), state)
+    state = jax.jit(task.init)(KEY, ch5jax.sgd(0.1))
+    metrics = jax.jit(task.evaluate)(ch5jax.sgd(0.1), state)
     assert (task.objective, task.maximize) == ("validation_accuracy", True)
     assert set(metrics) == {"validation_loss", "validation_accuracy", "test_loss", "test_accuracy"}
     for name, part in (("validation", parts.validation), ("test", parts.test)):
@@ -112,8 +114,8 @@ def test_classification_is_scored_by_cross_entropy_and_accuracy():
 def test_regression_is_scored_by_squared_error_and_explained_variance():
     parts, network = data(1), mlp((3, 4, 1))
     task = task_of(parts, classify=False, network=network)
-    state = task.init(KEY, ch5jax.sgd(0.1))
-    metrics = task.evaluate(ch5jax.sgd(0.1), state)
+    state = jax.jit(task.init)(KEY, ch5jax.sgd(0.1))
+    metrics = jax.jit(task.evaluate)(ch5jax.sgd(0.1), state)
     assert (task.objective, task.maximize) == ("validation_loss", False)
     assert set(metrics) == {"validation_loss", "validation_r2", "test_loss", "test_r2"}
     for name, part in (("validation", parts.validation), ("test", parts.test)):
@@ -133,13 +135,13 @@ def test_explained_variance_of_a_part_without_variance_is_finite():
 
 def test_the_loss_is_that_of_the_step_with_the_same_key():
     task, opt = task_of(data(3)), ch5jax.sgd(0.1)
-    state = task.init(KEY, opt)
+    state = jax.jit(task.init)(KEY, opt)
     params = task.params(state)
     assert params is state.params
-    _, metrics = task.step(KEY, jnp.int32(0), opt, state)
-    np.testing.assert_allclose(task.loss(KEY, opt, params, None), metrics["loss"], rtol=1e-6)
+    _, metrics = jax.jit(task.step)(KEY, jnp.int32(0), opt, state)
+    np.testing.assert_allclose(jax.jit(task.loss)(KEY, opt, params, None), metrics["loss"], rtol=1e-6)
     taps = [jnp.zeros((6, 4)), jnp.zeros((6, 3))]
-    signals = jax.grad(task.loss, argnums=3)(KEY, opt, params, taps)
+    signals = jax.jit(jax.grad(task.loss, argnums=3))(KEY, opt, params, taps)
     chex.assert_trees_all_equal_shapes(signals, taps)
     assert np.abs(signals[0]).max() > 0
 
@@ -148,8 +150,8 @@ def test_a_plain_optax_optimizer_takes_the_step_too():
     task = task_of(data(3))
     states = []
     for opt in (optax.sgd(0.1), ch5jax.sgd(0.1)):
-        state = task.init(KEY, opt)
-        states.append(task.step(KEY, jnp.int32(0), opt, state)[0].params)
+        step = jax.jit(lambda key, opt=opt: task.step(key, jnp.int32(0), opt, task.init(key, opt)))
+        states.append(step(KEY)[0].params)
     chex.assert_trees_all_close(*states, rtol=1e-6)
 
 
