@@ -21,6 +21,7 @@ PACKAGES = [module.name for module in pkgutil.walk_packages(ch5jax.__path__, "ch
 MODULES = sorted(name for name in PACKAGES if not name.endswith("__main__"))
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_the_code_in_a_document_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -29,6 +30,7 @@ def test_the_code_in_a_document_runs(path, tmp_path, monkeypatch):
         exec(compile(block, str(path), "exec"), namespace)
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_docstrings_run(name):
     module = importlib.import_module(name)
@@ -39,7 +41,15 @@ def test_the_examples_in_docstrings_run(name):
 
 def public():
     """Every public function and class that ch5jax exports, or a public module of it does."""
-    for module in (ch5jax, ch5jax.tasks, ch5jax.networks, ch5jax.sweeps):
+    for module in (
+        ch5jax,
+        ch5jax.diagnostics,
+        ch5jax.initializers,
+        ch5jax.networks,
+        ch5jax.problems,
+        ch5jax.sweeps,
+        ch5jax.tasks,
+    ):
         for name, value in vars(module).items():
             if not name.startswith("_") and callable(value) and getattr(value, "__module__", "").startswith("ch5jax"):
                 yield f"{module.__name__}.{name}", value

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
+from ch5jax.diagnostics._cliff import norm
 from ch5jax.diagnostics._vectors import dot, hessian_product
 
 
@@ -87,28 +88,32 @@ def lanczos(
 ) -> tuple[jax.Array, jax.Array]:
     """The tridiagonal T of a symmetric matrix: its diagonal α and what stands beside it, β, both (iterations,).
 
-    The last β leads out of T. Every vector is orthogonalised against all before it, twice, and beside it one that takes
-    its place where it vanishes: the first vector, rolled. Rolls of a random vector are independent, and cost no draw,
-    which for 270,000 numbers takes a fifth of the product with a small network's Hessian.
+    The last β leads out of T. Every vector is orthogonalised against all before it, twice. Where the first pass leaves
+    no more than rounding, the second one works on another vector, the first of all, rolled: rolls of a random vector
+    are independent, and cost neither a draw nor passes of their own. Each pass is two products with one vector: with
+    two of them side by side, ten vectors of 270,000 took 3.3 ms instead of 1.1.
     """
     first = jax.random.normal(key, like.shape, like.dtype)
+
+    def length(v: jax.Array) -> jax.Array:
+        return norm(v).astype(v.dtype)
 
     def step(carry: tuple[jax.Array, ...], i: jax.Array) -> tuple[Any, Any]:
         basis, q, scale = carry
         basis = basis.at[i].set(q)
         w = product(q)
         alpha = dot(q, w)
-        both = jnp.stack([w, jnp.roll(first, i + 1)])
-        for _ in range(2):
-            both = both - dot(dot(both, basis.T), basis)
-        beta, spare = jnp.sqrt(jnp.sum(both**2, axis=1))
-        scale = jnp.maximum(scale, jnp.maximum(jnp.abs(alpha), beta))
-        stuck = beta <= jnp.finfo(beta.dtype).eps * scale
-        following = jnp.where(stuck, both[1] / jnp.maximum(spare, 1e-30), both[0] / jnp.where(stuck, 1, beta))
-        return (basis, following, scale), (alpha, jnp.where(stuck, 0, beta))
+        w = w - dot(dot(basis, w), basis)
+        left = length(w)
+        scale = jnp.maximum(scale, jnp.maximum(jnp.abs(alpha), left))
+        stuck = left <= 100 * jnp.finfo(left.dtype).eps * scale
+        w = jnp.where(stuck, jnp.roll(first, i + 1), w)
+        w = w - dot(dot(basis, w), basis)
+        beta = length(w)
+        return (basis, w / jnp.where(beta > 0, beta, 1), scale), (alpha, jnp.where(stuck, 0, beta))
 
     basis = jnp.zeros((iterations, like.size), like.dtype)
-    carry = (basis, first / jnp.linalg.norm(first), jnp.zeros((), like.dtype))
+    carry = (basis, first / length(first), jnp.zeros((), like.dtype))
     return jax.lax.scan(step, carry, jnp.arange(iterations, dtype=jnp.int32))[1]
 
 

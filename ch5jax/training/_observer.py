@@ -124,6 +124,8 @@ def _look(task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, st
     if task.params is None or task.loss is None:
         return Signals()
     loss, params = task.loss, task.params(state)
+    if any(not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)):
+        return Signals()  # what counts has no gradient
     this, other = (jax.random.fold_in(k, index) for k in (key, jax.random.fold_in(key, OTHER_BATCH)))
     taps = task.taps(hyperparameters, params) if task.taps else None
     gradient, tap_gradients = jax.grad(lambda w, t: loss(this, hyperparameters, w, t), (0, 1))(params, taps)

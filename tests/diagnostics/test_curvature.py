@@ -26,6 +26,7 @@ def _exact(matrix, iterations, key):
     return curvature(lambda w: w @ matrix @ w / 2, jnp.ones(12, matrix.dtype), key, iterations)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", SPECTRA)
 def test_as_many_iterations_as_dimensions_give_the_ends_and_the_index_exactly(x64, name):
     spectrum = SPECTRA[name]
@@ -111,6 +112,12 @@ def test_a_tree_of_several_dtypes_and_complex_numbers(x64):
     assert int(found.negative) == 4  # twelve real parameters, as many iterations: the index is exact
     trace = hessian_trace(loss, params, KEY, samples=3)
     np.testing.assert_allclose(trace.mean, 3 * 3 - 2 * 4 + 10 + 2 * 4, rtol=1e-6)
+
+
+def test_single_precision_stays_so_where_double_is_enabled(x64):
+    found = curvature(lambda w: jnp.sum(w**3), jnp.ones(3, jnp.float32), KEY)
+    assert {leaf.dtype.name for leaf in found} == {"float32", "int32"}
+    np.testing.assert_allclose(found.largest, 6, rtol=1e-5)
 
 
 def test_rounding_of_a_singular_float32_hessian_is_no_negative_curvature():

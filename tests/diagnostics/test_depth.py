@@ -11,6 +11,8 @@ from ch5jax.diagnostics import depth_slope, first_over_last, flat_units, jacobia
 from ch5jax.networks import Tap, TapOverTime, mlp, rnn
 from tests.references import rnn as reference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 WIDTH, DEPTH, BATCH = 64, 30, 32
 
 

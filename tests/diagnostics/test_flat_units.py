@@ -8,6 +8,8 @@ import pytest
 from ch5jax.diagnostics import flat_units
 from ch5jax.networks import Tap, TapOverTime, mlp
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def gradients_of(activation, bias, x):
     """The taps' gradients of a net 1-units-1 whose units have weight 1 and these biases."""

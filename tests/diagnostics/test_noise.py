@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import ch5jax
 from ch5jax.diagnostics import (
     example_square_norms,
     noise_of_examples,
@@ -17,6 +18,7 @@ from ch5jax.networks import mlp
 KEY = jax.random.key(0)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("bias", [True, False])
 def test_per_example_norms_from_taps_equal_vmap_of_grad(x64, bias):
     net = mlp((5, 7, 6, 3), jnp.tanh)
@@ -104,3 +106,22 @@ def test_what_does_not_match_is_refused():
         example_square_norms([jnp.ones((2, 3))], [])
     with pytest.raises(ValueError, match=r"inputs\[0\] and signals\[0\] must have shapes"):
         example_square_norms([jnp.ones((2, 3))], [jnp.ones((3, 3))])
+
+
+def test_the_noise_of_deepobs_quadratic_is_the_one_in_closed_form():
+    """Gradients Q(θ − x̄) of batches drawn with replacement: tr Σ is that of Q Cov(x) Q, whatever θ."""
+    task, opt = ch5jax.tasks.quadratic_deep(batch_size=32), ch5jax.sgd(0.0)
+    params = task.params(task.init(KEY, opt))
+    hessian = np.asarray(jax.hessian(task.loss, 2)(KEY, opt, params, None), float)
+
+    @jax.jit
+    @jax.vmap
+    def pair(keys):
+        first, second = (jax.grad(task.loss, 2)(key, opt, params, None) for key in keys)
+        return noise_of_pair(first, second), first
+
+    (noise, signal), gradients = pair(jax.random.split(KEY, (1500, 2)))
+    mean = np.mean(np.asarray(gradients, float), axis=0)
+    assert np.trace(hessian) > 400  # a tenth of the eigenvalues lies from 30 to 60
+    np.testing.assert_allclose(np.mean(noise), 6940.9 / 32, rtol=0.03)  # of its training set, as its docstring says
+    np.testing.assert_allclose(np.mean(signal), mean @ mean - 6940.9 / 32 / 1500, rtol=0.03)

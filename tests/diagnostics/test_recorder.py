@@ -11,6 +11,8 @@ import ch5jax
 from ch5jax.diagnostics import recorder
 from tests.references import diagnostics as reference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PARAMS = {"kernel": jnp.full((2, 2), 2.0), "bias": jnp.zeros(2)}
 
 
@@ -30,6 +32,7 @@ def trained(opt, gradients, losses):
     return run((jnp.asarray(gradients), jnp.asarray(losses)))
 
 
+@pytest.mark.smoke
 def test_it_records_gradients_first_and_updates_last_and_changes_neither():
     sizes = np.exp(np.random.default_rng(0).normal(size=40))
     sizes[25] *= 100

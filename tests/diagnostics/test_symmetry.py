@@ -8,6 +8,8 @@ import pytest
 from ch5jax.diagnostics import equal_units
 from tests.references import diagnostics as reference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.mark.parametrize("seed", range(4))
 def test_twins_are_found_among_many(seed):
