@@ -16,6 +16,8 @@ from matfree import decomp
 import ch5jax
 from benchmarks.timing import alternate, median, ratio, save, table
 from ch5jax import diagnostics
+from ch5jax.sweeps._groups import make_groups
+from ch5jax.sweeps._programs import Stretch, compile_programs
 from ch5jax.tasks._supervised import Examples, Parts, supervised
 
 WIDTHS, BATCH = (784, 256, 256, 10), 128
@@ -75,6 +77,22 @@ def sgd_with_norms(learning_rate: Any) -> optax.GradientTransformation:
     return optax.GradientTransformationExtraArgs(init, update)
 
 
+class Swept:
+    """A stretch of a sweep's own program on one device, again and again from where it left off."""
+
+    def __init__(self, task: ch5jax.Task, width: int, steps: int, signals_every: int):
+        (group,) = make_groups(task, ch5jax.grid(ch5jax.sgd, learning_rate=[1e-2] * width), 1)
+        self.rows = group.rows(np.arange(width))
+        stretch = Stretch(steps, signals_every, steps)
+        self.programs = compile_programs(group, KEY, width, stretch, jax.devices()[:1])
+        self.carried, self.begun = self.programs.init(*self.rows, KEY)
+        self.span = np.int32(0), np.int32(steps)
+
+    def __call__(self) -> None:
+        self.carried, record = self.programs.advance(*self.rows, KEY, self.carried, self.begun, *self.span)
+        jax.block_until_ready((self.carried, record))
+
+
 def in_a_training(name: str, task: ch5jax.Task, width: int, steps: int, rounds: int) -> list[dict[str, object]]:
     ways = {
         "plain": training(task, steps, 0),
@@ -86,14 +104,24 @@ def in_a_training(name: str, task: ch5jax.Task, width: int, steps: int, rounds: 
     }
     keys = jax.random.split(KEY, width)
     compiled = {way: jax.jit(jax.vmap(run)).lower(keys).compile() for way, run in ways.items()}
-    times = alternate({way: lambda c=c: jax.block_until_ready(c(keys)) for way, c in compiled.items()}, rounds)
+    runs: dict[str, Callable[[], object]] = {
+        way: lambda c=c: jax.block_until_ready(c(keys)) for way, c in compiled.items()
+    }
+    plain = "plain"
+    if width > 1:
+        plain = "a sweep's program, plain"
+        runs |= {
+            plain: Swept(task, width, steps, 0),
+            "a sweep's program, all signals, every 25 steps (default)": Swept(task, width, steps, 25),
+        }
+    times = alternate(runs, rounds)
     return [
         {
             "network": name,
             "trials": width,
             "what": way,
             "µs a step": 1e6 * median(seconds) / steps / width,
-            "× plain": ratio(seconds, times["plain"]),
+            "× plain": ratio(seconds, times[plain if way.startswith("a sweep") else "plain"]),
         }
         for way, seconds in times.items()
     ]
@@ -183,8 +211,8 @@ def zero_hessian() -> dict[str, bool]:
 if __name__ == "__main__":
     mlp, rnn = mlp_task(), rnn_task()
     rows = [
-        *in_a_training("MLP 784-256-256-10, batch 128", mlp, 1, 200, 9),
-        *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 1, 200, 9),
+        *in_a_training("MLP 784-256-256-10, batch 128", mlp, 1, 200, 7),
+        *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 1, 200, 7),
         *in_a_training("MLP 784-256-256-10, batch 128", mlp, 64, 100, 3),
         *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 64, 100, 3),
     ]

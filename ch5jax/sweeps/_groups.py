@@ -38,7 +38,9 @@ class Group(NamedTuple):
         """One trial's hyperparameters as they were given, and its seed."""
         setting, seed = divmod(trial, len(self.seeds))
         hyperparameters = jax.tree.map(lambda leaf: leaf[setting], self.hyperparameters)
-        return jax.tree.map(lambda x: x.item() if x.dtype == np.float64 else x, hyperparameters), int(self.seeds[seed])
+        return jax.tree.map(lambda x: x.item() if x.dtype == np.float64 and not x.ndim else x, hyperparameters), int(
+            self.seeds[seed]
+        )
 
     def columns(self) -> dict[str, np.ndarray]:
         """The hyperparameters by name, each of shape (trials,); an array's elements are name[0] and so on."""

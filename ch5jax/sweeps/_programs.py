@@ -12,7 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ch5jax.diagnostics import watch_init
 from ch5jax.sweeps._groups import Group
-from ch5jax.training import Looks, init_key, observed_step, observer, one_step, start_of
+from ch5jax.training import Looks, init_key, look, observer, one_step, start_of, watched_step
 
 # A stretch reports every step's metrics, and the host keeps what was asked for: so a rerun that keeps all of them is
 # the same program, and gives the same bits. Longer stretches would hold more of them on the device at once.
@@ -75,14 +75,25 @@ def _functions(group: Group, stretch: Stretch) -> tuple[Callable[..., Any], ...]
 
         def body(index: jax.Array, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
             state, seen, record = held
-            state, metrics, seen = observed_step(task, hyperparameters, trial_key, index, state, seen, begun, looks)
+            state, metrics, seen = watched_step(task, hyperparameters, trial_key, index, state, seen, looks)
             return state, seen, jax.tree.map(lambda r, m: r.at[index - start].set(m), record, metrics)
+
+        def to_the_next_look(at: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+            index, (state, seen, record) = at
+            seen = look(task, hyperparameters, trial_key, index, state, seen, begun, looks)
+            end = jnp.minimum(looks.following(index), stop)
+            return end, jax.lax.fori_loop(index, end, body, (state, seen, record))
 
         shapes = jax.eval_shape(
             lambda *args: one_step(task, *args)[1], hyperparameters, trial_key, start, carried.state
         )
         record = jax.tree.map(lambda m: jnp.zeros((stretch.length, *m.shape), m.dtype), shapes)
-        state, seen, record = jax.lax.fori_loop(start, stop, body, (carried.state, seen, record))
+        held = carried.state, seen, record
+        if seen is None:
+            held = jax.lax.fori_loop(start, stop, body, held)
+        else:  # a loop of its own from look to look: where one loop has a branch that reads the state, XLA copies it
+            _, held = jax.lax.while_loop(lambda at: at[0] < stop, to_the_next_look, (start, held))
+        state, seen, record = held
         return Carried(state, seen and seen.watch), Record(record, seen and seen.record)
 
     def evaluate(hyperparameters: Any, carried: Carried) -> Any:

@@ -39,6 +39,11 @@ class Looks(NamedTuple):
         taken = index - self.first + 1
         return (taken % self.every == 0) | (taken == self.steps)
 
+    def following(self, index: jax.Array) -> jax.Array:
+        """The first step after this one that is looked at; the next step after the last."""
+        looked = ((index - self.first + 1) // self.every + 1) * self.every
+        return jnp.maximum(self.first + jnp.minimum(looked, self.steps) - 1, index + 1)
+
     def row(self, index: jax.Array) -> jax.Array:
         """The row that belongs to this step."""
         return (index - self.first) // self.every - self.rows_before
@@ -64,48 +69,48 @@ def observer(task: Task, hyperparameters: Any, key: jax.Array, state: Any, rows:
     return Observer(watch_init(), jax.tree.map(lambda s: jnp.zeros((rows, *s.shape), s.dtype), shapes))
 
 
-def observed_step(
+def look(
     task: Task,
     hyperparameters: Any,
     key: jax.Array,
     index: jax.Array,
     state: Any,
-    seen: Observer | None,
+    seen: Observer,
     start: Any,
     looks: Looks,
-) -> tuple[Any, dict[str, Any], Observer | None]:
-    """`one_step`, which signals do not touch, after a look at it where there is to be one; without an observer, none.
-
-    Args:
-      task: the task.
-      hyperparameters: its hyperparameters.
-      key: the trial's key.
-      index: the step's index.
-      state: the task's state.
-      seen: what was seen before.
-      start: what the distance travelled is measured from; of `start_of`.
-      looks: when, and where to.
-    """
-    if seen is None:
-        return *one_step(task, hyperparameters, key, index, state), None
-    now, row = looks.now(index), looks.row(index)
+) -> Observer:
+    """A look at the step that comes now, if there is to be one; `start` is what the distance is measured from."""
     watched = jax.lax.stop_gradient((hyperparameters, state, start))
-    shapes = seen.record._replace(spike=None, alternation=None)
+    record = seen.record._replace(spike=None, alternation=None)
 
-    def look() -> Signals:
+    def signals() -> Signals:
         hyperparameters, state, start = watched
         return _look(task, hyperparameters, key, index, state, start)
 
     def nothing() -> Signals:
-        return jax.tree.map(lambda record: jnp.zeros(record.shape[1:], record.dtype), shapes)
+        return jax.tree.map(lambda rows: jnp.zeros(rows.shape[1:], rows.dtype), record)
 
-    signals = jax.lax.cond(now, look, nothing)
+    found = jax.lax.cond(looks.now(index), signals, nothing)
+    # what is written before the row's own step is written over then
+    record = jax.tree.map(lambda rows, one: rows.at[looks.row(index)].set(one), record, found)
+    return seen._replace(record=record._replace(spike=seen.record.spike, alternation=seen.record.alternation))
+
+
+def watched_step(
+    task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, state: Any, seen: Observer | None, looks: Looks
+) -> tuple[Any, dict[str, Any], Observer | None]:
+    """`one_step`, which signals do not touch, with a watch on its metrics; without an observer, none."""
     state, metrics = one_step(task, hyperparameters, key, index, state)
+    if seen is None:
+        return state, metrics, None
     watch = watch_update(seen.watch, *jax.lax.stop_gradient((metrics.get("loss"), metrics.get("gradient_norm"))))
-    signals = signals._replace(**_watched(watch, metrics))
-    # a row is written at each of its steps, and stays as it is at the last one, which is looked at
-    record = jax.tree.map(lambda rows, one: rows.at[row].set(one), seen.record, signals)
-    return state, metrics, Observer(watch._replace(spike=jnp.where(now, 0, watch.spike)), record)
+    record = seen.record._replace(
+        **{
+            name: getattr(seen.record, name).at[looks.row(index)].set(value)
+            for name, value in _watched(watch, metrics).items()
+        }
+    )
+    return state, metrics, Observer(watch._replace(spike=jnp.where(looks.now(index), 0, watch.spike)), record)
 
 
 def start_of(task: Task, state: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax.tasks import Task
-from ch5jax.training._observer import Looks, observed_step, observer, signal_spacing, start_of
+from ch5jax.training._observer import Looks, look, observer, signal_spacing, start_of, watched_step
 from ch5jax.training._step import init_key
 
 
@@ -122,7 +122,9 @@ def _train(
 
     def one(carried: Any, index: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         state, seen = carried
-        state, metrics, seen = observed_step(task, hyperparameters, key, index, state, seen, begun, looks)
+        if seen is not None:
+            seen = look(task, hyperparameters, key, index, state, seen, begun, looks)
+        state, metrics, seen = watched_step(task, hyperparameters, key, index, state, seen, looks)
         return (state, seen), metrics
 
     def record(carried: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:

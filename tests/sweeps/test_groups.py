@@ -78,3 +78,11 @@ def test_a_raw_key_serves():
         run(SGD, key=key, seeds=1, steps=4, evaluate_every=None) for key in (jax.random.key(3), jax.random.PRNGKey(3))
     )
     np.testing.assert_array_equal(typed.columns["loss"], raw.columns["loss"])
+
+
+def test_a_setting_of_several_numbers_a_trial_comes_back_as_they_were():
+    scales = np.array([[0.5, 1.0], [2.0, 3.0]])
+    (group,) = make_groups(TASK, {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2]), "s": scales}, 2)
+    setting, seed = group.one(3)
+    assert (setting["optimizer"], seed) == (ch5jax.sgd(0.2), 1)
+    np.testing.assert_array_equal(setting["s"], [2.0, 3.0])
