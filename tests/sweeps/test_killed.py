@@ -16,9 +16,11 @@ import jax
 jax.config.update("jax_num_cpu_devices", 2)
 from ch5jax.sweeps import _run
 from tests.sweeps.small import run
+def report(progress):
+    print(progress.steps_done, flush=True)
+    sys.stdin.readline()
 _run.SECONDS_BETWEEN_STATES = float(sys.argv[2])
-run(store=sys.argv[1], progress=lambda p: print(p.steps_done, flush=True))
-print("finished", flush=True)
+run(store=sys.argv[1], progress=report)
 """
 
 
@@ -33,23 +35,28 @@ def environment(tmp_path_factory):
     }
 
 
-def start(store, between_states, environment):
+def killed_at(report, store, between_states, environment):
+    """Runs the sweep until it has reported so many times how far it is; what it said last."""
     command = [sys.executable, "-c", SWEEP, str(store), str(between_states)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, **pipes) as process:
+        for _ in range(report - 1):
+            process.stdout.readline()
+            print(file=process.stdin, flush=True)
+        reached = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    return reached
 
 
 @pytest.mark.parametrize("between_states", [0, 60])
 def test_killed_again_and_again(tmp_path, environment, between_states):
-    reached = []
-    for lines in (2, 5):
-        with start(tmp_path, between_states, environment) as process:
-            seen = [process.stdout.readline() for _ in range(lines)]
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        assert process.returncode == -signal.SIGKILL
-        reached.append(int(seen[0]))
+    assert 0 < killed_at(3, tmp_path, between_states, environment) < 8 * 30  # in the middle of the first two chunks
+    assert bool(list(tmp_path.glob("*-state.npz"))) == (between_states == 0)
+    killed_at(5, tmp_path, between_states, environment)
     finished = {file.name: file.stat().st_mtime_ns for file in tmp_path.glob("*.npz") if "state" not in file.name}
+    assert finished
     assert_same_bits(run(store=tmp_path), run())
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in finished} == finished
     assert not list(tmp_path.glob("*.part"))

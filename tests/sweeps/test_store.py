@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pathlib
 import shutil
 
 import jax
@@ -170,11 +171,22 @@ def test_a_damaged_manifest_is_named(copied):
         run(store=copied)
 
 
-def test_nothing_is_unpickled(copied):
-    file = copied / "group000-chunk000000.npz"
-    np.savez(file, evil=np.array([{}], dtype=object))
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.path,)
+
+
+def test_nothing_is_unpickled(copied, tmp_path):
+    file, made = copied / "group000-chunk000000.npz", tmp_path / "made"
+    np.savez(file, evil=np.array([Evil(made)], dtype=object))
     with pytest.raises(StoreError, match="is damaged"):
         run(store=copied)
+    assert not made.exists()
 
 
 def test_a_full_disk_ends_clearly_and_the_store_goes_on(tmp_path, whole, monkeypatch):
