@@ -211,8 +211,8 @@ def zero_hessian() -> dict[str, bool]:
 if __name__ == "__main__":
     mlp, rnn = mlp_task(), rnn_task()
     rows = [
-        *in_a_training("MLP 784-256-256-10, batch 128", mlp, 1, 200, 7),
-        *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 1, 200, 7),
+        *in_a_training("MLP 784-256-256-10, batch 128", mlp, 1, 200, 5),
+        *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 1, 200, 5),
         *in_a_training("MLP 784-256-256-10, batch 128", mlp, 64, 100, 3),
         *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 64, 100, 3),
     ]

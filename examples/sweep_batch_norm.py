@@ -28,7 +28,8 @@ def swept(depth, batch_norm):
     space = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=rates)}
     if batch_norm:
         space["batch_norm_momentum"] = momenta
-    table = ch5jax.sweep(task, space, steps=STEPS, key=jax.random.key(0), seeds=SEEDS).table()
+    result = ch5jax.sweep(task, space, steps=STEPS, key=jax.random.key(0), seeds=SEEDS, signals_every=0)
+    table = result.table()
     return table.rename(columns={"optimizer.learning_rate": "learning_rate"})
 
 
