@@ -19,9 +19,16 @@ from ch5jax.diagnostics._depth import (
     first_over_last as first_over_last,
     signal_norms as signal_norms,
 )
+from ch5jax.diagnostics._difficulty import Difficulty as Difficulty
 from ch5jax.diagnostics._flat_units import flat_units as flat_units
 from ch5jax.diagnostics._jacobian import jacobian_norm as jacobian_norm
-from ch5jax.diagnostics._loss_course import alternation as alternation, descent as descent, diverged_at as diverged_at
+from ch5jax.diagnostics._loss_course import (
+    DIVERGENCE as DIVERGENCE,
+    alternation as alternation,
+    descent as descent,
+    diverged_at as diverged_at,
+    fall as fall,
+)
 from ch5jax.diagnostics._noise import (
     Noise as Noise,
     example_square_norms as example_square_norms,
@@ -34,4 +41,9 @@ from ch5jax.diagnostics._sharpness import sharpness as sharpness
 from ch5jax.diagnostics._signals import Signals as Signals, observe as observe
 from ch5jax.diagnostics._start import distance as distance
 from ch5jax.diagnostics._symmetry import equal_units as equal_units
-from ch5jax.diagnostics._watch import Watch as Watch, watch_init as watch_init, watch_update as watch_update
+from ch5jax.diagnostics._watch import (
+    Watch as Watch,
+    watch_init as watch_init,
+    watch_reset as watch_reset,
+    watch_update as watch_update,
+)

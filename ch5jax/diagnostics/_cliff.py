@@ -204,13 +204,29 @@ def square_norm(tree: chex.ArrayTree) -> jax.Array:
     return sum(squares, start=jnp.zeros((), _trees.default_float()))
 
 
+def inner(a: chex.ArrayTree, b: chex.ArrayTree) -> jax.Array:
+    """Σ aᵢ bᵢ over two pytrees alike, its real part: by how much a loss of gradient a rises, to first order, over b."""
+
+    def product(x: jax.Array, y: jax.Array) -> jax.Array:
+        wide = _trees.accumulator_dtype(x.dtype)
+        return sum_of((x.astype(wide) * y.astype(wide)).real)
+
+    products = jax.tree.leaves(jax.tree.map(product, a, b))
+    return sum(products, start=jnp.zeros((), _trees.default_float()))
+
+
 def _square_sum(x: jax.Array) -> jax.Array:
-    """Σ|x|², in 64 sums side by side.
+    """Σ|x|²."""
+    return sum_of(_trees.abs_sq(x.astype(_trees.accumulator_dtype(x.dtype))))
+
+
+def sum_of(terms: jax.Array) -> jax.Array:
+    """The sum of an array, in 64 sums side by side.
 
     XLA on CPU adds a whole array up one element after the other: 200,000 took 0.088 ms, or 0.19 as a dot product, and
     64 at a time 0.039. It rounds less, too.
     """
-    squares = _trees.abs_sq(x.astype(_trees.accumulator_dtype(x.dtype))).reshape(-1)
-    whole = squares.size // 64 * 64
-    parts = jnp.sum(squares[:whole].reshape(-1, 64), axis=0)
-    return (jnp.sum(parts) + jnp.sum(squares[whole:])).astype(_trees.default_float())
+    terms = terms.reshape(-1)
+    whole = terms.size // 64 * 64
+    parts = jnp.sum(terms[:whole].reshape(-1, 64), axis=0)
+    return (jnp.sum(parts) + jnp.sum(terms[whole:])).astype(_trees.default_float())

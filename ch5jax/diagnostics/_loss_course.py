@@ -7,6 +7,10 @@ import jax.numpy as jnp
 from ch5jax import _trees
 from ch5jax.diagnostics._vectors import dot
 
+# A loss a million times its first value (or a million, where that is below 1) counts as diverged, as an infinite one
+# does: Adam at a rate of 1e12 walks in steps of 1e12, and never overflows.
+DIVERGENCE = 1e6
+
 
 def alternation(losses: chex.Array) -> jax.Array:
     r"""How often the loss turns: the share of successive differences that have opposite signs.
@@ -63,18 +67,55 @@ def descent(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
     """
     losses = _losses(losses, 8)
     n = losses.shape[-1]
-    return _fall(losses[..., n // 4 : n // 2]), _fall(losses[..., n - n // 4 :])
+    return fall(losses[..., n // 4 : n // 2])[0], fall(losses[..., n - n // 4 :])[0]
+
+
+def fall(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
+    r"""How fast a loss falls, and how well that is known.
+
+    .. math:: -\text{slope of } L_t \text{ over } t \text{ by least squares}, \qquad
+       \sqrt{\textstyle\sum_t r_t^2 \,/\, (n - 2) \sum_t (t - \bar t)^2}
+
+    Args:
+      losses: shape (..., n), n ≥ 2, at evenly spaced steps.
+
+    Returns:
+      Two arrays of shape (...), in units of loss a record: the fall, positive where the loss falls, and its standard
+      error from the residuals r, 0 for two losses. A fall within twice that is not to be told from chance.
+
+    Raises:
+      ValueError: if there are fewer than two losses.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> slope, error = ch5jax.diagnostics.fall(jnp.array([9.0, 7.0, 5.0, 3.0]))
+      >>> float(slope), float(error)
+      (2.0, 0.0)
+
+    Source: ordinary least squares.
+    """
+    losses = _losses(losses, 2)
+    n = losses.shape[-1]
+    position = jnp.arange(n, dtype=losses.dtype) - (n - 1) / 2
+    square = n * (n**2 - 1) / 12
+    # the mean is taken off first: a small slope on a large loss would drown in its rounding
+    centred = losses - jnp.mean(losses, axis=-1, keepdims=True)
+    slope = dot(centred, position) / square
+    residuals = centred - slope[..., None] * position
+    return -slope, jnp.sqrt(jnp.sum(residuals**2, axis=-1) / (max(n - 2, 1) * square))
 
 
 def diverged_at(losses: chex.Array) -> jax.Array:
-    """The first step from which on no loss is finite any more.
+    r"""The first step from which on every loss is lost: not finite, or far beyond the first one.
+
+    .. math:: |L_t| \le 10^6 \max(|L_0|, 1) \text{ holds at no later step}
 
     Args:
       losses: shape (..., n), n ≥ 1, at successive steps.
 
     Returns:
-      Indices from 0, int32, shape (...); −1 where the last loss is finite: a bad batch that a run recovers from is no
-      divergence.
+      Indices from 0, int32, shape (...); −1 where the last loss is a good one: a bad batch that a run recovers from is
+      no divergence. Behind a first loss that is not finite every later one may be as large as it likes.
 
     Raises:
       ValueError: if there is no loss.
@@ -84,17 +125,16 @@ def diverged_at(losses: chex.Array) -> jax.Array:
       >>> int(ch5jax.diagnostics.diverged_at(jnp.array([1.0, jnp.inf, 2.0, jnp.nan, jnp.nan])))
       3
     """
-    bad = ~jnp.isfinite(_losses(losses, 1))
+    losses = _losses(losses, 1)
+    bad = lost(losses, losses[..., :1])
     lasting = jnp.flip(jnp.cumprod(jnp.flip(bad, -1).astype(jnp.int32), axis=-1), -1)
     return jnp.where(lasting[..., -1] == 1, jnp.argmax(lasting, axis=-1).astype(jnp.int32), -1)
 
 
-def _fall(losses: jax.Array) -> jax.Array:
-    n = losses.shape[-1]
-    position = jnp.arange(n, dtype=losses.dtype) - (n - 1) / 2
-    # the mean is taken off first: a small slope on a large loss would drown in its rounding
-    centred = losses - jnp.mean(losses, axis=-1, keepdims=True)
-    return -dot(centred, position) / (n * (n**2 - 1) / 12)
+def lost(loss: jax.Array, first: jax.Array) -> jax.Array:
+    """Whether a loss is not finite, or far beyond the first one."""
+    limit = DIVERGENCE * jnp.maximum(jnp.where(jnp.isfinite(first), jnp.abs(first), 1), 1)
+    return ~(jnp.isfinite(loss) & (jnp.abs(loss) <= limit))
 
 
 def _losses(losses: chex.Array, fewest: int) -> jax.Array:

@@ -1,5 +1,6 @@
 """All cheap signals of one step of training."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -7,25 +8,33 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from ch5jax.diagnostics._cliff import norm, update_ratio, weight_matrices
+from ch5jax.diagnostics._cliff import inner, norm, update_ratio, weight_matrices
 from ch5jax.diagnostics._depth import signal_norms
 from ch5jax.diagnostics._flat_units import flat_units
 from ch5jax.diagnostics._noise import noise_of_pair
 from ch5jax.diagnostics._start import distance
 from ch5jax.diagnostics._symmetry import equal_units
 
+# With fewer examples in a batch, units are flat over all of it by chance: of a batch of one, every inactive ReLU is.
+FEWEST_EXAMPLES = 8
+
 
 class Signals(NamedTuple):
     """The signals of a step; in a record of many steps, each with leading axes. None where one is not to be had.
 
-    The first two come from every step's metrics, the others from looking at one step.
+    The first five come from every step's metrics, the others from looking at one step.
     """
 
-    spike: jax.Array | None = None  # (): the largest gradient norm since the last record, over its running quantile
+    spike: jax.Array | None = None  # (): the largest gradient norm since the last look, over its running quantile
     alternation: jax.Array | None = None  # (): of late, the share of steps at which the loss turned
+    mean_loss: jax.Array | None = None  # (): the mean loss of the steps since the last look
+    first_loss: jax.Array | None = None  # (): the loss of the first step, the same at every look
+    lost_since: jax.Array | None = None  # (), int32: the step, from 0, since which the loss is lost; −1 if it is not
     gradient_norm: jax.Array | None = None  # (): ‖g‖
     noise: jax.Array | None = None  # (): tr Σ/B, the variance of the mini-batch gradient
     signal: jax.Array | None = None  # (): ‖G‖², the squared norm of the expected gradient; may be negative near 0
+    update_norm: jax.Array | None = None  # (): ‖u‖
+    predicted_decrease: jax.Array | None = None  # (): −G·u, by how much the step lowers the loss, to first order
     update_ratio: jax.Array | None = None  # (matrices,): ‖u‖/‖w‖ of each weight matrix
     equal_units: jax.Array | None = None  # (matrices,): units with a twin, of each weight matrix
     distance: jax.Array | None = None  # (): ‖w − w₀‖/‖w₀‖
@@ -48,11 +57,13 @@ def observe(
       new_params: and after it.
       start: and before the first step.
       gradient: the step's gradient, like the parameters.
-      other_gradient: another mini-batch's at the same parameters, for noise and signal; None leaves these out.
-      tap_gradients: the gradient with respect to taps, for the signals over depth; None leaves these out.
+      other_gradient: another mini-batch's at the same parameters, for noise, signal and predicted decrease (the step
+        depends on its own batch, so that an independent one has to judge it); None leaves these out.
+      tap_gradients: the gradient with respect to taps, for the signals over depth; None leaves these out. Flat units
+        are looked for in batches of eight examples or more.
 
     Returns:
-      `Signals`, all but `spike` and `alternation`, which need more than one step (see `watch_update`). Without a leaf
+      `Signals`, all but those that need more than one step (see `watch_update`). Without a leaf
       of two axes or more there are no update_ratio and equal_units.
 
     Raises:
@@ -72,14 +83,22 @@ def observe(
     noise = None if other_gradient is None else noise_of_pair(gradient, other_gradient)
     updates = jax.tree.map(lambda new, old: new - old, new_params, params)
     over_depth = tap_gradients is not None
-    activations = over_depth and any(getattr(tap, "after", None) is not None for tap in tap_gradients or ())
+    activations = over_depth and any(_tells_flat(tap) for tap in tap_gradients or ())
     return Signals(
         gradient_norm=norm(gradient),
         noise=noise and noise.noise,
         signal=noise and noise.signal,
+        update_norm=norm(updates),
+        predicted_decrease=None if other_gradient is None else -inner(other_gradient, updates),
         update_ratio=update_ratio(updates, params) if matrices else None,
         equal_units=jnp.stack([equal_units(matrix) for matrix in matrices]) if matrices else None,
         distance=distance(new_params, start),
         signal_norms=signal_norms(tap_gradients or ()) if over_depth else None,
         flat_units=flat_units(tap_gradients or ()) if activations else None,
     )
+
+
+def _tells_flat(tap: Any) -> bool:
+    """Whether a tap has an activation behind it, and examples enough for a unit to show that it is flat."""
+    after = getattr(tap, "after", None)
+    return after is not None and math.prod(after.shape[:-1]) >= FEWEST_EXAMPLES

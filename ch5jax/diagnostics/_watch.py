@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ch5jax import _trees
 from ch5jax.diagnostics._cliff import Spikes, spikes_init, spikes_update
+from ch5jax.diagnostics._loss_course import lost
 
 MEMORY = 50  # steps over which the share of turns is averaged
 
@@ -15,11 +16,15 @@ class Watch(NamedTuple):
     """What a loop carries from step to step; made by `watch_init`."""
 
     spikes: Spikes  # of the gradient norm, or whatever is watched
-    spike: jax.Array  # shape (): the largest one since the last reset
+    spike: jax.Array  # shape (): the largest one in this interval
     loss: jax.Array  # shape (): the last one
     difference: jax.Array  # shape (): from the one before to it
     steps: jax.Array  # shape (), int32: losses seen
     alternation: jax.Array  # shape (): of late, the share of steps at which the loss turned
+    first_loss: jax.Array  # shape (): that of the first step
+    mean_loss: jax.Array  # shape (): the mean of this interval's
+    averaged: jax.Array  # shape (), int32: how many there are in it
+    lost_since: jax.Array  # shape (), int32: what `diverged_at` says of the losses so far
 
 
 def watch_init() -> Watch:
@@ -39,15 +44,44 @@ def watch_init() -> Watch:
       >>> int(ch5jax.diagnostics.watch_init().steps)
       0
     """
-    zero = jnp.zeros((), _trees.default_float())
-    return Watch(spikes_init(), zero, zero, zero, jnp.zeros((), jnp.int32), zero)
+    zero, none = jnp.zeros((), _trees.default_float()), jnp.zeros((), jnp.int32)
+    return Watch(spikes_init(), zero, zero, zero, none, zero, zero, zero, none, none - 1)
+
+
+def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
+    """Starts a new interval, over which the largest spike and the mean loss are taken.
+
+    Args:
+      watch: of `watch_init` or `watch_update`.
+      now: whether to; a traced truth value leaves the watch as it is where it is false.
+
+    Returns:
+      The new `Watch`.
+
+    Raises:
+      ValueError: never.
+
+    Example:
+      >>> import ch5jax
+      >>> watch = ch5jax.diagnostics.watch_init()
+      >>> for loss in (3.0, 1.0):
+      ...     watch = ch5jax.diagnostics.watch_update(watch, loss, size=None)
+      >>> float(watch.mean_loss), int(ch5jax.diagnostics.watch_reset(watch).averaged)
+      (2.0, 0)
+    """
+
+    def zero(value: jax.Array) -> jax.Array:
+        return jnp.where(now, jnp.zeros_like(value), value)
+
+    return watch._replace(spike=zero(watch.spike), mean_loss=zero(watch.mean_loss), averaged=zero(watch.averaged))
 
 
 def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typing.ArrayLike | None) -> Watch:
     """Takes in a step.
 
-    `spike` becomes the largest s of `spikes_update` so far, and `alternation` an average, over some 50 steps, of
-    whether the loss has turned (see `alternation`).
+    `spike` becomes the largest s of `spikes_update` in this interval, `mean_loss` the mean of its losses,
+    `alternation` an average, over some 50 steps, of whether the loss has turned (see `alternation`), and `lost_since`
+    what `diverged_at` says of all losses so far.
 
     Args:
       watch: of `watch_init`, or what the last call returned.
@@ -55,7 +89,7 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
       size: what spikes are looked for in, a scalar ≥ 0, such as the gradient's norm; None if there is none.
 
     Returns:
-      The new `Watch`. `watch._replace(spike=0 * watch.spike)` starts a new interval.
+      The new `Watch`.
 
     Raises:
       ValueError: never.
@@ -77,5 +111,17 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
         turned = (difference * watch.difference < 0).astype(loss.dtype)
         share = 1 / jnp.clip(watch.steps - 1, 1, MEMORY).astype(loss.dtype)  # from the third loss on it can turn
         alternation = jnp.where(watch.steps > 1, watch.alternation + share * (turned - watch.alternation), 0)
-        watch = watch._replace(loss=loss, difference=difference, steps=watch.steps + 1, alternation=alternation)
+        first = jnp.where(watch.steps > 0, watch.first_loss, loss)
+        mean = watch.mean_loss + (loss - watch.mean_loss) / (watch.averaged + 1).astype(loss.dtype)
+        since = jnp.where(watch.lost_since < 0, watch.steps, watch.lost_since)
+        watch = watch._replace(
+            loss=loss,
+            difference=difference,
+            steps=watch.steps + 1,
+            alternation=alternation,
+            first_loss=first,
+            mean_loss=mean,
+            averaged=watch.averaged + 1,
+            lost_since=jnp.where(lost(loss, first), since, -1),
+        )
     return watch

@@ -5,11 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ch5jax.diagnostics import DIVERGENCE
 from ch5jax.training import recorded_steps
-
-# A loss a million times its first value (or a million, where that is below 1) counts as diverged, as an infinite one
-# does: Adam at a rate of 1e12 walks in steps of 1e12, and never overflows.
-DIVERGENCE = 1e6
 
 
 class Course:

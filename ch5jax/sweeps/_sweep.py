@@ -21,7 +21,7 @@ from ch5jax.sweeps._width import choose_width
 from ch5jax.tasks import Task
 from ch5jax.training import signal_spacing
 
-FORMAT = 2
+FORMAT = 3
 
 
 def sweep(

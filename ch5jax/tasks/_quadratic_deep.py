@@ -84,9 +84,13 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         squares = jnp.mean((jnp.broadcast_to(turn(theta), x.shape) - x) ** 2, axis=0)
         return jnp.sum(jnp.asarray(eigenvalues, theta.dtype) * squares) / 2
 
+    def floor_of(x: np.ndarray) -> float:
+        """What no θ takes away of the loss over all of a part."""
+        return float(np.sum(eigenvalues * x.var(axis=0)) / 2)
+
     def whole_loss(theta: jax.Array, x: np.ndarray) -> jax.Array:
-        """The loss over all of a part: the mean's, and what no θ takes away."""
-        mean, floor = x.mean(axis=0), float(np.sum(eigenvalues * x.var(axis=0)) / 2)
+        """The loss over all of a part: the mean's, and its floor."""
+        mean, floor = x.mean(axis=0), floor_of(x)
         squares = (turn(theta) - jnp.asarray(mean, theta.dtype)) ** 2
         return jnp.sum(jnp.asarray(eigenvalues, theta.dtype) * squares) / 2 + floor
 
@@ -129,7 +133,8 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         losses = {f"{name}_loss": whole_loss(theta, turned[name]) for name in ("validation", "test")}
         return {**losses, "distance_to_minimum": norm(turn(theta) - mean)}
 
-    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss)
+    lowest = floor_of(turned["train"])
+    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss, lowest=lowest)
 
 
 def _examples(seed: int) -> np.ndarray:

@@ -131,7 +131,7 @@ def surface(
             metrics["distance_to_minimum"] = nearest(problem, state.params, kind="minimum").distance
         return metrics
 
-    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss)
+    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss, lowest=problem.lowest)
 
 
 def _checked(own: dict[str, Any], problem: Problem) -> dict[str, jax.Array | None]:

@@ -22,6 +22,7 @@ class Task(NamedTuple):
       loss: (key, hyperparameters, parameters, taps) -> scalar, for what differentiates; taps may be None.
       taps: (hyperparameters, parameters) -> zeros that `loss` takes as taps: an array, `networks.Tap` or
         `networks.TapOverTime` for each layer, inputs' side first. Their gradients show the signal at every layer.
+      lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, optax
@@ -46,3 +47,4 @@ class Task(NamedTuple):
     params: Callable[[Any], Any] | None = None
     loss: Callable[[Any, Any, Any, Any], Any] | None = None
     taps: Callable[[Any, Any], Any] | None = None
+    lowest: float | None = None

@@ -6,12 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
-from ch5jax.diagnostics import Signals, Watch, observe, watch_init, watch_update
+from ch5jax.diagnostics import Signals, Watch, observe, watch_init, watch_reset, watch_update
 from ch5jax.tasks import Task
 from ch5jax.training._step import OTHER_BATCH, one_step
 
 # A look costs 2.6 steps of a small network by itself, and 3.8 under vmap, where memory is what it waits for.
 FEWEST_STEPS_BETWEEN_SIGNALS = 25
+
+# the signals that a step's metrics give, metric by metric
+WATCHED = {"gradient_norm": ("spike",), "loss": ("alternation", "mean_loss", "first_loss", "lost_since")}
 
 
 def signal_spacing(steps: int, every: int | None) -> int:
@@ -81,7 +84,8 @@ def look(
 ) -> Observer:
     """A look at the step that comes now, if there is to be one; `start` is what the distance is measured from."""
     watched = jax.lax.stop_gradient((hyperparameters, state, start))
-    record = seen.record._replace(spike=None, alternation=None)
+    followed = {name: getattr(seen.record, name) for names in WATCHED.values() for name in names}
+    record = seen.record._replace(**dict.fromkeys(followed))
 
     def signals() -> Signals:
         hyperparameters, state, start = watched
@@ -93,7 +97,7 @@ def look(
     found = jax.lax.cond(looks.now(index), signals, nothing)
     # what is written before the row's own step is written over then
     record = jax.tree.map(lambda rows, one: rows.at[looks.row(index)].set(one), record, found)
-    return seen._replace(record=record._replace(spike=seen.record.spike, alternation=seen.record.alternation))
+    return seen._replace(record=record._replace(**followed))
 
 
 def watched_step(
@@ -110,7 +114,7 @@ def watched_step(
             for name, value in _watched(watch, metrics).items()
         }
     )
-    return state, metrics, Observer(watch._replace(spike=jnp.where(looks.now(index), 0, watch.spike)), record)
+    return state, metrics, Observer(watch_reset(watch, looks.now(index)), record)
 
 
 def start_of(task: Task, state: Any) -> Any:
@@ -120,8 +124,8 @@ def start_of(task: Task, state: Any) -> Any:
 
 def _watched(watch: Watch, metrics: dict[str, Any]) -> dict[str, jax.Array]:
     """The signals that metrics alone allow."""
-    fields = {"gradient_norm": "spike", "loss": "alternation"}
-    return {field: getattr(watch, field) for metric, field in fields.items() if metric in metrics}
+    names = (name for metric, names in WATCHED.items() if metric in metrics for name in names)
+    return {name: getattr(watch, name) for name in names}
 
 
 def _look(task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, state: Any, start: Any) -> Signals:

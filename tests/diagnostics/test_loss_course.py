@@ -14,6 +14,7 @@ from ch5jax.diagnostics import (
     jacobian_norm,
     sharpness,
     watch_init,
+    watch_reset,
     watch_update,
 )
 from tests.diagnostics.spectra import quadratic, rotated
@@ -87,6 +88,27 @@ def test_a_watch_follows_turns_and_spikes():
     assert int(only_loss.spikes.count) == 0
     only_size = watch_update(watch_init(), None, 1.0)
     assert (int(only_size.spikes.count), int(only_size.steps)) == (1, 0)
+
+
+def test_a_watch_averages_the_loss_between_looks_and_notes_since_when_it_is_lost():
+    losses = [2.0, 4.0, 6.0, jnp.nan, 1.0, 3.0, 3e6, 1e9, jnp.inf]
+    watch, means, since = watch_init(), [], []
+    for step, loss in enumerate(losses):
+        watch = watch_update(watch, loss, None)
+        means.append(float(watch.mean_loss))
+        since.append(int(watch.lost_since))
+        watch = watch_reset(watch, step % 3 == 2)
+    np.testing.assert_allclose([means[i] for i in (0, 1, 2, 3, 6, 7)], [2, 3, 4, np.nan, 3e6, (3e6 + 1e9) / 2])
+    assert since == [-1, -1, -1, 3, -1, -1, 6, 6, 6]
+    assert float(watch.first_loss) == 2
+    assert since[-1] == int(diverged_at(jnp.array(losses)))
+
+
+def test_a_loss_a_million_times_its_first_value_is_lost():
+    assert int(diverged_at(jnp.array([0.1, 2e6, 3e6]))) == 1  # a first loss below 1 counts as 1
+    assert int(diverged_at(jnp.array([100.0, 9e7, 9e7]))) == -1
+    assert int(diverged_at(jnp.array([100.0, -2e8, -2e8]))) == 1
+    assert int(diverged_at(jnp.array([jnp.nan, 5.0, 3e6]))) == 2
 
 
 def test_distance_is_relative_to_the_start(x64):

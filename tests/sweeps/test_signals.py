@@ -69,4 +69,4 @@ def test_signals_have_a_column_for_each_layer_and_matrix(result):
     np.testing.assert_array_equal(columns["signals.noise"], signals.noise)
     np.testing.assert_array_equal(columns["signals.update_ratio[1]"], signals.update_ratio[:, :, 1])
     np.testing.assert_array_equal(columns["signals.flat_units[0]"], signals.flat_units[:, :, 0])
-    assert len(columns) == 6 + 4 * 2 - 1  # six numbers, three lists of two (layers, matrices) and one of one
+    assert len(columns) == 11 + 4 * 2 - 1  # eleven numbers, three lists of two (layers, matrices) and one of one

@@ -42,6 +42,12 @@ def by_hand(task, opt, steps, looked_at):
             g, taps = jax.grad(task.loss, (2, 3))(this, opt, params, task.taps(opt, params))
             h = jax.grad(task.loss, 2)(other, opt, params, None)
             flat = [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]) for tree in (g, h)]
+            step = np.concatenate(
+                [
+                    np.ravel(new - old)
+                    for new, old in zip(jax.tree.leaves(task.params(state)), jax.tree.leaves(params), strict=True)
+                ]
+            )
             moved = [np.concatenate([np.ravel(x) for x in jax.tree.leaves(t)]) for t in (task.params(state), start)]
             seen.append(
                 {
@@ -56,6 +62,11 @@ def by_hand(task, opt, steps, looked_at):
                     "distance": np.linalg.norm(moved[0] - moved[1]) / np.linalg.norm(moved[1]),
                     "signal_norms": [np.linalg.norm(tap.before) for tap in taps],
                     "flat_units": diagnostics.flat_units(taps),
+                    "update_norm": np.linalg.norm(step),
+                    "predicted_decrease": -flat[1] @ step,
+                    "mean_loss": np.mean(losses[looked_at[len(seen) - 1] if seen else 0 :]),
+                    "first_loss": losses[0],
+                    "lost_since": -1,
                     "alternation": diagnostics.alternation(jnp.array(losses)),
                     "spike": 1.0,
                 }
@@ -129,7 +140,8 @@ def bare(**changes):
 def test_a_task_without_params_and_loss_gets_what_metrics_allow():
     _, metrics = ch5jax.train(bare(), OPT, KEY, 60, signals_every=20)
     signals = metrics["signals"]
-    assert [name for name, value in signals._asdict().items() if value is not None] == ["spike", "alternation"]
+    of_metrics = ["spike", "alternation", "mean_loss", "first_loss", "lost_since"]
+    assert [name for name, value in signals._asdict().items() if value is not None] == of_metrics
     np.testing.assert_allclose(signals.spike[:2], [1, 50])  # the largest since the look before
     assert signals.spike[2] < 1  # what comes after is measured against it, too
     np.testing.assert_allclose(signals.alternation, [1, 1, 1])
