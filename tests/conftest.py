@@ -1,7 +1,9 @@
-"""What tests share: eight CPU devices; double precision and quick compilation for those that ask."""
+"""What tests share: eight CPU devices; double precision, quick compilation and examples for those that ask."""
 
 import functools
 import os
+import runpy
+from pathlib import Path
 
 import jax
 import pytest
@@ -57,3 +59,16 @@ def x64(compiled_quickly):
     """Double precision, in which a wrong formula shows however it is compiled."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def chapter(compiled_quickly, tmp_path, monkeypatch):
+    """Runs a program of the chapter, `examples/chapter_<name>.py`, and gives its global names; it has to draw."""
+
+    def run(name):
+        monkeypatch.chdir(tmp_path)
+        found = runpy.run_path(str(Path(__file__).parents[1] / "examples" / f"chapter_{name}.py"))
+        assert (tmp_path / f"chapter_{name}.png").stat().st_size > 0
+        return found
+
+    return run

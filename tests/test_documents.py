@@ -15,7 +15,8 @@ import pytest
 import ch5jax
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+CHAPTER = sorted((ROOT / "examples").glob("chapter_*.py"))  # tests/chapter/ runs these, and looks at their numbers
+EXAMPLES = sorted({*(ROOT / "examples").glob("*.py")} - {*CHAPTER})
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 PACKAGES = [module.name for module in pkgutil.walk_packages(ch5jax.__path__, "ch5jax.")]
 MODULES = sorted(name for name in PACKAGES if not name.endswith("__main__"))
@@ -75,3 +76,10 @@ def test_an_example_runs_without_a_warning(path, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_every_program_of_the_chapter_is_tested():
+    tests = " ".join(path.read_text() for path in (ROOT / "tests" / "chapter").glob("test_*.py"))
+    missing = [path.stem for path in CHAPTER if f'chapter("{path.stem.removeprefix("chapter_")}")' not in tests]
+    assert len(CHAPTER) == 12, "one program for each of sections 5.1.1 to 5.1.6 and 5.2 to 5.7"
+    assert not missing
