@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("updates", "sweep_speed", "batch_norm", "signals")
+NAMES = ("updates", "sweep_speed", "batch_norm", "signals", "verdicts")
 
 for name in sys.argv[1:] or NAMES:
     print(f"\n== {name}", flush=True)

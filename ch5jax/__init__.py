@@ -6,6 +6,7 @@ from ch5jax import (
     networks as networks,
     problems as problems,
     tasks as tasks,
+    verdicts as verdicts,
 )
 from ch5jax.normalization import (
     BatchNormParams as BatchNormParams,
@@ -44,3 +45,4 @@ from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_
 from ch5jax.sweeps import SweepResult as SweepResult, sweep as sweep
 from ch5jax.tasks import Task as Task
 from ch5jax.training import recorded_steps as recorded_steps, train as train
+from ch5jax.verdicts import Diagnosis as Diagnosis, diagnose as diagnose

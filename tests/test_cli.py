@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import ch5jax
 from ch5jax.cli import main
-from ch5jax.cli._app import _interrupted, app
+from ch5jax.cli._app import app
+from ch5jax.cli._errors import interrupted
 from ch5jax.cli._job import Activation, Job, start_devices
 from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
 
@@ -295,5 +296,5 @@ def test_an_error_that_ctrl_c_caused_counts_as_ctrl_c():
 
     with pytest.raises(ValueError, match="ZIP") as raised:
         stopped()
-    assert _interrupted(raised.value)
-    assert not _interrupted(ValueError())
+    assert interrupted(raised.value)
+    assert not interrupted(ValueError())

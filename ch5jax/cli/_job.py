@@ -68,6 +68,11 @@ class Job(NamedTuple):
         """How many seeds there are."""
         return self.seeds if isinstance(self.seeds, int) else len(self.seeds)
 
+    @property
+    def listed_seeds(self) -> list[int]:
+        """The seeds, one by one."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
     def folder(self) -> Path:
         """Where its files go by default: the same for the same job, another for any other.
 

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ch5jax.cli._job import counted
-from ch5jax.report import Files, Row, Span
-from ch5jax.report._numbers import is_share, label, number
+from ch5jax.report import Files, Row, Span, difficulties
+from ch5jax.report._numbers import amount, is_share, label, number
 from ch5jax.sweeps import Progress, SweepResult
+from ch5jax.verdicts import Diagnosis
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where there is no terminal to draw a bar on
 
@@ -145,6 +147,45 @@ def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> No
     console().print(table)
     if any(not span.contiguous for row in rows for span in row.spans[:1]):
         say("* with gaps: some values in between are worse")
+
+
+def show_difficulties(result: SweepResult) -> bool:
+    """Prints what the trainings met first, and at which learning rates; whether there was anything to print."""
+    rows = difficulties(result)
+    if not rows:
+        return False
+    totals = Counter[str]()
+    for met in rows:
+        totals[met.verdict] += met.trials
+    counts = ", ".join(f"{trials:,} {label(verdict)}" for verdict, trials in totals.most_common())
+    say(f"What they met first: {counts}.")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("optimizer\n", no_wrap=True)
+    table.add_column("verdict\n", no_wrap=True)
+    table.add_column("trainings\n", justify="right", no_wrap=True)
+    table.add_column("where most seeds met it,\nlearning rate", no_wrap=True)
+    group = ""
+    for met in rows:
+        low, high = met.where.get("learning_rate", (math.nan, math.nan))
+        where = "–" if math.isnan(low) else f"{low:.2g}" + ("" if low == high else f" – {high:.2g}")
+        table.add_row(
+            *map(Text, ("" if met.group == group else met.group, label(met.verdict), f"{met.trials:,}", where))
+        )
+        group = met.group
+    console().print(table)
+    return True
+
+
+def show_diagnosis(found: Diagnosis) -> None:
+    """Prints a diagnosis: difficulties first, in bold, then what describes the run."""
+    for name, value in found.metrics.items():
+        if name.startswith(("validation_", "test_")):
+            say(f"{label(name)}: {amount(name, float(value))}")
+    say("")
+    for line in str(found).splitlines():
+        name, _, rest = line.partition(": ")
+        text = Text(f"{name}: ", style="bold" if name.isupper() else "")
+        console().print(text.append(rest, style="not bold"))
 
 
 def _range(span: Span) -> str:

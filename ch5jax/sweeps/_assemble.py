@@ -10,7 +10,10 @@ from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._plan import Plan, chunk_name
 from ch5jax.sweeps._result import Curves, Rerun, SweepResult, Trial
 from ch5jax.sweeps._store import Store
+from ch5jax.sweeps._verdicts import diagnoser, judge_trials, verdict_columns
 from ch5jax.training import recorded_steps
+
+OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties")
 
 
 def assemble(
@@ -21,7 +24,7 @@ def assemble(
     rerun: Callable[[int], Rerun],
 ) -> SweepResult:
     """Joins what was stored of every group into columns and curves."""
-    tables, curves, names = [], {}, {}
+    tables, curves, names, diverged = [], {}, {}, {}
     task = groups[0].task
     for g, group in enumerate(groups):
         parts = [store.read(chunk_name(g, chunk)) for chunk in range(-(-group.trials // plan.width))]
@@ -38,7 +41,8 @@ def assemble(
         curves[group.name] = Curves(
             recorded_steps(plan.steps, plan.every), kinds["metrics"], at, kinds["evaluations"], looked_at, signals
         )
-        settings = _named_apart(group.columns(), {"trial", "group", "seed", "diverged_at", "best_step", *joined_names})
+        diverged[group.name] = joined["diverged_at"]
+        settings = _named_apart(group.columns(), {*OWN_COLUMNS, *joined_names})
         names[group.name] = tuple(settings)
         tables.append(
             {
@@ -51,8 +55,23 @@ def assemble(
                 **_best(task.objective, task.maximize, kinds["evaluations"], at),
             }
         )
+    judged = judge_trials(groups, curves, diverged)
+    if judged:
+        for table, group in zip(tables, groups, strict=True):
+            table.update(verdict_columns(judged[group.name].verdict))
     columns = {"trial": np.arange(sum(group.trials for group in groups)), **_stacked(tables)}
-    return SweepResult(columns, curves, names, task.objective, task.maximize, plan.steps, plan.width, trial, rerun)
+    return SweepResult(
+        columns,
+        curves,
+        names,
+        task.objective,
+        task.maximize,
+        plan.steps,
+        plan.width,
+        trial,
+        rerun,
+        diagnoser(groups, judged, plan),
+    )
 
 
 def _named_apart(settings: dict[str, np.ndarray], taken: set[str]) -> dict[str, np.ndarray]:

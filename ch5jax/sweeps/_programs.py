@@ -19,8 +19,8 @@ from ch5jax.training import Looks, init_key, look, observer, one_step, start_of,
 STRETCH = 1000
 
 # Drawing a kernel of (32, 10) costs LLVM seconds: with all of XLA's passes, the digits' initial state took 3.5 to 4.2 s
-# of the 6 to 7 s that a group's programs take to compile; at the first level 0.7 s. It runs once a chunk.
-INIT_ON_CPU = {"xla_backend_optimization_level": 1}
+# of the 6 to 7 s that a group's programs take to compile; at the first level 0.7 s. For what runs once a chunk.
+QUICK_ON_CPU = {"xla_backend_optimization_level": 1}
 
 
 class Programs(NamedTuple):
@@ -123,7 +123,7 @@ def compile_programs(group: Group, key: jax.Array, width: int, stretch: Stretch,
     return Programs(
         jax.jit(batched_init, in_shardings=(split, split, whole), out_shardings=split)
         .lower(hyperparameters, seeds, key)
-        .compile(INIT_ON_CPU if devices[0].platform == "cpu" else None),
+        .compile(QUICK_ON_CPU if devices[0].platform == "cpu" else None),
         jax.jit(
             jax.vmap(advance, (0, 0, None, 0, 0, None, None)),
             in_shardings=(split, split, whole, split, split, whole, whole),

@@ -9,6 +9,7 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax.diagnostics import Signals
+from ch5jax.verdicts import Diagnosis
 
 
 class Trial(NamedTuple):
@@ -57,8 +58,10 @@ class SweepResult:
       columns: the table by columns, NumPy arrays of one length, a row a trial: `trial` (its number), `group`, a column
         for each hyperparameter (NaN where a group has none of that name), `seed`, `diverged_at` (the step, from 0, at
         which the loss stopped being finite for good, or went over 10⁶ times its first value to stay; −1 where neither
-        happened), the last value of each metric of the step, the final value of each metric of `evaluate`, and
-        `best_<objective>` with `best_step`, the best evaluation and how many steps it came after.
+        happened), the last value of each metric of the step, the final value of each metric of `evaluate`,
+        `best_<objective>` with `best_step`, the best evaluation and how many steps it came after, and, where signals
+        were taken, `verdict`, the first difficulty that the trial met, and `difficulties`, all of them: the names of
+        `diagnostics.Difficulty`, but for saddles and local optima, which need curvature.
       curves: the course of each group's trials, by group.
       hyperparameters: the names of the hyperparameters' columns in each group.
       objective: the metric that selects; `maximize` says which way.
@@ -75,6 +78,7 @@ class SweepResult:
     width: int
     _trial: Callable[[int], Trial] = field(repr=False)
     _rerun: Callable[[int], Rerun] = field(repr=False)
+    _diagnosis: Callable[[int], Diagnosis] = field(repr=False)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -114,6 +118,17 @@ class SweepResult:
           ValueError: if there is no such trial.
         """
         return self._rerun(self._checked(number))
+
+    def diagnosis(self, number: int) -> Diagnosis:
+        """What a trial's verdict was told by, and in words: `print(result.diagnosis(7))`.
+
+        A sweep takes no curvature, so that nothing is said of saddles and local optima: `diagnose` with what
+        `trial(number)` gives does.
+
+        Raises:
+          ValueError: if there is no such trial, or the sweep took no signals.
+        """
+        return self._diagnosis(self._checked(number))
 
     def _checked(self, number: int) -> int:
         if not 0 <= number < len(self):

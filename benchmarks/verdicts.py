@@ -1,0 +1,40 @@
+"""How often verdicts are right: the battery of labelled runs, on seeds that thresholds were not chosen on."""
+
+import jax
+import numpy as np
+
+from benchmarks.battery import CHOSEN_ON, REPORTED_ON, cases, diagnoses
+from benchmarks.timing import save
+from ch5jax.diagnostics import Difficulty
+
+
+def main() -> None:
+    counts = {name: np.zeros((len(Difficulty), len(Difficulty)), int) for name in ("chosen", "reported")}
+    rows = []
+    for case in cases():
+        found = jax.tree.map(np.asarray, diagnoses(case, [*CHOSEN_ON, *REPORTED_ON]).verdict)
+        for name, part in (("chosen", slice(len(CHOSEN_ON))), ("reported", slice(len(CHOSEN_ON), None))):
+            np.add.at(counts[name], (int(case.label), found.code[part]), 1)
+        said = [Difficulty(int(code)).name for code in found.code]
+        rows.append({"case": case.name, "label": case.label.name, "verdicts": said})
+        wrong = sorted({s for s in said if s != case.label.name})
+        print(f"{case.label.name:14}{case.name:45}{said.count(case.label.name)}/{len(said)}", *wrong, flush=True)
+    summary = {}
+    for name, table in counts.items():
+        healthy = table[Difficulty.HEALTHY]
+        summary[name] = {
+            "runs": int(table.sum()),
+            "right": int(np.trace(table)),
+            "healthy": int(healthy.sum()),
+            "healthy_accused": int(healthy.sum() - healthy[Difficulty.HEALTHY]),
+        }
+        print(f"\n{name}: {summary[name]}")
+        for difficulty in Difficulty:
+            print(f"{difficulty.name:14}" + "".join(f"{n:5d}" for n in table[difficulty]))
+    confusion = {name: table.tolist() for name, table in counts.items()}
+    seeds = {"chosen": [*CHOSEN_ON], "reported": [*REPORTED_ON]}
+    save("verdicts", {"seeds": seeds, "summary": summary, "confusion": confusion, "cases": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The command `ch5jax diagnose`."""
+
+from typing import Annotated
+
+import jax
+import typer
+
+import ch5jax
+from ch5jax.cli._errors import check_data, errors_in_a_line, parsed
+from ch5jax.cli._job import OPTIMIZERS, Activation, Job, counted, prepare
+from ch5jax.cli._options import (
+    BatchNorm,
+    BatchSize,
+    Data,
+    Hidden,
+    InitialScale,
+    Nonlinearity,
+    Steps,
+    Target,
+    TargetKind,
+    Traceback,
+)
+from ch5jax.cli._screen import say, show_diagnosis
+from ch5jax.cli._values import parse_grid, parse_names, parse_widths
+
+
+def diagnose(
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Among {', '.join(OPTIMIZERS)}.", rich_help_panel="Setting")
+    ] = "adam",
+    learning_rate: Annotated[
+        float, typer.Option(min=0.0, metavar="RATE", help="The learning rate.", rich_help_panel="Setting")
+    ] = 0.01,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, metavar="SEED", help="The seed, as in a sweep.", rich_help_panel="Setting"),
+    ] = 0,
+    best: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LOSS",
+            help="The lowest training loss known to be reachable; of the digits, 0 is. Without it nothing is said of "
+            "being stuck.",
+            rich_help_panel="Setting",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+    target: Target = None,
+    kind: TargetKind = None,
+    hidden: Hidden = "32",
+    activation: Nonlinearity = Activation.RELU,
+    initial_scale: InitialScale = 1.0,
+    batch_norm: BatchNorm = False,
+    steps: Steps = 1000,
+    batch_size: BatchSize = 64,
+    traceback: Traceback = False,
+) -> None:
+    """Trains one setting, and says which difficulty it met, how that shows, and what to try.
+
+    It is the training that a sweep does with this setting and seed, with the curvature of the loss at its end.
+
+    **Examples**
+
+    - `ch5jax diagnose --optimizer sgd --learning-rate 10`
+    - `ch5jax diagnose --hidden 32,32,32,32,32,32,32,32 --activation sigmoid`
+    - `ch5jax diagnose --data wine.csv --target quality --best 0.4`
+    """
+    check_data(data, target, kind)
+    job = Job(
+        data=data,
+        target=target,
+        kind=kind,
+        optimizers=parsed("--optimizer", lambda text: parse_names([text], [*OPTIMIZERS]), optimizer),
+        learning_rates=parsed("--learning-rate", parse_grid, str(learning_rate)),
+        seeds=[seed],
+        steps=steps,
+        evaluate_every=steps,
+        hidden=parsed("--hidden", parse_widths, hidden),
+        batch_size=batch_size,
+        activation=activation,
+        initial_scale=initial_scale,
+        width=None,
+        batch_norm=batch_norm,
+    )
+    if len(job.optimizers) != 1:
+        raise typer.BadParameter(f"one at a time, got {optimizer}", param_hint="--optimizer")
+    with errors_in_a_line(traceback):
+        _train_and_diagnose(job, best)
+
+
+def _train_and_diagnose(job: Job, best: float | None) -> None:
+    (name,), (rate,), (seed,) = job.optimizers, job.learning_rates.tolist(), job.listed_seeds
+    prepared = prepare(job)
+    for note in prepared.notes:
+        say(note)
+    say(
+        f"{prepared.settings['data']}; {prepared.settings['network']}; {name}, learning rate {rate:g}, seed {seed}; "
+        f"{counted(job.steps, 'step')}"
+    )
+    found = ch5jax.diagnose(
+        prepared.task,
+        OPTIMIZERS[name](rate),
+        steps=job.steps,
+        key=jax.random.fold_in(jax.random.key(0), seed),
+        best=best,
+    )
+    show_diagnosis(found)

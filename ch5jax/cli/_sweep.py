@@ -1,0 +1,187 @@
+"""The command `ch5jax sweep`."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import typer
+
+import ch5jax
+from ch5jax import report
+from ch5jax.cli._errors import check_data, errors_in_a_line, interrupted, parsed
+from ch5jax.cli._job import OPTIMIZERS, Activation, Job, counted, prepare, start_devices
+from ch5jax.cli._options import (
+    BatchNorm,
+    BatchSize,
+    Data,
+    Hidden,
+    InitialScale,
+    Nonlinearity,
+    Steps,
+    Target,
+    TargetKind,
+    Traceback,
+)
+from ch5jax.cli._screen import Reporter, say, show_difficulties, show_files, show_leaderboard
+from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
+
+
+def sweep(
+    data: Data = None,
+    target: Target = None,
+    kind: TargetKind = None,
+    hidden: Hidden = "32",
+    activation: Nonlinearity = Activation.RELU,
+    initial_scale: InitialScale = 1.0,
+    batch_norm: BatchNorm = False,
+    optimizer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Among {', '.join(OPTIMIZERS)}; several with commas or repeated. [default: all]",
+            rich_help_panel="Search",
+            show_default=False,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        str,
+        typer.Option(
+            metavar="VALUES",
+            help="LOW:HIGH:log:COUNT or LOW:HIGH:linear:COUNT, or values such as 0.1,0.3,1.",
+            rich_help_panel="Search",
+        ),
+    ] = "1e-4:10:log:48",
+    seeds: Annotated[
+        str, typer.Option(metavar="SEEDS", help="How many seeds, or which, such as 3,4,5.", rich_help_panel="Search")
+    ] = "4",
+    steps: Steps = 1000,
+    batch_size: BatchSize = 64,
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Evaluate every so many steps. [default: a tenth of them]",
+            rich_help_panel="Training",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The folder for results. [default: one in runs/, named after the data and the settings]",
+            rich_help_panel="Run",
+            show_default=False,
+        ),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Trainings side by side on a device. [default: what suits the machine]",
+            rich_help_panel="Run",
+            show_default=False,
+        ),
+    ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="CPU devices to use. [default: one for each processor]",
+            rich_help_panel="Run",
+            show_default=False,
+        ),
+    ] = None,
+    traceback: Traceback = False,
+) -> None:
+    """Trains every optimizer with every learning rate and seed, and reports which does best.
+
+    Without options: five optimizers, 48 learning rates and 4 seeds, 960 trainings of a small network on scanned
+    digits. Results are kept as they come: press Ctrl-C when you like, and the same command goes on.
+
+    **Examples**
+
+    - `ch5jax sweep`
+    - `ch5jax sweep --data wine.csv --target quality --hidden 64,64`
+    - `ch5jax sweep --optimizer adam,sgd --learning-rate 1e-3:1:log:16 --seeds 8`
+    """
+    check_data(data, target, kind)
+    job = Job(
+        data=data,
+        target=target,
+        kind=kind,
+        optimizers=parsed("--optimizer", lambda texts: parse_names(texts, [*OPTIMIZERS]), optimizer or []),
+        learning_rates=parsed("--learning-rate", parse_grid, learning_rate),
+        seeds=parsed("--seeds", parse_seeds, seeds),
+        steps=steps,
+        evaluate_every=evaluate_every or max(1, steps // 10),
+        hidden=parsed("--hidden", parse_widths, hidden),
+        batch_size=batch_size,
+        activation=activation,
+        initial_scale=initial_scale,
+        width=width,
+        batch_norm=batch_norm,
+    )
+    with errors_in_a_line(traceback):
+        _run_sweep(job, out, devices)
+
+
+def _run_sweep(job: Job, out: Path | None, devices: int | None) -> None:
+    start_devices(devices)
+    folder = out
+    try:
+        folder = out or job.folder()
+        _train_and_report(job, folder)
+    except (KeyboardInterrupt, Exception) as error:
+        if not interrupted(error):
+            raise
+        kept = f" What is finished is safe in {folder}, and the same command goes on from there." if folder else ""
+        say(f"Stopped.{kept}", "yellow", stderr=True)
+        sys.stdout.flush()
+        os._exit(130)  # an orderly exit would wait for the program that compiles beside; files are whole at any moment
+
+
+def _train_and_report(job: Job, folder: Path) -> None:
+    prepared = prepare(job)
+    for note in prepared.notes:
+        say(note)
+    store = folder / "store"
+    with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
+        result = ch5jax.sweep(
+            prepared.task,
+            job.grids(),
+            steps=job.steps,
+            key=jax.random.key(0),
+            seeds=job.seeds,
+            store=store,
+            evaluate_every=job.evaluate_every,
+            width=job.width,
+            progress=reporter,
+        )
+    say(reporter.summary(len(result)))
+    rows = report.leaderboard(result)
+    say("")
+    show_leaderboard(result, rows, job.seed_count)
+    say("")
+    if show_difficulties(result):
+        say("")
+    warnings = [warning for row in rows for warning in row.warnings]
+    for warning in warnings:
+        say(f"warning: {warning}", "yellow")
+    if warnings:
+        say("")
+    machine = jax.local_devices()
+    settings = prepared.settings | {
+        "run": f"{counted(len(machine), 'device')} ({machine[0].device_kind}), {result.width} trainings side by side "
+        f"on each; ch5jax {version('ch5jax')}, JAX {jax.__version__}"
+    }
+    files = report.write_files(
+        result, folder, title=prepared.title, notes=prepared.notes, settings=settings, units=prepared.units
+    )
+    show_files(files)

@@ -1,0 +1,64 @@
+"""Which difficulties the trials of a sweep met, and where among the hyperparameters."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ch5jax.report._settings import Settings, gather
+from ch5jax.sweeps import SweepResult
+
+
+class Met(NamedTuple):
+    """The trials of a group whose verdict is the same."""
+
+    group: str
+    verdict: str  # a `diagnostics.Difficulty`'s name in lower case
+    trials: int
+    where: dict[str, tuple[float, float]]  # each swept number, from and to; of settings most of whose seeds had it
+
+
+def difficulties(result: SweepResult) -> tuple[Met, ...]:
+    """What the trials of each group met first, along the first of its swept numbers.
+
+    Args:
+      result: a sweep.
+
+    Returns:
+      A `Met` for each verdict that a group has, in the order of the groups and, within one, of where it lies on the
+      average; nothing for a sweep without signals.
+
+    Example:
+      >>> import ch5jax, ch5jax.report, jax
+      >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5, 0.3, 100.0])
+      >>> result = ch5jax.sweep(ch5jax.tasks.digits(), opts, steps=300, key=jax.random.key(0), seeds=2)
+      >>> [(met.verdict, met.trials) for met in ch5jax.report.difficulties(result)]
+      [('slow', 2), ('healthy', 2), ('saturated', 2)]
+    """
+    if "verdict" not in result.columns:
+        return ()
+    return tuple(met for group in result.groups for met in _of_a_group(result, group))
+
+
+def _of_a_group(result: SweepResult, group: str) -> list[Met]:
+    settings = gather(result, group)
+    verdicts = result.columns["verdict"][result.columns["group"] == group]
+    swept = settings.swept()
+    found = []
+    for verdict in np.unique(verdicts):
+        seeds = np.bincount(settings.of_trial, weights=verdicts == verdict, minlength=len(settings))
+        most = 2 * seeds >= settings.seeds
+        rows = most if most.any() else seeds > 0
+        where = {name: settings.hyperparameters[name][rows] for name in swept}
+        met = Met(
+            group, str(verdict), int(seeds.sum()), {n: (float(v.min()), float(v.max())) for n, v in where.items()}
+        )
+        found.append((_place(settings, swept, seeds), met))
+    return [met for _, met in sorted(found, key=lambda pair: pair[0])]
+
+
+def _place(settings: Settings, swept: tuple[str, ...], seeds: np.ndarray) -> float:
+    """Where a verdict lies on the average, by the rank of the first swept number."""
+    if not swept:
+        return -float(seeds.sum())
+    _, rank = np.unique(settings.hyperparameters[swept[0]], return_inverse=True)
+    return float(np.average(rank, weights=seeds))

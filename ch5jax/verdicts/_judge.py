@@ -1,0 +1,139 @@
+"""From signals to a verdict, inside the program: codes with evidence."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.verdicts._course import course
+from ch5jax.verdicts._finding import Finding, finding
+from ch5jax.verdicts._landscape import saddle_and_local_optimum
+from ch5jax.verdicts._steps import cliff, diverged, noisy, oscillating, slow
+from ch5jax.verdicts._structure import saturated, symmetry, vanishing_and_exploding
+from ch5jax.verdicts._thresholds import Thresholds
+
+# Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
+PRECEDENCE = (
+    Difficulty.DIVERGED,
+    Difficulty.SYMMETRY,
+    Difficulty.SATURATED,
+    Difficulty.VANISHING,
+    Difficulty.EXPLODING,
+    Difficulty.CLIFF,
+    Difficulty.SADDLE,
+    Difficulty.LOCAL_OPTIMUM,
+    Difficulty.OSCILLATING,
+    Difficulty.NOISE,
+    Difficulty.SLOW,
+    Difficulty.HEALTHY,
+)
+
+
+DEFAULT = Thresholds()
+
+
+class Verdict(NamedTuple):
+    """What was found of every difficulty, as arrays; made by `judge`. The last axis is `Difficulty`'s values."""
+
+    code: jax.Array  # (), int32: the main one, a `Difficulty`; HEALTHY where there is none
+    found: jax.Array  # (12,), bool
+    strength: jax.Array  # (12,): what was measured of it, NaN where it could not be
+    where: jax.Array  # (12,), int32: the layer or the weight matrix; −1 where there is none
+    step: jax.Array  # (12,), int32: steps taken when it was first seen; −1 where it was not
+
+
+def judge(
+    signals: Signals,
+    looked_at: jax.typing.ArrayLike,
+    *,
+    best: jax.typing.ArrayLike | None = None,
+    curvature: Curvature | None = None,
+    thresholds: Thresholds = DEFAULT,
+) -> Verdict:
+    r"""Which difficulties a run met, by its signals: a pure function that jits and vmaps.
+
+    What each is told by, with the thresholds' names:
+
+    - VANISHING, EXPLODING: ‖∂L/∂z₁‖ / ‖∂L/∂z_L‖ below `vanishing`, above `exploding`, at more than half of the looks.
+    - SATURATED: over `flat_units` of a layer flat over whole mini-batches, on average over the last quarter, unless no
+      more than `above` of the descent is left.
+    - SYMMETRY: units with a twin in a weight matrix at every look of the last quarter.
+    - CLIFF: a gradient over `spike` times its running 0.99 quantile, while the weights moved over `thrown` times as far
+      as they do between two looks as a rule.
+    - DIVERGED: the last loss is not finite, or 10⁶ times the first.
+
+    The others need the loss to have stalled (as many steps again would not lower it by `falling` of its descent), and
+    a `best`, so that what is left of the descent is known:
+
+    - SADDLE, LOCAL_OPTIMUM: ‖G‖²/2λ below `gradient` of the descent; and λ_min under −`saddle` · max|λ| with over
+      `above` left, or not so and over `basin` left. They need `curvature`.
+    - NOISE: over `above` left, a noise scale over `noise` batches (within the error of its estimate), and a lift of
+      α tr Σ/4B, α = ‖u‖/‖g‖, that explains over `lift` of what is left.
+    - OSCILLATING: over `above` left and no NOISE, and the steps promise, by −G·u, over `overshoot` of the descent in as
+      many steps again, or the loss turns at over `alternation` of the late steps.
+    - SLOW: the loss has not stalled and still falls over `slow` times as fast as at half time; or it has, over
+      `above` is left, the gradient is at least a tenth of the largest that it was, and as many steps again do not
+      promise what is left. Said only where nothing else was found.
+
+    Args:
+      signals: of one run, each with the looks as leading axis, as `train` gives them under "signals"; a difficulty
+        whose signals are None is not found. For many runs, map over it.
+      looked_at: steps taken at each look, shape (looks,), evenly spaced but for the last: `recorded_steps(steps,
+        signals_every)`. What is told by the course of the loss needs eight looks or more.
+      best: the lowest loss that is known to be reachable: a problem's minimum, or the best run's of a group.
+      curvature: of the loss at the end, as of `diagnostics.curvature`.
+      thresholds: `Thresholds`.
+
+    Returns:
+      A `Verdict`.
+
+    Raises:
+      ValueError: if `looked_at` has another length than the signals.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> from ch5jax.diagnostics import Difficulty
+      >>> task, opts = ch5jax.tasks.digits(), ch5jax.grid(ch5jax.sgd, learning_rate=[1e-4, 0.3, 20.0])
+      >>> def run(opt):
+      ...     signals = ch5jax.train(task, opt, jax.random.key(0), steps=300)[1]["signals"]
+      ...     return ch5jax.verdicts.judge(signals, ch5jax.recorded_steps(300, 25), best=0.0).code
+      >>> [Difficulty(int(code)).name for code in jax.vmap(run)(opts)]
+      ['SLOW', 'HEALTHY', 'SATURATED']
+
+    Source: the signals are those of the chapter's difficulties, each with its own source in `ch5jax.diagnostics`; the
+    lift of a loss by noise, Mandt, Hoffman and Blei, *Stochastic gradient descent as approximate Bayesian inference*
+    (2017), section 4; how they are put together is ours.
+    """
+    shapes = {name: jnp.shape(value) for name, value in signals._asdict().items() if value is not None}
+    wrong = {name: shape for name, shape in shapes.items() if shape[:1] != jnp.shape(looked_at)}
+    if wrong or jnp.ndim(looked_at) != 1:
+        raise ValueError(
+            f"looked_at must have shape (looks,), one for each row of the signals, got {jnp.shape(looked_at)} and "
+            f"signals of shape {wrong or shapes}; map over many runs with jax.vmap"
+        )
+    looked_at = jnp.asarray(looked_at, jnp.int32)
+    went = course(signals, looked_at, best, thresholds)
+    vanishing, exploding = vanishing_and_exploding(signals, looked_at, thresholds)
+    saddle, local_optimum = saddle_and_local_optimum(curvature, went, thresholds)
+    of = {
+        Difficulty.VANISHING: vanishing,
+        Difficulty.EXPLODING: exploding,
+        Difficulty.SATURATED: saturated(signals, looked_at, went, thresholds),
+        Difficulty.CLIFF: cliff(signals, looked_at, went, thresholds),
+        Difficulty.SADDLE: saddle,
+        Difficulty.LOCAL_OPTIMUM: local_optimum,
+        Difficulty.NOISE: noisy(went, thresholds),
+        Difficulty.SYMMETRY: symmetry(signals, looked_at),
+        Difficulty.OSCILLATING: oscillating(signals, went, thresholds),
+        Difficulty.SLOW: slow(went, thresholds),
+        Difficulty.DIVERGED: diverged(signals),
+    }
+    # small steps are blamed only where nothing else is to blame
+    others = jnp.any(jnp.stack([one.found for d, one in of.items() if d is not Difficulty.SLOW]))
+    of[Difficulty.SLOW] = finding(of[Difficulty.SLOW].found & ~others, of[Difficulty.SLOW].strength, -1, looked_at[-1])
+    healthy = ~others & ~of[Difficulty.SLOW].found
+    of[Difficulty.HEALTHY] = finding(healthy, jnp.nan, -1, looked_at[-1])
+    table = Finding(*(jnp.stack(column) for column in zip(*(of[d] for d in Difficulty), strict=True)))
+    order = jnp.asarray(PRECEDENCE, jnp.int32)
+    return Verdict(order[jnp.argmax(table.found[order])], *table)

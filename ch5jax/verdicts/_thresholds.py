@@ -1,0 +1,55 @@
+"""What counts as a difficulty: every number that a verdict is measured against."""
+
+from typing import Any, NamedTuple
+
+
+class Thresholds(NamedTuple):
+    """The thresholds of `judge` and `diagnose`: numbers, which may be traced and mapped over like any other.
+
+    A share of the descent is measured from the first loss down to `best`, the lowest loss known to be reachable; where
+    none is known, down to the lowest that the run itself had.
+
+    Attributes:
+      vanishing: the signal at the first layer over that at the last below which it has vanished.
+      exploding: and over which it has exploded.
+      flat_units: the share of a layer's units that are flat over the whole batch, over which it is saturated.
+      spike: a gradient norm over the running 0.99 quantile of those before it, over which it is a cliff's.
+      thrown: how far the weights then move between two looks, over what they move at the median, to count as thrown.
+      saddle: λ_min < −saddle × the largest magnitude is clearly negative.
+      gradient: a gradient is small if ‖G‖²/2λ, what it could gain, is below this share of the descent.
+      above: the share of the descent that is left at the end, over which a run did not do what it could.
+      basin: the same for one that came to rest in a basin, where nothing but another basin can be lower.
+      falling: the share of the descent that as many steps again would add, over which a loss is still falling.
+      slow: the fall at the end over that at half time, over which a fall has not slowed down.
+      noise: the noise scale over the batch size, over which a step is mostly noise.
+      lift: the share of what is left that the noise of the steps explains, over which noise is the cause.
+      overshoot: the share of the descent that as many steps again promise to first order and a stalled loss does not
+        show, over which steps overshoot.
+      alternation: the share of late steps at which the loss turns, over which it bounces from wall to wall.
+      errors: how many standard errors of the late looks a fall, a signal or a promise may owe to chance.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.verdicts.Thresholds(flat_units=0.8).flat_units
+      0.8
+
+    Source: the values were chosen on seeds 0 to 7 of the battery of labelled runs (`benchmarks/battery.py`), and are
+    reported on others.
+    """
+
+    vanishing: Any = 1e-3
+    exploding: Any = 1e3
+    flat_units: Any = 0.5
+    spike: Any = 10.0
+    thrown: Any = 5.0
+    saddle: Any = 0.01
+    gradient: Any = 3e-3
+    above: Any = 0.1
+    basin: Any = 0.03
+    falling: Any = 0.1
+    slow: Any = 0.5
+    noise: Any = 10.0
+    lift: Any = 0.15
+    overshoot: Any = 1.0
+    alternation: Any = 0.9
+    errors: Any = 3.0

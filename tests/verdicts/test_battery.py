@@ -1,0 +1,28 @@
+"""The battery of labelled runs, on some of the seeds that thresholds were not chosen on."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks.battery import CHOSEN_ON, REPORTED_ON, cases, diagnoses
+from ch5jax.diagnostics import Difficulty
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+CASES = cases()
+
+
+def test_it_has_runs_of_every_kind():
+    assert {case.label for case in CASES} == set(Difficulty)
+    assert len(CASES) >= 40
+    assert len({case.name for case in CASES}) == len(CASES)
+    assert not {*CHOSEN_ON} & {*REPORTED_ON}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.label.name}: {case.name}")
+def test_a_verdict_is_the_label(case):
+    """Also of every seed: nobody healthy is accused, and no other difficulty comes first."""
+    found = jax.tree.map(np.asarray, diagnoses(case, REPORTED_ON[:3]))
+    assert [Difficulty(int(code)).name for code in found.verdict.code] == [case.label.name] * 3
+    if case.label is Difficulty.HEALTHY:
+        assert not found.verdict.found[:, 1:].any()

@@ -1,0 +1,169 @@
+"""`diagnose`: the same run as `train`'s, codes inside the program and words outside it."""
+
+import re
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import ch5jax
+from ch5jax import problems, tasks
+from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts import Thresholds
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+KEY = jax.random.key(0)
+BASIN = tasks.surface(problems.styblinski_tang(), start=[2.0, -2.0])
+
+
+@pytest.fixture(scope="module")
+def dead():
+    """ReLUs that the first step kills."""
+    return ch5jax.diagnose(tasks.digits(hidden=(8, 8)), ch5jax.sgd(20.0), steps=100, key=KEY)
+
+
+def test_it_is_the_run_that_train_does():
+    task, opt = tasks.digits(hidden=(8,)), ch5jax.momentum(0.05)
+    found = ch5jax.diagnose(task, opt, steps=60, key=KEY, signals_every=7, iterations=0)
+    _, metrics = ch5jax.train(task, opt, KEY, 60, signals_every=7)
+    chex.assert_trees_all_close(found.signals, metrics["signals"], rtol=1e-5, atol=1e-7)
+    assert found.looked_at.tolist() == ch5jax.recorded_steps(60, 7).tolist()
+    assert found.curvature is None
+    assert found.matrices == ("0.kernel", "1.kernel")
+
+
+def test_it_looks_fifty_times_by_default_and_at_every_step_of_a_short_run():
+    assert ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=500, key=KEY).signals_every == 10
+    assert ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=20, key=KEY).signals_every == 1
+
+
+def test_evidence_says_where_when_how_strongly_and_what_to_try(dead):
+    assert dead.main is Difficulty.SATURATED
+    assert dead.difficulties >= {Difficulty.SATURATED}
+    assert next(iter(dead.evidence)) is Difficulty.SATURATED
+    seen = dead.evidence[Difficulty.SATURATED]
+    shares = np.asarray(dead.signals.flat_units)
+    layer = np.argmax(shares[-12:].mean(axis=0))
+    assert seen.where == layer
+    np.testing.assert_allclose(seen.strength, shares[-12:, layer].mean(), rtol=1e-5)
+    assert seen.step == dead.looked_at[np.argmax(shares[:, layer] > 0.5)]
+    assert f"hidden layer {layer + 1} were flat" in seen.sentence
+    assert "(over 50 %)" in seen.sentence
+    assert f"step {seen.step}." in seen.sentence
+    assert "Try a smaller learning rate" in seen.sentence
+
+
+def test_in_words_every_difficulty_has_a_line_and_facts_follow(dead):
+    lines = str(dead).splitlines()
+    assert [line.split(":")[0] for line in lines[: len(dead.evidence)]] == [d.name for d in dead.evidence]
+    assert tuple(lines[len(dead.evidence) :]) == dead.descriptions
+    assert any(line.startswith("Start: the parameters travelled") for line in lines)
+
+
+def test_a_basin_with_its_curvature_in_words():
+    found = ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY)
+    assert found.difficulties == {Difficulty.LOCAL_OPTIMUM}
+    point = problems.nearest(problems.styblinski_tang(), jnp.array([2.7468, -2.9035])).index
+    eigenvalues = problems.styblinski_tang().critical_points[int(point)].eigenvalues
+    np.testing.assert_allclose(found.curvature.smallest, eigenvalues[0], rtol=1e-3)
+    np.testing.assert_allclose(found.curvature.largest, eigenvalues[-1], rtol=1e-3)
+    (said,) = [line for line in found.descriptions if line.startswith("Curvature")]
+    share = float(re.search(r"are (\d+) % of the longest that are stable", said).group(1))
+    np.testing.assert_allclose(share, 100 * 0.01 * eigenvalues[-1] / 2, atol=0.6)  # η λ_max / 2
+    assert "a minimum" in said
+
+
+@pytest.mark.parametrize(("rate", "kind"), [(0.002, "a flat basin"), (0.01, "a minimum"), (0.04, "a sharp minimum")])
+def test_flat_and_sharp_are_of_the_steps_that_are_taken(rate, kind):
+    best = tasks.surface(problems.styblinski_tang(), start=[-2.0, -2.0])
+    found = ch5jax.diagnose(best, ch5jax.sgd(rate), steps=300, key=KEY)
+    assert found.difficulties == set()
+    assert f": {kind};" in str(found)
+    assert str(found).startswith("HEALTHY: none of the difficulties was seen.")
+
+
+def test_a_plateau_accuses_nobody_but_is_described():
+    flat = problems.Problem(
+        "flat", lambda x: jnp.sum(jax.nn.sigmoid(10 * x)), np.ones(1) * 3.0, np.array([[-4.0], [4.0]]), (), None
+    )
+    found = ch5jax.diagnose(tasks.surface(flat), ch5jax.sgd(0.01), steps=100, key=KEY)
+    assert found.difficulties == set()
+    assert "no step moved the parameters" in str(found)
+    assert "is not known, so that nothing is said of being stuck" in str(found)
+    thrown = ch5jax.diagnose(tasks.surface(problems.rnn_cliff()), ch5jax.sgd(0.02), steps=600, key=KEY)
+    assert "a plateau, on which these steps feel neither slope nor curvature" in str(thrown)
+
+
+def test_a_cliff_that_clipping_passes_is_told_and_accuses_nobody():
+    task = tasks.surface(problems.rnn_cliff())
+    thrown = ch5jax.diagnose(task, ch5jax.sgd(0.01), steps=300, key=KEY)
+    assert thrown.main is Difficulty.CLIFF
+    clip = ch5jax.lift(optax.clip_by_global_norm, max_norm=0.1)
+    passed = ch5jax.diagnose(task, ch5jax.chain(clip, ch5jax.sgd(0.01)), steps=300, key=KEY)
+    assert Difficulty.CLIFF not in passed.difficulties
+    assert any(line.startswith("Cliff passed: a gradient") for line in passed.descriptions)
+
+
+def test_it_jits_and_maps_over_hyperparameters_and_words_come_one_by_one():
+    opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5, 0.01, 0.2])
+    many = jax.jit(jax.vmap(lambda opt: ch5jax.diagnose(BASIN, opt, steps=200, key=KEY)))(opts)
+    assert [Difficulty(int(code)).name for code in many.verdict.code] == ["SLOW", "LOCAL_OPTIMUM", "DIVERGED"]
+    for i, opt in enumerate(ch5jax.unstack(opts)):
+        one = jax.tree.map(lambda x, i=i: x[i], many)
+        assert one.difficulties == ch5jax.diagnose(BASIN, opt, steps=200, key=KEY).difficulties
+        assert one.main.name in str(one)
+    with pytest.raises(ValueError, match=r"of one run, got a batch of shape \(3,\): take one with jax\.tree\.map"):
+        str(many)
+
+
+def test_best_is_the_task_s_unless_it_is_given():
+    far = ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY, best=-64.2)  # where it ends
+    assert far.difficulties == set()
+    assert BASIN.lowest == pytest.approx(-78.3323, abs=1e-3)
+    unknown = ch5jax.diagnose(BASIN._replace(lowest=None), ch5jax.sgd(0.01), steps=300, key=KEY)
+    assert unknown.difficulties == set()
+    near = ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY, thresholds=Thresholds(basin=0.9))
+    assert near.difficulties == set()
+
+
+def test_a_task_that_says_nothing_but_its_loss_gets_what_that_allows():
+    def step(key, index, rate, state):
+        del key, index
+        return state - rate * 2 * state, {"loss": state**2}
+
+    bare = ch5jax.Task(lambda key, rate: jnp.ones(()), step, lambda rate, state: {"validation_loss": state**2})
+    lost = ch5jax.diagnose(bare, 1.5, steps=100, key=KEY)
+    assert lost.difficulties == {Difficulty.DIVERGED}
+    assert lost.evidence[Difficulty.DIVERGED].step == 10  # 4¹⁰ > 10⁶ > 4⁹
+    assert "Curvature at the end: not available." in lost.descriptions
+    assert ch5jax.diagnose(bare, 0.1, steps=100, key=KEY, best=0.0).difficulties == set()
+    silent = bare._replace(step=lambda *args: (step(*args)[0], {"error": jnp.ones(())}))
+    assert ch5jax.diagnose(silent, 0.1, steps=20, key=KEY).difficulties == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"steps": 0}, "steps must be"), ({"steps": 10, "signals_every": 0}, "signals_every must be")],
+)
+def test_numbers_that_are_not_positive_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), key=KEY, **options)
+
+
+def test_lowest_is_known_where_it_can_be():
+    assert tasks.digits().lowest == tasks.adding(time=4).lowest == 0
+    quadratic = tasks.quadratic_deep()
+    state, _ = ch5jax.train(quadratic, ch5jax.sgd(0.02), KEY, 2000)
+    losses = [quadratic.loss(jax.random.key(i), None, state.params, None) for i in range(40)]
+    assert quadratic.lowest == pytest.approx(np.mean(losses), rel=0.02)  # 40 batches of 128 of the training part
+
+
+def test_the_digits_can_be_learned_to_any_loss(x64):
+    """So that 0 is a loss that can be reached, down to logistic regression."""
+    task = tasks.digits(hidden=(), batch_size=512)
+    _, metrics = ch5jax.train(task, ch5jax.momentum(20.0), KEY, 1500, every=100)
+    assert metrics["loss"][-1] < 2e-3

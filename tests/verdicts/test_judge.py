@@ -1,0 +1,342 @@
+"""Verdicts from signals made by hand, each just under and just over its threshold."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ch5jax
+from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.verdicts import PRECEDENCE, Thresholds, judge
+
+D = Difficulty
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+LOOKS = 40
+AT = np.arange(10, 10 * LOOKS + 10, 10)  # 400 steps
+T = np.arange(LOOKS)
+FALLEN = 0.01 + 0.99 * np.exp(-T / 3.0)  # from 1 to 0.01, and long there
+STUCK = 0.5 + 0.5 * np.exp(-T / 3.0)  # half of the descent is left
+
+
+def signals(**changed):
+    """Those of a healthy run of two layers: a gradient that promises nothing more, without noise."""
+    healthy = {
+        "spike": np.ones(LOOKS),
+        "alternation": np.zeros(LOOKS),
+        "mean_loss": FALLEN,
+        "first_loss": np.ones(LOOKS),
+        "lost_since": np.full(LOOKS, -1, np.int32),
+        "gradient_norm": np.full(LOOKS, 1e-3),
+        "noise": np.zeros(LOOKS),
+        "signal": np.geomspace(0.1, 1e-6, LOOKS),
+        "update_norm": np.full(LOOKS, 1e-4),
+        "predicted_decrease": np.full(LOOKS, 1e-7),
+        "update_ratio": np.full((LOOKS, 2), 1e-3),
+        "equal_units": np.zeros((LOOKS, 2), np.int32),
+        "distance": 1 - np.exp(-T / 3.0),
+        "signal_norms": np.ones((LOOKS, 3)),
+        "flat_units": np.full((LOOKS, 2), 0.1),
+    }
+    made = {name: changed.get(name, value) for name, value in healthy.items()}
+    return Signals(**{n: None if v is None else jnp.asarray(v, None) for n, v in made.items()})
+
+
+def said(made, best=0.0, **options):
+    verdict = judge(made, AT[: len(made.spike)] if made.spike is not None else AT, best=best, **options)
+    return {D(i) for i in range(1, len(D)) if verdict.found[i]}, verdict
+
+
+def rows(value, where, usual=0.0):
+    """A value at some looks, the usual one elsewhere."""
+    made = np.full(LOOKS, usual)
+    made[where] = value
+    return made
+
+
+def layers(first):
+    return np.stack([np.broadcast_to(first, LOOKS), np.ones(LOOKS), np.ones(LOOKS)], axis=1)
+
+
+BOWL = Curvature(*(jnp.asarray(x) for x in (0.1, 2.0, 0, 5.0, 0.1)))
+DOWN = BOWL._replace(smallest=jnp.asarray(-0.5))
+
+
+def test_a_healthy_run_is_accused_of_nothing():
+    for options in ({}, {"best": None}, {"curvature": BOWL}, {"curvature": DOWN}):
+        found, verdict = said(signals(), **options)
+        assert found == set(), options
+        assert int(verdict.code) == D.HEALTHY
+        assert verdict.found[D.HEALTHY]
+
+
+@pytest.mark.parametrize(
+    ("difficulty", "over", "under", "evidence"),
+    [
+        (D.VANISHING, {"signal_norms": layers(0.9e-3)}, {"signal_norms": layers(1.1e-3)}, (0.9e-3, 0, 10)),
+        (
+            D.VANISHING,
+            {"signal_norms": layers(rows(1e-4, slice(10, 31), 1.0))},
+            {"signal_norms": layers(rows(1e-4, slice(10, 30), 1.0))},  # half of the looks are not most of them
+            (1e-4, 0, 110),
+        ),
+        (D.EXPLODING, {"signal_norms": layers(1.1e3)}, {"signal_norms": layers(0.9e3)}, (1.1e3, 0, 10)),
+        (
+            D.SATURATED,
+            {"mean_loss": STUCK, "flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},
+            {  # it recovered
+                "mean_loss": STUCK,
+                "flat_units": np.stack([rows(0.9, slice(0, 20)), rows(0.5, slice(20, 40))], axis=1),
+            },
+            (0.6, 1, 210),
+        ),
+        (
+            D.SATURATED,
+            {"mean_loss": STUCK, "flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},
+            {"flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},  # it got where it could
+            (0.6, 1, 210),
+        ),
+        (
+            D.SYMMETRY,
+            {"equal_units": np.stack([rows(0, 0), rows(2, slice(5, 40))], axis=1).astype(np.int32)},
+            {"equal_units": np.stack([rows(0, 0), rows(2, slice(5, 39))], axis=1).astype(np.int32)},
+            (2, 1, 60),
+        ),
+        (
+            D.CLIFF,
+            {"spike": rows(11, 30, 1.0), "distance": np.cumsum(rows(6, 30, 1.0))},
+            {"spike": rows(11, 30, 1.0), "distance": np.cumsum(rows(4, 30, 1.0))},  # clipped
+            (11, -1, 310),
+        ),
+        (
+            D.CLIFF,
+            {"spike": rows(11, 30, 1.0), "distance": np.cumsum(rows(6, 30, 1.0))},
+            {"spike": rows(9, 30, 1.0), "distance": np.cumsum(rows(6, 30, 1.0))},
+            (11, -1, 310),
+        ),
+        (
+            D.DIVERGED,
+            {"lost_since": rows(345, slice(34, 40), -1).astype(np.int32)},
+            {"lost_since": rows(345, slice(34, 39), -1).astype(np.int32)},  # it came back
+            (np.nan, -1, 345),
+        ),
+    ],
+)
+def test_a_difficulty_is_found_over_its_threshold_and_not_under_it(difficulty, over, under, evidence):
+    found, verdict = said(signals(**over))
+    assert found == {difficulty}
+    assert int(verdict.code) == difficulty
+    seen = tuple(float(column[difficulty]) for column in verdict[2:])
+    np.testing.assert_allclose(seen, evidence, rtol=1e-6)
+    assert difficulty not in said(signals(**under))[0]
+
+
+NOISY = {
+    "mean_loss": STUCK,
+    "noise": np.full(LOOKS, 4.0),
+    "signal": np.full(LOOKS, 0.1),
+    "update_norm": rows(1e-4, 0, 1e-4),
+}
+
+
+@pytest.mark.parametrize(
+    ("difficulty", "over", "options", "changes"),
+    [
+        (
+            D.SADDLE,
+            {"mean_loss": STUCK},
+            {"curvature": DOWN},
+            [
+                {"mean_loss": FALLEN},  # nothing left
+                {"curvature": BOWL._replace(smallest=jnp.asarray(-0.019))},  # −0.0095 of the largest
+                {"signal": np.full(LOOKS, 1.3e-2)},  # ‖G‖²/2λ = 3.25e-3 of the descent
+                {"curvature": None},
+                {"best": None},
+                {"mean_loss": 1 - T / 80},  # it falls
+            ],
+        ),
+        (
+            D.LOCAL_OPTIMUM,
+            {"mean_loss": STUCK},
+            {"curvature": BOWL},
+            [
+                {"mean_loss": FALLEN},
+                {"best": 0.49},  # 2 % of the way to it is left
+                {"signal": np.full(LOOKS, 1.3e-2)},
+                {"best": None},
+                {"curvature": None},
+            ],
+        ),
+        (
+            D.NOISE,
+            {**NOISY, "update_norm": np.full(LOOKS, 1e-4)},  # α = 0.1: a lift of 0.1, a fifth of what is left
+            {},
+            [
+                {"mean_loss": FALLEN},
+                {"signal": np.full(LOOKS, 0.5)},  # eight batches
+                {"update_norm": np.full(LOOKS, 0.7e-4)},  # explains 14 % of what is left
+                {"best": None},
+            ],
+        ),
+        (
+            D.OSCILLATING,
+            {"mean_loss": STUCK, "predicted_decrease": np.full(LOOKS, 1.1 / 400)},
+            {},
+            [
+                {"mean_loss": FALLEN},
+                {"predicted_decrease": np.full(LOOKS, 0.9 / 400)},
+                {"predicted_decrease": np.tile([-0.1, 0.106], LOOKS // 2)},  # 1.2 on average, within its error
+                {"best": None},
+            ],
+        ),
+        (
+            D.OSCILLATING,
+            {"mean_loss": STUCK, "alternation": np.full(LOOKS, 0.95)},
+            {},
+            [{"alternation": np.full(LOOKS, 0.85)}, {"mean_loss": FALLEN}],
+        ),
+        (
+            D.SLOW,
+            {"mean_loss": 1 - 0.2 * T / LOOKS},
+            {},
+            [
+                {"mean_loss": np.exp(-3.0 * T / LOOKS)},  # three time constants: 0.2 times as fast as at half time
+                {"mean_loss": 1 - 0.05 * T / LOOKS, "signal": np.geomspace(1, 1e-3, LOOKS)},  # it came to rest
+            ],
+        ),
+        (
+            D.SLOW,
+            {"mean_loss": 1 - 0.05 * T / LOOKS, "signal": np.full(LOOKS, 0.1)},  # it never got going
+            {},
+            [{"signal": np.geomspace(1, 1e-3, LOOKS)}, {"predicted_decrease": np.full(LOOKS, 0.96 / 400)}],
+        ),
+    ],
+)
+def test_what_the_course_tells_needs_every_one_of_its_conditions(difficulty, over, options, changes):
+    found, verdict = said(signals(**over), **options)
+    assert found == {difficulty}
+    assert int(verdict.step[difficulty]) == 400
+    for change in changes:
+        own = {name: value for name, value in change.items() if name in Signals._fields}
+        other = {**options, **{name: value for name, value in change.items() if name not in own}}
+        assert difficulty not in said(signals(**{**over, **own}), **other)[0], change
+
+
+def test_every_threshold_is_an_argument_and_may_be_traced():
+    made = signals(mean_loss=STUCK, flat_units=np.full((LOOKS, 2), 0.6))
+    assert said(made)[0] == {D.SATURATED}
+    assert said(made, thresholds=Thresholds(flat_units=0.7))[0] == set()
+    codes = jax.jit(jax.vmap(lambda limit: judge(made, AT, best=0.0, thresholds=Thresholds(flat_units=limit)).code))(
+        jnp.array([0.5, 0.7])
+    )
+    assert codes.tolist() == [D.SATURATED, D.HEALTHY]
+
+
+def test_a_change_of_any_threshold_changes_some_verdict():
+    made = signals(
+        mean_loss=STUCK,
+        signal_norms=layers(0.9e-3),
+        flat_units=np.full((LOOKS, 2), 0.6),
+        spike=rows(11, 30, 1.0),
+        distance=np.cumsum(rows(6, 30, 1.0)),
+    )
+    found = {D.VANISHING, D.SATURATED, D.CLIFF, D.SADDLE}
+    assert said(made, curvature=DOWN)[0] == found
+    for name, value in {
+        "vanishing": 1e-4,
+        "flat_units": 0.7,
+        "spike": 12,
+        "thrown": 7,
+        "saddle": 0.3,
+        "above": 0.6,
+    }.items():
+        assert not said(made, curvature=DOWN, thresholds=Thresholds()._replace(**{name: value}))[0] >= found, name
+
+
+def test_the_first_of_several_is_what_is_wrong_from_the_start():
+    assert set(PRECEDENCE) == set(D)
+    many = signals(signal_norms=layers(1e-4), flat_units=np.full((LOOKS, 2), 0.9), mean_loss=STUCK)
+    found, verdict = said(many, curvature=BOWL)
+    assert found == {D.VANISHING, D.SATURATED, D.LOCAL_OPTIMUM}
+    assert int(verdict.code) == D.SATURATED
+    lost = many._replace(lost_since=jnp.full(LOOKS, 7, jnp.int32))
+    assert int(said(lost)[1].code) == D.DIVERGED
+
+
+def test_small_steps_are_blamed_only_where_nothing_else_is():
+    slow = {"mean_loss": 1 - 0.2 * T / LOOKS}
+    assert said(signals(**slow))[0] == {D.SLOW}
+    assert said(signals(**slow, signal_norms=layers(1e-4)))[0] == {D.VANISHING}
+
+
+def test_what_is_not_measured_is_not_found():
+    nothing = Signals(mean_loss=jnp.asarray(STUCK), first_loss=jnp.ones(LOOKS), alternation=jnp.full(LOOKS, 0.95))
+    found, verdict = said(nothing)
+    assert found == {D.OSCILLATING}
+    assert np.isnan(verdict.strength[D.VANISHING])
+    assert int(verdict.where[D.SYMMETRY]) == int(verdict.step[D.CLIFF]) == -1
+    few = jax.tree.map(lambda x: x[:7], signals(mean_loss=1 - 0.2 * T / LOOKS))
+    assert int(judge(few, AT[:7], best=0.0).code) == D.HEALTHY  # no course in seven looks
+
+
+def test_a_cliff_without_distances_shows_in_the_loss():
+    jumped = np.where(T > 30, 0.4, FALLEN)
+    made = signals(spike=rows(11, 30, 1.0), distance=None, mean_loss=jumped)
+    assert D.CLIFF in said(made)[0]
+    assert D.CLIFF not in said(made._replace(mean_loss=jnp.asarray(FALLEN)))[0]
+    infinite = made._replace(distance=jnp.full(LOOKS, jnp.inf))  # from a start at 0
+    assert D.CLIFF in said(infinite)[0]
+
+
+def test_the_looks_of_a_lost_run_do_not_count():
+    norms = layers(rows(np.nan, slice(4, 40), 1e-4))
+    found, verdict = said(signals(signal_norms=norms, lost_since=np.full(LOOKS, 45, np.int32)))
+    assert found == {D.VANISHING, D.DIVERGED}
+    np.testing.assert_allclose(verdict.strength[D.VANISHING], 1e-4, rtol=1e-5)
+    assert D.CLIFF not in said(signals(spike=rows(np.inf, 30, 1.0), distance=np.cumsum(rows(9, 30, 1.0))))[0]
+
+
+@pytest.mark.smoke
+def test_a_batch_of_runs_is_judged_as_one_by_one(x64):
+    some = [
+        signals(),
+        signals(mean_loss=STUCK),
+        signals(signal_norms=layers(1e-5)),
+        signals(mean_loss=1 - 0.2 * T / LOOKS),
+        signals(lost_since=np.full(LOOKS, 3, np.int32), mean_loss=np.full(LOOKS, np.nan)),
+    ]
+    batch = jax.tree.map(lambda *x: jnp.stack(x), *some)
+    together = jax.jit(jax.vmap(lambda s: judge(s, AT, best=0.0, curvature=DOWN)))(batch)
+    for i, one in enumerate(some):
+        alone = judge(one, AT, best=0.0, curvature=DOWN)
+        for name, value in alone._asdict().items():
+            np.testing.assert_array_equal(getattr(together, name)[i], value, err_msg=name)
+    assert [D(int(code)).name for code in together.code] == ["HEALTHY", "SADDLE", "VANISHING", "SLOW", "DIVERGED"]
+    assert together.strength.dtype == jnp.float64
+
+
+def test_looks_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"looked_at must have shape \(looks,\), .* got \(39,\) and signals of shape"):
+        judge(signals(), AT[:39])
+    batch = jax.tree.map(lambda x: x[None], signals())
+    with pytest.raises(ValueError, match=r"map over many runs with jax\.vmap"):
+        judge(batch, AT)
+
+
+def test_codes_are_stored_and_never_change():
+    assert {d.name: int(d) for d in D} == {
+        "HEALTHY": 0,
+        "VANISHING": 1,
+        "EXPLODING": 2,
+        "SATURATED": 3,
+        "CLIFF": 4,
+        "SADDLE": 5,
+        "LOCAL_OPTIMUM": 6,
+        "NOISE": 7,
+        "SYMMETRY": 8,
+        "OSCILLATING": 9,
+        "SLOW": 10,
+        "DIVERGED": 11,
+    }
+    assert ch5jax.diagnostics.Difficulty is D
