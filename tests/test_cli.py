@@ -298,3 +298,64 @@ def test_an_error_that_ctrl_c_caused_counts_as_ctrl_c():
         stopped()
     assert interrupted(raised.value)
     assert not interrupted(ValueError())
+
+
+def diagnose(*arguments):
+    return CliRunner().invoke(app, ["diagnose", *map(str, arguments)], env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+def test_a_sweep_says_what_its_trainings_met_and_where(tmp_path):
+    rates = ["--learning-rate", "1e-5,0.3,20", "--optimizer", "sgd", "--seeds", "2", "--steps", "300", "--hidden", "8"]
+    result = run(*rates, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    said = result.stdout
+    assert "What they met first: 2 slow, 2 healthy, 2 saturated." in said
+    for verdict, rate in (("slow", "1e-05"), ("healthy", "0.3"), ("saturated", "20")):
+        assert re.search(rf"{verdict} +2 +{re.escape(rate)} *$", said, re.MULTILINE), said
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    assert table.verdict.tolist() == ["slow"] * 2 + ["healthy"] * 2 + ["saturated"] * 2
+
+
+def test_diagnose_tells_one_setting_in_words_and_is_the_sweep_s_training(tmp_path):
+    network = ["--hidden", "8", "--steps", "100", "--batch-size", "32"]
+    result = diagnose("--optimizer", "sgd", "--learning-rate", "20", "--seed", "3", *network)
+    assert result.exit_code == 0, result.stderr
+    assert "64-8-10, relu; sgd, learning rate 20, seed 3; 100 steps" in result.stdout
+    assert re.search(r"^SATURATED: \d+ % of the units of hidden layer 1 were flat", result.stdout, re.MULTILINE)
+    assert "Curvature at the end: eigenvalues from" in result.stdout
+    run(*network, "--optimizer", "sgd", "--learning-rate", "20", "--seeds", "2,3", "--out", tmp_path / "out")
+    accuracy = pd.read_csv(tmp_path / "out" / "table.csv").validation_accuracy[1]
+    assert f"validation accuracy: {accuracy:.2%}".replace("%", " %") in result.stdout
+
+
+def test_diagnose_takes_a_table_and_a_best(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, -2.0]}).to_csv(tmp_path / "d.csv", index=False)
+    table = ["--data", tmp_path / "d.csv", "--target", "y", "--hidden", "none", "--steps", "60", "--optimizer", "sgd"]
+    unknown = diagnose(*table, "--learning-rate", "1e-5")
+    assert "what could be reached is not known" in unknown.stdout
+    known = diagnose(*table, "--learning-rate", "1e-5", "--best", "0")
+    assert re.search("^SLOW: ", known.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--optimizer", "adm"], "did you mean adam"),
+        (["--optimizer", "adam,sgd"], "one at a time"),
+        (["--learning-rate", "nan"], "range"),
+        (["--seed", "-1"], "--seed"),
+        (["--target", "y"], "--data"),
+    ],
+)
+def test_wrong_usage_of_diagnose_exits_with_2(arguments, words):
+    result = diagnose(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_help_of_diagnose_fits_80_columns():
+    result = diagnose("--help")
+    assert result.exit_code == 0
+    assert "ch5jax diagnose --optimizer sgd --learning-rate 10" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80

@@ -13,6 +13,8 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax.report._course_charts import course_charts
+from ch5jax.report._difficulties import Met, difficulties
+from ch5jax.report._difficulty_chart import difficulty_chart
 from ch5jax.report._leaderboard import Row, Span, leaderboard
 from ch5jax.report._numbers import label, number, with_spread
 from ch5jax.report._objective_chart import objective_chart
@@ -74,7 +76,9 @@ def render(
     gathered = {group: gather(result, group) for group in result.groups}
     best = {row.group for row in rows[:GROUPS]}
     looks = {group: Look(group, i) for i, group in enumerate(result.groups) if group in best}
-    charts = [objective_chart(result, looks, gathered, units), *course_charts(result, rows, looks, units)]
+    met = difficulties(result)
+    drawn = [objective_chart(result, looks, gathered, units), difficulty_chart(result, looks, gathered)]
+    charts = [chart for chart in (*drawn, *course_charts(result, rows, looks, units)) if chart is not None]
     pairs = metric_pairs(result)
     metrics = [name for pair in pairs for name in pair if name]
     scripts = [plotly.get_plotlyjs(), _asset("page.js")]
@@ -99,6 +103,7 @@ def render(
             metrics=[label(name) for name in metrics],
             ahead=len([name for name in pairs[0] if name]),
             leaders=[_leader(row, metrics) for row in rows],
+            met=_met(met),
             charts=charts,
             data=_json([chart.figure for chart in charts]),
             table=_table(result, gathered, metrics),
@@ -131,6 +136,26 @@ def _leader(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
         "good": [(f"{label(span.name)} " if len(row.spans) > 1 else "") + span_in_words(span) for span in row.spans],
         "diverged": f"{row.trials_diverged} of {row.trials_run}",
     }
+
+
+def _met(met: Sequence[Met]) -> dict[str, Any]:
+    """The difficulties as a table: a row a group, a column a verdict, in the order in which groups have them."""
+    rows = {group: [one for one in met if one.group == group] for group in dict.fromkeys(one.group for one in met)}
+    places: dict[str, list[int]] = {}
+    for row in rows.values():
+        for place, one in enumerate(row):
+            places.setdefault(one.verdict, []).append(place)
+    verdicts = sorted(places, key=lambda verdict: float(np.mean(places[verdict])))
+    cells = {(one.group, one.verdict): [f"{one.trials:,}", *map(_where, one.where.items())] for one in met}
+    return {
+        "names": [label(verdict) for verdict in verdicts],
+        "rows": [(group, [cells.get((group, verdict), []) for verdict in verdicts]) for group in rows],
+    }
+
+
+def _where(span: tuple[str, tuple[float, float]]) -> str:
+    name, (low, high) = span
+    return f"{label(name)} {number(low, 3)}" + ("" if low == high else f" to {number(high, 3)}")
 
 
 def best_in_words(row: Row) -> list[str]:
