@@ -343,7 +343,7 @@ def test_diagnose_takes_a_table_and_a_best(tmp_path):
     [
         (["--optimizer", "adm"], "did you mean adam"),
         (["--optimizer", "adam,sgd"], "one at a time"),
-        (["--learning-rate", "nan"], "range"),
+        (["--learning-rate", "nan"], "--learning-rate"),
         (["--seed", "-1"], "--seed"),
         (["--target", "y"], "--data"),
     ],

@@ -50,6 +50,7 @@ def public():
         ch5jax.problems,
         ch5jax.sweeps,
         ch5jax.tasks,
+        ch5jax.verdicts,
     ):
         for name, value in vars(module).items():
             if not name.startswith("_") and callable(value) and getattr(value, "__module__", "").startswith("ch5jax"):

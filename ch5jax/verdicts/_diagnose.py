@@ -107,7 +107,33 @@ def diagnosis_of(
     limits: Thresholds = DEFAULT,
     curvature: Curvature | None = None,
 ) -> Diagnosis:
-    """The diagnosis of one run by what was seen of it; a `best` of NaN is not known."""
+    """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
+
+    Args:
+      task: the run's task, for the names of its weight matrices.
+      hyperparameters: the run's.
+      signals: of one run, as `train` gives them under "signals".
+      steps: how many steps it took.
+      every: how many lie between two looks (`signals_every`).
+      best: the lowest loss known to be reachable; NaN where none is.
+      limits: what the verdict is measured against.
+      curvature: of the loss at the end; None where it was not taken.
+
+    Returns:
+      A `Diagnosis`, without metrics.
+
+    Raises:
+      ValueError: as `judge` does.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> task, opt = ch5jax.tasks.digits(), ch5jax.sgd(20.0)
+      >>> _, metrics = ch5jax.train(task, opt, jax.random.key(0), steps=300, signals_every=10)
+      >>> ch5jax.verdicts.diagnosis_of(task, opt, metrics["signals"], steps=300, every=10, best=0.0).main.name
+      'SATURATED'
+
+    Source: see `judge`.
+    """
     looked_at = jnp.asarray(recorded_steps(steps, every), jnp.int32)
     return Diagnosis(
         verdict=judge(signals, looked_at, best=best, curvature=curvature, thresholds=limits),
