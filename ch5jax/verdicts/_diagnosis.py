@@ -6,11 +6,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ch5jax.diagnostics import Curvature, Difficulty, Signals
-from ch5jax.training import recorded_steps
-from ch5jax.verdicts._course import Course
-from ch5jax.verdicts._judge import PRECEDENCE, Verdict
-from ch5jax.verdicts._thresholds import Thresholds
+from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._judge import PRECEDENCE
+from ch5jax.verdicts._record import Record
 from ch5jax.verdicts._words import describe, say
 
 
@@ -25,7 +23,7 @@ class Evidence(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Record):
     """Which difficulties a run met, and what they are told by; made by `diagnose`.
 
     It is a pytree: it comes out of `jit` and `vmap` like any array, and `jax.tree.map(lambda x: x[i], diagnoses)` is
@@ -42,16 +40,6 @@ class Diagnosis:
       signals_every: how many lie between two looks.
       matrices: the weight matrices' names.
     """
-
-    verdict: Verdict
-    course: Course
-    signals: Signals
-    curvature: Curvature | None
-    thresholds: Thresholds
-    metrics: dict[str, jax.Array]
-    steps: int = dataclasses.field(metadata={"static": True})
-    signals_every: int = dataclasses.field(metadata={"static": True})
-    matrices: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
     @property
     def main(self) -> Difficulty:
@@ -83,11 +71,6 @@ class Diagnosis:
         """Where the run ended and how far it came, in sentences that accuse nobody."""
         self._check_one()
         return tuple(describe(self))
-
-    @property
-    def looked_at(self) -> np.ndarray:
-        """Steps taken at each row of `signals`."""
-        return recorded_steps(self.steps, self.signals_every)
 
     def __str__(self) -> str:
         lines = [f"{difficulty.name}: {evidence.sentence}" for difficulty, evidence in self.evidence.items()]

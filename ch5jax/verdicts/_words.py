@@ -1,15 +1,12 @@
 """From numbers to sentences: what was seen, where, how strongly, and what the chapter would try."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._landscape import small_gradient
-
-if TYPE_CHECKING:
-    from ch5jax.verdicts._diagnosis import Diagnosis
+from ch5jax.verdicts._record import Record
 
 REMEDIES = {
     Difficulty.VANISHING: "Try BatchNorm, ReLUs, larger or orthogonal initial weights, or layerwise pretraining.",
@@ -26,7 +23,7 @@ REMEDIES = {
 }
 
 
-def say(difficulty: Difficulty, strength: float, where: int, step: int, of: "Diagnosis") -> str:
+def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Record) -> str:
     """A finding in a sentence or two, and what to try."""
     limits, went = of.thresholds, of.course
     left = f"{_share(went.left)} of the descent left" if went.has_best else "no better loss known"
@@ -78,7 +75,7 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: "Dia
     return f"{seen} {REMEDIES[difficulty]}"
 
 
-def describe(of: "Diagnosis") -> Iterator[str]:
+def describe(of: Record) -> Iterator[str]:
     """Facts about the run's course, where it ended and how far that is from its start."""
     went, signals, limits = of.course, of.signals, of.thresholds
     if went.known:
@@ -110,7 +107,7 @@ def describe(of: "Diagnosis") -> Iterator[str]:
         yield _curvature(of)
 
 
-def _curvature(of: "Diagnosis") -> str:
+def _curvature(of: Record) -> str:
     went, found = of.course, of.curvature
     assert found is not None
     smallest, largest = float(found.smallest), float(found.largest)
@@ -133,7 +130,7 @@ def _curvature(of: "Diagnosis") -> str:
     return f"{said}: {kind}; {stable}."
 
 
-def _explained(of: "Diagnosis") -> float:
+def _explained(of: Record) -> float:
     return min(float(of.course.lift) / max(float(of.course.above_best), 1e-30), 1.0)
 
 

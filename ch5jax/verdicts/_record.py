@@ -1,0 +1,44 @@
+"""What a diagnosis is made of."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from ch5jax.diagnostics import Curvature, Signals
+from ch5jax.training import recorded_steps
+from ch5jax.verdicts._course import Course
+from ch5jax.verdicts._judge import Verdict
+from ch5jax.verdicts._thresholds import Thresholds
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A run as a verdict saw it.
+
+    Attributes:
+      verdict: codes and evidence as arrays, a `Verdict`.
+      course: what the loss, the steps and the noise did late in the run.
+      signals: the run's `diagnostics.Signals`, a row for each look.
+      curvature: of the loss at the end, or None.
+      thresholds: what the verdict was measured against.
+      metrics: the step's, of the last step, and those of `evaluate`; none for a trial of a sweep, whose table has them.
+      steps: how many steps there were.
+      signals_every: how many lie between two looks.
+      matrices: the weight matrices' names.
+    """
+
+    verdict: Verdict
+    course: Course
+    signals: Signals
+    curvature: Curvature | None
+    thresholds: Thresholds
+    metrics: dict[str, jax.Array]
+    steps: int = dataclasses.field(metadata={"static": True})
+    signals_every: int = dataclasses.field(metadata={"static": True})
+    matrices: tuple[str, ...] = dataclasses.field(metadata={"static": True})
+
+    @property
+    def looked_at(self) -> np.ndarray:
+        """Steps taken at each row of `signals`."""
+        return recorded_steps(self.steps, self.signals_every)
