@@ -305,12 +305,12 @@ def diagnose(*arguments):
 
 
 def test_a_sweep_says_what_its_trainings_met_and_where(tmp_path):
-    rates = ["--learning-rate", "1e-5,0.3,20", "--optimizer", "sgd", "--seeds", "2", "--steps", "300", "--hidden", "8"]
+    rates = ["--learning-rate", "1e-5,0.5,20", "--optimizer", "sgd", "--seeds", "2", "--steps", "400"]
     result = run(*rates, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     said = result.stdout
     assert "What they met first: 2 slow, 2 healthy, 2 saturated." in said
-    for verdict, rate in (("slow", "1e-05"), ("healthy", "0.3"), ("saturated", "20")):
+    for verdict, rate in (("slow", "1e-05"), ("healthy", "0.5"), ("saturated", "20")):
         assert re.search(rf"{verdict} +2 +{re.escape(rate)} *$", said, re.MULTILINE), said
     table = pd.read_csv(tmp_path / "out" / "table.csv")
     assert table.verdict.tolist() == ["slow"] * 2 + ["healthy"] * 2 + ["saturated"] * 2

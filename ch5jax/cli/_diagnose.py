@@ -1,5 +1,6 @@
 """The command `ch5jax diagnose`."""
 
+import math
 from typing import Annotated
 
 import jax
@@ -39,8 +40,8 @@ def diagnose(
         float | None,
         typer.Option(
             metavar="LOSS",
-            help="The lowest training loss known to be reachable; of the digits, 0 is. Without it nothing is said of "
-            "being stuck.",
+            help="The lowest training loss known to be reachable, for a table of your own (of the digits, 0 is known). "
+            "Without it nothing is said of being stuck.",
             rich_help_panel="Setting",
             show_default=False,
         ),
@@ -83,6 +84,8 @@ def diagnose(
         width=None,
         batch_norm=batch_norm,
     )
+    if best is not None and not math.isfinite(best):
+        raise typer.BadParameter(f"must be finite, got {best}", param_hint="--best")
     if len(job.optimizers) != 1:
         raise typer.BadParameter(f"one at a time, got {optimizer}", param_hint="--optimizer")
     with errors_in_a_line(traceback):

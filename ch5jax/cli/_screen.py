@@ -178,14 +178,16 @@ def show_difficulties(result: SweepResult) -> bool:
 
 def show_diagnosis(found: Diagnosis) -> None:
     """Prints a diagnosis: difficulties first, in bold, then what describes the run."""
-    for name, value in found.metrics.items():
-        if name.startswith(("validation_", "test_")):
-            say(f"{label(name)}: {amount(name, float(value))}")
+    for part in ("validation_", "test_"):
+        for name, value in found.metrics.items():
+            if name.startswith(part):
+                say(f"{label(name)}: {amount(name, float(value))}")
     say("")
+    screen = console()
     for line in str(found).splitlines():
         name, _, rest = line.partition(": ")
         text = Text(f"{name}: ", style="bold" if name.isupper() else "")
-        console().print(text.append(rest, style="not bold"))
+        screen.print(text.append(rest, style="not bold"), soft_wrap=not screen.is_terminal)
 
 
 def _range(span: Span) -> str:

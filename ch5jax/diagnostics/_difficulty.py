@@ -8,6 +8,8 @@ class Difficulty(IntEnum):
 
     The numbers are stored in files: they never change, and new ones are added at the end.
 
+    HEALTHY and UNKNOWN are no difficulties, and in nobody's set of them.
+
     Example:
       >>> import ch5jax
       >>> ch5jax.diagnostics.Difficulty.SADDLE.name, int(ch5jax.diagnostics.Difficulty.SADDLE)
@@ -17,7 +19,7 @@ class Difficulty(IntEnum):
     *Deep Learning* (2016), section 8.2.
     """
 
-    HEALTHY = 0  # none of the following was seen
+    HEALTHY = 0  # none of the following
     VANISHING = 1  # the signal ∂L/∂z dies out on its way back through the layers
     EXPLODING = 2  # or grows
     SATURATED = 3  # most units of a layer are flat over the whole batch, dead ReLUs among them
@@ -29,3 +31,4 @@ class Difficulty(IntEnum):
     OSCILLATING = 9  # steps overshoot: the rate is too large
     SLOW = 10  # it was on its way when it ended: the rate is too small, or the steps too few
     DIVERGED = 11  # the loss or the parameters are lost for good
+    UNKNOWN = 12  # none of these was seen, but it did not get where it could, or there were too few looks to tell

@@ -12,7 +12,7 @@ from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._plan import Plan
 from ch5jax.sweeps._programs import QUICK_ON_CPU
 from ch5jax.sweeps._result import Curves
-from ch5jax.verdicts import PRECEDENCE, Diagnosis, Verdict, diagnosis_of, judge
+from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, Verdict, diagnosis_of, judge
 
 # Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes.
 MOST_AT_ONCE = 4096
@@ -43,7 +43,9 @@ def judge_trials(
     for group in groups:
         own, rivals = signals[group.name], [signals[other.name] for other in groups if other.task is group.task]
         best = _lowest(rivals) if group.task.lowest is None else float(group.task.lowest)
-        judged[group.name] = Judged(_in_lots(own, curves[group.name].looked_at.astype(np.int32), best), own, best)
+        baseline = np.nan if group.task.baseline is None else group.task.baseline
+        verdict = _in_lots(own, curves[group.name].looked_at.astype(np.int32), best, baseline)
+        judged[group.name] = Judged(verdict, own, best)
     return judged
 
 
@@ -71,7 +73,7 @@ _diagnosis = jax.jit(diagnosis_of, static_argnames=("task", "steps", "every"))
 def verdict_columns(verdict: Verdict) -> dict[str, np.ndarray]:
     """A trial's first difficulty, and all of them in that order, in words."""
     names = np.array([difficulty.name.lower() for difficulty in Difficulty])
-    ordered = [difficulty for difficulty in PRECEDENCE if difficulty is not Difficulty.HEALTHY]
+    ordered = [difficulty for difficulty in PRECEDENCE if difficulty not in NO_DIFFICULTY]
     found = [", ".join(names[d] for d in ordered if row[d]) for row in verdict.found]
     return {"verdict": names[verdict.code], "difficulties": np.array(found, str)}
 
@@ -92,13 +94,15 @@ def _lowest(rivals: list[Signals]) -> float:
     return float(lowest) if np.isfinite(lowest) else np.nan
 
 
-def _in_lots(signals: Signals, looked_at: np.ndarray, best: float) -> Verdict:
+def _in_lots(signals: Signals, looked_at: np.ndarray, best: float, baseline: float) -> Verdict:
     trials = len(jax.tree.leaves(signals)[0])
     size = min(1 << (trials - 1).bit_length(), MOST_AT_ONCE)
     lots = []
     for first in range(0, trials, size):
         rows = np.minimum(np.arange(first, first + size), trials - 1)
-        lots.append(_judge_lot()(jax.tree.map(lambda values, rows=rows: values[rows], signals), looked_at, best))
+        lots.append(
+            _judge_lot()(jax.tree.map(lambda values, rows=rows: values[rows], signals), looked_at, best, baseline)
+        )
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:trials], *lots)
 
 
@@ -106,8 +110,8 @@ def _in_lots(signals: Signals, looked_at: np.ndarray, best: float) -> Verdict:
 def _judge_lot() -> Callable[..., Verdict]:
     """`judge`, compiled for a lot of trials; not before the first one, since JAX's backend has to have started."""
 
-    def one(signals: Signals, looked_at: jax.Array, best: jax.Array) -> Verdict:
-        return judge(signals, looked_at, best=best)
+    def one(signals: Signals, looked_at: jax.Array, best: jax.Array, baseline: jax.Array) -> Verdict:
+        return judge(signals, looked_at, best=best, baseline=baseline)
 
     options = QUICK_ON_CPU if jax.default_backend() == "cpu" else None
-    return jax.jit(jax.vmap(one, (0, None, None)), compiler_options=options)
+    return jax.jit(jax.vmap(one, (0, None, None, None)), compiler_options=options)

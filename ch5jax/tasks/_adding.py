@@ -138,7 +138,9 @@ def adding(
         del hyperparameters, params
         return None if network.taps is None else network.taps((batch_size, time, 2))
 
-    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss, taps=taps, lowest=0.0)
+    return Task(
+        init, step, evaluate, params=lambda state: state.params, loss=loss, taps=taps, lowest=0.0, baseline=1 / 6
+    )
 
 
 def sequences(key: jax.Array, count: int, time: int) -> tuple[jax.Array, jax.Array]:

@@ -68,5 +68,12 @@ def digits(
     data = require("sklearn.datasets", "sweep", "tasks.digits").load_digits()
     parts = split(data.data / 16.0, np.eye(10)[data.target], jax.random.key(0) if split_key is None else split_key)
     network = mlp((64, *hidden, 10), activation, kernel_init, batch_norm=batch_norm)
-    task = supervised(parts, network, classify=True, batch_size=batch_size, initial_scale=initial_scale, epochs=epochs)
-    return task._replace(lowest=0.0)  # a plane divides any class's training examples from the others
+    return supervised(
+        parts,
+        network,
+        classify=True,
+        batch_size=batch_size,
+        initial_scale=initial_scale,
+        epochs=epochs,
+        lowest=0.0,  # a plane divides any class's training examples from the others
+    )

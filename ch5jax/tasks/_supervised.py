@@ -64,7 +64,14 @@ def part_rows(examples: int, key: jax.Array) -> tuple[np.ndarray, np.ndarray, np
 
 
 def supervised(
-    parts: Parts, network: Network, *, classify: bool, batch_size: int, initial_scale: Any, epochs: bool
+    parts: Parts,
+    network: Network,
+    *,
+    classify: bool,
+    batch_size: int,
+    initial_scale: Any,
+    epochs: bool,
+    lowest: float | None = None,
 ) -> Task:
     """A task of training a network on divided data; see `digits` for what its arguments mean."""
     examples = len(parts.train.inputs)
@@ -137,7 +144,18 @@ def supervised(
         return None if network.taps is None else network.taps((batch_size, *parts.train.inputs.shape[1:]))
 
     objective = "validation_accuracy" if classify else "validation_loss"
-    return Task(init, step, evaluate, objective, classify, lambda state: state.params, loss, taps)
+    return Task(
+        init,
+        step,
+        evaluate,
+        objective,
+        classify,
+        lambda state: state.params,
+        loss,
+        taps,
+        lowest=lowest,
+        baseline=_baseline(parts, classify),
+    )
 
 
 def _setting(hyperparameters: Any, initial_scale: Any, normalized: bool) -> Setting:
@@ -145,6 +163,15 @@ def _setting(hyperparameters: Any, initial_scale: Any, normalized: bool) -> Sett
     batch_norm = {"batch_norm_momentum": 0.9, "batch_norm_eps": 1e-5} if normalized else {}
     optimizer, own = read_setting(hyperparameters, initial_scale=initial_scale, **batch_norm)
     return Setting(optimizer, own["initial_scale"], own.get("batch_norm_momentum"), own.get("batch_norm_eps"))
+
+
+def _baseline(parts: Parts, classify: bool) -> float:
+    """The training loss of the best constant prediction: the classes' entropy in nats, or the targets' variance."""
+    targets = np.asarray(parts.train.targets, np.float64)
+    shares = targets.mean(axis=0)
+    if not classify:
+        return float(targets.var(axis=0).mean())
+    return float(-(shares * np.log(np.where(shares > 0, shares, 1))).sum())
 
 
 def _classification(logits: jax.Array, one_hot: jax.Array) -> dict[str, jax.Array]:

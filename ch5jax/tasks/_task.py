@@ -23,6 +23,8 @@ class Task(NamedTuple):
       taps: (hyperparameters, parameters) -> zeros that `loss` takes as taps: an array, `networks.Tap` or
         `networks.TapOverTime` for each layer, inputs' side first. Their gradients show the signal at every layer.
       lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
+      baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
+        descent begin, if that is lower than the first loss.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, optax
@@ -48,3 +50,4 @@ class Task(NamedTuple):
     loss: Callable[[Any, Any, Any, Any], Any] | None = None
     taps: Callable[[Any, Any], Any] | None = None
     lowest: float | None = None
+    baseline: float | None = None

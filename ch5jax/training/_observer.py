@@ -12,15 +12,19 @@ from ch5jax.training._step import OTHER_BATCH, one_step
 
 # A look costs 2.6 steps of a small network by itself, and 3.8 under vmap, where memory is what it waits for.
 FEWEST_STEPS_BETWEEN_SIGNALS = 25
+FEWEST_LOOKS = 8  # what a verdict needs to tell a course; short trainings pay for them
 
 # the signals that a step's metrics give, metric by metric
 WATCHED = {"gradient_norm": ("spike",), "loss": ("alternation", "mean_loss", "first_loss", "lost_since")}
 
 
 def signal_spacing(steps: int, every: int | None) -> int:
-    """How many steps apart signals are taken: a fiftieth of all by default, and 0 for never."""
+    """How many steps apart signals are taken, 0 for never.
+
+    By default a fiftieth of all, and 25 at least, or what gives eight looks where that is less.
+    """
     if every is None:
-        return max(steps // 50, FEWEST_STEPS_BETWEEN_SIGNALS)
+        return max(steps // 50, min(FEWEST_STEPS_BETWEEN_SIGNALS, steps // FEWEST_LOOKS), 1)
     if every != 0:
         _trees.check_positive(signals_every=every)
     return int(every)

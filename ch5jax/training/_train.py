@@ -61,8 +61,8 @@ def train(
       every: keep the metrics of every so many steps (and of the last).
       evaluate_every: evaluate every so many steps, a multiple of `every`, and at the end; by default only at the end.
       signals_every: take the signals of the difficulties (`diagnostics.Signals`) every so many steps, and at the last.
-        A look costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at most. 0
-        takes none. They are not differentiated, and do not touch the training.
+        A look costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at most, or
+        eight looks where that is more. 0 takes none. They are not differentiated, and do not touch the training.
       state: a state to go on from, instead of the task's initial one; its buffers are donated.
       start: the index of the first step, for going on.
 
@@ -82,7 +82,7 @@ def train(
       >>> task = ch5jax.tasks.digits()
       >>> state, metrics = ch5jax.train(task, ch5jax.sgd(0.5), jax.random.key(0), steps=100, every=10)
       >>> metrics["loss"].shape, metrics["test_accuracy"].shape, metrics["signals"].flat_units.shape
-      ((10,), (), (4, 1))
+      ((10,), (), (9, 1))
     """
     _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every)
     signals_every = signal_spacing(int(steps), signals_every)

@@ -20,10 +20,10 @@ class Course(NamedTuple):
     has_best: jax.Array  # whether a best loss was given; else it is the lowest that the run had
     falling: jax.Array  # whether the loss still falls at the end, and not by chance
     mostly_noise: jax.Array  # whether the noise scale is over the threshold, within its error
-    first: jax.Array  # the loss at first
+    first: jax.Array  # the loss of the first step
     end: jax.Array  # its mean over the last eighth of the looks
     above_best: jax.Array  # by how much that is above the best
-    descent: jax.Array  # from the first loss to the best
+    descent: jax.Array  # from what a run that has learned nothing has to the best
     left: jax.Array  # above_best as a share of it
     middle: jax.Array  # what a whole run would fall as fast as this one around half time, as a share of the descent
     fall: jax.Array  # and as fast as at the end
@@ -32,37 +32,55 @@ class Course(NamedTuple):
     lift: jax.Array  # by how much the noise of the steps lifts the loss
     signal: jax.Array  # ‖G‖²; so much at most, but for chance
     steep: jax.Array  # whether the gradient is, but for chance, still a tenth of the largest that it was, at least
-    rate: jax.Array  # ‖u‖/‖g‖
+    rate: jax.Array  # ‖u‖/‖g‖ late in the run, or over all of it if nothing moved late
+    largest_rate: jax.Array  # and at the look at which it was largest
     steps: jax.Array  # how many there were
 
 
-def course(signals: Signals, looked_at: jax.Array, best: jax.typing.ArrayLike | None, limits: Thresholds) -> Course:
+def course(
+    signals: Signals,
+    looked_at: jax.Array,
+    best: jax.typing.ArrayLike | None,
+    baseline: jax.typing.ArrayLike | None,
+    gradient_norm: jax.typing.ArrayLike | None,
+    limits: Thresholds,
+) -> Course:
     """Measures a run's course, as far as its signals go."""
     no, nan = jnp.array(False), jnp.full((), jnp.nan, _trees.default_float())
     went = Course(**dict.fromkeys(Course._fields, nan))
     went = went._replace(known=no, has_best=no, falling=no, mostly_noise=no, steep=no, steps=looked_at[-1])
     if signals.mean_loss is not None and signals.first_loss is not None and len(looked_at) >= FEWEST_LOOKS:
-        went = _of_the_loss(went, signals.mean_loss, signals.first_loss[0], best, limits)
+        went = _of_the_loss(went, signals.mean_loss, signals.first_loss[0], best, baseline, limits)
     if signals.update_norm is not None and signals.gradient_norm is not None:
-        # at the median look, of those at which something moved
         moves = (signals.gradient_norm > 0) & (signals.update_norm > 0)
-        went = went._replace(rate=jnp.nanmedian(jnp.where(moves, signals.update_norm / signals.gradient_norm, jnp.nan)))
+        rates = jnp.where(moves, signals.update_norm / signals.gradient_norm, jnp.nan)
+        of_late = jnp.nanmedian(late(rates))  # NaN where late steps are lost in rounding
+        rate = jnp.where(jnp.isnan(of_late), jnp.nanmedian(rates), of_late)
+        went = went._replace(rate=rate, largest_rate=jnp.nanmax(rates))
     if signals.noise is not None and signals.signal is not None and signals.predicted_decrease is not None:
         went = _of_the_noise(went, late(signals.noise), signals.signal, limits)
         descent = jnp.where(went.descent > 0, went.descent, 1)
         went = went._replace(promised=_bound(late(signals.predicted_decrease), -limits.errors) * went.steps / descent)
+    if gradient_norm is not None:
+        went = went._replace(signal=jnp.fmin(went.signal, jnp.square(jnp.asarray(gradient_norm, went.signal.dtype))))
     return went
 
 
 def _of_the_loss(
-    went: Course, loss: jax.Array, first: jax.Array, best: jax.typing.ArrayLike | None, limits: Thresholds
+    went: Course,
+    loss: jax.Array,
+    first: jax.Array,
+    best: jax.typing.ArrayLike | None,
+    baseline: jax.typing.ArrayLike | None,
+    limits: Thresholds,
 ) -> Course:
     # one mini-batch's loss scatters, that of one example may be anything; but the first steps may have exploded
-    first = jnp.maximum(first, jnp.median(loss[: len(loss) // 4]))
+    begun = jnp.maximum(first, jnp.median(loss[: len(loss) // 4]))
+    begun = begun if baseline is None else jnp.fmin(begun, baseline)
     given = jnp.asarray(jnp.nan if best is None else best, loss.dtype)
     floor = jnp.where(jnp.isnan(given), jnp.min(jnp.where(jnp.isfinite(loss), loss, jnp.inf)), given)
     end = jnp.mean(loss[-max(1, len(loss) // 8) :])
-    descent = jnp.maximum(first - floor, 0)
+    descent = jnp.maximum(begun - floor, 0)
     whole = jnp.where(descent > 0, descent, 1)
     middle, _ = fall_of(loss[len(loss) // 4 : len(loss) // 2])
     fall, error = fall_of(late(loss))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import jax
@@ -9,17 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax.diagnostics import Curvature, Signals, curvature, matrix_names
+from ch5jax.diagnostics import Curvature, Signals, curvature, matrix_names, norm
 from ch5jax.tasks import Task
 from ch5jax.training import recorded_steps, train
 from ch5jax.verdicts._course import course
 from ch5jax.verdicts._diagnosis import Diagnosis
-from ch5jax.verdicts._judge import DEFAULT, judge
+from ch5jax.verdicts._judge import DEFAULT, verdict_of
 from ch5jax.verdicts._thresholds import Thresholds
 
 LOOKS = 50
 CURVATURE_BATCHES = 8  # mini-batches whose mean loss has its curvature taken
-_OF_CURVATURE = np.uint32(2**32 - 4)  # no step's index, and none of the other numbers that keys are folded with
+GRADIENT_BATCHES = 64  # and whose mean is the gradient at the end: in few dimensions the late looks tell it badly
+_OF_THE_END = np.uint32(2**32 - 4)  # no step's index, and none of the other numbers that keys are folded with
 
 
 def diagnose(
@@ -47,8 +49,8 @@ def diagnose(
       best: the lowest loss known to be reachable, such as the best of other runs; by default the task's `lowest`.
         Where neither is known, nothing is said of being stuck: no saddle, local optimum or noise.
       signals_every: steps from look to look; by default a fiftieth of all.
-      iterations: products with the Hessian for the curvature at the end, of the mean loss of eight mini-batches; 0 for
-        none, and then nothing is said of saddles and local optima.
+      iterations: products with the Hessian for the curvature at the end, of the mean loss of eight mini-batches, ≥ 0; 0
+        takes none, and then nothing is said of saddles and local optima.
       thresholds: what the verdict is measured against, `verdicts.Thresholds`.
 
     Returns:
@@ -56,7 +58,8 @@ def diagnose(
       `descriptions`; `str()` in sentences.
 
     Raises:
-      ValueError: if a number is not positive, or as `train` does.
+      ValueError: if an argument is not as above, or as `train` does.
+      FloatingPointError: with `jax_debug_nans`, since what is not to be had is NaN.
 
     Example:
       >>> import ch5jax, jax
@@ -69,12 +72,28 @@ def diagnose(
 
     Source: see `verdicts.judge`.
     """
+    if not isinstance(task, Task):
+        raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
+    if not isinstance(thresholds, Thresholds):
+        raise ValueError(f"thresholds must be a ch5jax.verdicts.Thresholds, got {thresholds!r}")
     _trees.check_positive(steps=steps, signals_every=signals_every)
+    if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 0:
+        raise ValueError(f"iterations must be an integer from 0 on, got {iterations!r}")
     _trees.check_data(hyperparameters, "hyperparameters")
     every = int(signals_every or max(1, steps // LOOKS))
-    best = task.lowest if best is None else best
-    best = jnp.nan if best is None else best
-    return _program(task, hyperparameters, key, best, thresholds, int(steps), every, iterations)
+    lowest = _checked_best(task.lowest if best is None else best)
+    return _program(task, hyperparameters, key, lowest, thresholds, int(steps), every, int(iterations))
+
+
+def _checked_best(best: Any) -> Any:
+    """A best loss as one number; NaN where there is none."""
+    if best is None:
+        return jnp.nan
+    if isinstance(best, str) or jnp.ndim(best) or not jnp.issubdtype(jnp.result_type(best), jnp.number):
+        raise ValueError(f"best must be one number, a loss, got {best!r}")
+    if isinstance(best, float) and not math.isfinite(best):
+        raise ValueError(f"best must be finite, got {best!r}")
+    return best
 
 
 @functools.partial(jax.jit, static_argnames=("task", "steps", "every", "iterations"))
@@ -90,11 +109,23 @@ def _program(
 ) -> Diagnosis:
     """`diagnose`, compiled; a `best` of NaN is not known."""
     state, metrics = train(task, hyperparameters, key, steps, every=steps, signals_every=every)
-    signals = metrics.pop("signals", Signals())
-    seen = _curvature_at(task, hyperparameters, key, state, iterations) if iterations else None
-    found = diagnosis_of(task, hyperparameters, signals, steps, every, best, limits, seen)
+    signals = _with_lost_parameters(metrics.pop("signals", Signals()), task, state, -(-steps // every), steps)
+    end = _end(task, hyperparameters, key, state, iterations) if iterations else (None, None)
+    found = diagnosis_of(task, hyperparameters, signals, steps, every, best, limits, *end)
     last = {name: value[-1] if jnp.ndim(value) else value for name, value in metrics.items()}
     return dataclasses.replace(found, metrics=last)
+
+
+def _with_lost_parameters(signals: Signals, task: Task, state: Any, looks: int, steps: int) -> Signals:
+    """Parameters that are not finite at the end count as diverged: at the last step, if the loss does not show it."""
+    if task.params is None:
+        return signals
+    leaves = [
+        leaf for leaf in jax.tree.leaves(task.params(state)) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+    ]
+    lost = ~jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(False)
+    since = jnp.full(looks, -1, jnp.int32) if signals.lost_since is None else signals.lost_since
+    return signals._replace(lost_since=jnp.where(lost & (since[-1] < 0), jnp.int32(steps - 1), since))
 
 
 def diagnosis_of(
@@ -106,11 +137,12 @@ def diagnosis_of(
     best: jax.typing.ArrayLike,
     limits: Thresholds = DEFAULT,
     curvature: Curvature | None = None,
+    gradient_norm: jax.typing.ArrayLike | None = None,
 ) -> Diagnosis:
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
     Args:
-      task: the run's task, for the names of its weight matrices.
+      task: the run's task, for its baseline and the names of its weight matrices.
       hyperparameters: the run's.
       signals: of one run, as `train` gives them under "signals".
       steps: how many steps it took.
@@ -118,6 +150,7 @@ def diagnosis_of(
       best: the lowest loss known to be reachable; NaN where none is.
       limits: what the verdict is measured against.
       curvature: of the loss at the end; None where it was not taken.
+      gradient_norm: ‖G‖ at the end, where it is known better than from the late looks.
 
     Returns:
       A `Diagnosis`, without metrics.
@@ -135,9 +168,10 @@ def diagnosis_of(
     Source: see `judge`.
     """
     looked_at = jnp.asarray(recorded_steps(steps, every), jnp.int32)
+    went = course(signals, looked_at, best, task.baseline, gradient_norm, limits)
     return Diagnosis(
-        verdict=judge(signals, looked_at, best=best, curvature=curvature, thresholds=limits),
-        course=course(signals, looked_at, best, limits),
+        verdict=verdict_of(signals, looked_at, went, curvature, limits),
+        course=went,
         signals=signals,
         curvature=curvature,
         thresholds=limits,
@@ -155,17 +189,24 @@ def _matrices(task: Task, hyperparameters: Any) -> tuple[str, ...]:
     return matrix_names(jax.eval_shape(lambda h: params(task.init(jax.random.key(0), h)), hyperparameters))
 
 
-def _curvature_at(task: Task, hyperparameters: Any, key: jax.Array, state: Any, iterations: int) -> Curvature | None:
-    """The curvature of some mini-batches' mean loss at a training's end; None where the task does not allow it."""
+def _end(
+    task: Task, hyperparameters: Any, key: jax.Array, state: Any, iterations: int
+) -> tuple[Curvature | None, jax.Array | None]:
+    """The curvature of some mini-batches' mean loss at the end, and ‖G‖ by more of them; None where not to be had."""
     if task.params is None or task.loss is None:
-        return None
+        return None, None
     loss, params = task.loss, task.params(state)
     if any(not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)):
-        return None
-    own = jax.random.fold_in(key, _OF_CURVATURE)
-    keys = jax.random.split(own, CURVATURE_BATCHES)
+        return None, None
+    own = jax.random.fold_in(key, _OF_THE_END)
+    keys = jax.random.split(own, GRADIENT_BATCHES)
 
     def mean_loss(params: Any) -> jax.Array:
-        return jnp.mean(jax.vmap(lambda k: loss(k, hyperparameters, params, None))(keys))
+        return jnp.mean(jax.vmap(lambda k: loss(k, hyperparameters, params, None))(keys[:CURVATURE_BATCHES]))
 
-    return curvature(mean_loss, params, own, iterations)
+    def add(total: Any, key: jax.Array) -> tuple[Any, None]:
+        gradient = jax.grad(lambda w: loss(key, hyperparameters, w, None))(params)
+        return jax.tree.map(lambda a, b: a + b / GRADIENT_BATCHES, total, gradient), None
+
+    gradient, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), keys)
+    return curvature(mean_loss, params, own, iterations), norm(gradient)

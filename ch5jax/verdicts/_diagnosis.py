@@ -9,7 +9,9 @@ import numpy as np
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._judge import PRECEDENCE
 from ch5jax.verdicts._record import Record
-from ch5jax.verdicts._words import describe, say
+from ch5jax.verdicts._words import describe, say, without_difficulty
+
+NO_DIFFICULTY = (Difficulty.HEALTHY, Difficulty.UNKNOWN)
 
 
 class Evidence(NamedTuple):
@@ -17,12 +19,12 @@ class Evidence(NamedTuple):
 
     strength: float  # what was measured; see the sentence for what that is
     where: int | None  # the layer or the weight matrix, from 0
-    step: int  # steps taken when it was first seen
+    step: int  # steps taken when it was first seen; of DIVERGED, the first lost step itself, from 0
     sentence: str
 
 
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis(Record):
     """Which difficulties a run met, and what they are told by; made by `diagnose`.
 
@@ -43,15 +45,15 @@ class Diagnosis(Record):
 
     @property
     def main(self) -> Difficulty:
-        """The one that comes first: what is wrong from the start before what comes of it; HEALTHY if there is none."""
+        """The one that comes first: what is wrong from the start before what comes of it; else HEALTHY, or UNKNOWN."""
         self._check_one()
         return Difficulty(int(self.verdict.code))
 
     @property
     def difficulties(self) -> set[Difficulty]:
-        """All that were found; empty for a healthy run."""
+        """All that were found; empty where `main` is HEALTHY or UNKNOWN."""
         self._check_one()
-        return {d for d in Difficulty if d and self.verdict.found[d]}
+        return {d for d in Difficulty if d not in NO_DIFFICULTY and self.verdict.found[d]}
 
     @property
     def evidence(self) -> dict[Difficulty, Evidence]:
@@ -74,7 +76,11 @@ class Diagnosis(Record):
 
     def __str__(self) -> str:
         lines = [f"{difficulty.name}: {evidence.sentence}" for difficulty, evidence in self.evidence.items()]
-        return "\n".join([*(lines or ["HEALTHY: none of the difficulties was seen."]), *self.descriptions])
+        return "\n".join([*(lines or [without_difficulty(self)]), *self.descriptions])
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.verdict.code)
+        return f"Diagnosis({'of ' + str(shape) if shape else self.main.name}, steps={self.steps})"
 
     def _check_one(self) -> None:
         if np.ndim(self.verdict.code):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax.diagnostics import Curvature, Difficulty, Signals
-from ch5jax.verdicts._course import course
+from ch5jax.verdicts._course import Course, course
 from ch5jax.verdicts._finding import Finding, finding
 from ch5jax.verdicts._landscape import saddle_and_local_optimum
 from ch5jax.verdicts._steps import cliff, diverged, noisy, oscillating, slow
@@ -26,6 +26,7 @@ PRECEDENCE = (
     Difficulty.OSCILLATING,
     Difficulty.NOISE,
     Difficulty.SLOW,
+    Difficulty.UNKNOWN,
     Difficulty.HEALTHY,
 )
 
@@ -37,10 +38,10 @@ class Verdict(NamedTuple):
     """What was found of every difficulty, as arrays; made by `judge`. The last axis is `Difficulty`'s values."""
 
     code: jax.Array  # (), int32: the main one, a `Difficulty`; HEALTHY where there is none
-    found: jax.Array  # (12,), bool
-    strength: jax.Array  # (12,): what was measured of it, NaN where it could not be
-    where: jax.Array  # (12,), int32: the layer or the weight matrix; −1 where there is none
-    step: jax.Array  # (12,), int32: steps taken when it was first seen; −1 where it was not
+    found: jax.Array  # (13,), bool
+    strength: jax.Array  # (13,): what was measured of it, NaN where it could not be
+    where: jax.Array  # (13,), int32: the layer or the weight matrix; −1 where there is none
+    step: jax.Array  # (13,), int32: steps taken when it was first seen; −1 where it was not
 
 
 def judge(
@@ -48,33 +49,41 @@ def judge(
     looked_at: jax.typing.ArrayLike,
     *,
     best: jax.typing.ArrayLike | None = None,
+    baseline: jax.typing.ArrayLike | None = None,
     curvature: Curvature | None = None,
+    gradient_norm: jax.typing.ArrayLike | None = None,
     thresholds: Thresholds = DEFAULT,
 ) -> Verdict:
     r"""Which difficulties a run met, by its signals: a pure function that jits and vmaps.
 
-    What each is told by, with the thresholds' names:
+    What each is told by, with the thresholds' names. The descent goes from the first loss (or the `baseline`, if that
+    is lower) to the `best`; with over `above` of it left, a run did not get where it could.
 
-    - VANISHING, EXPLODING: ‖∂L/∂z₁‖ / ‖∂L/∂z_L‖ below `vanishing`, above `exploding`, at more than half of the looks.
-    - SATURATED: over `flat_units` of a layer flat over whole mini-batches, on average over the last quarter, unless no
-      more than `above` of the descent is left.
-    - SYMMETRY: units with a twin in a weight matrix at every look of the last quarter.
+    - DIVERGED: the last loss is not finite, or 10⁶ times the first.
     - CLIFF: a gradient over `spike` times its running 0.99 quantile, while the weights moved over `thrown` times as far
       as they do between two looks as a rule.
-    - DIVERGED: the last loss is not finite, or 10⁶ times the first.
 
-    The others need the loss to have stalled (as many steps again would not lower it by `falling` of its descent), and
-    a `best`, so that what is left of the descent is known:
+    Of a run that got where it could, no more than that is said. Of others, and where `best` is not known:
 
-    - SADDLE, LOCAL_OPTIMUM: ‖G‖²/2λ below `gradient` of the descent; and λ_min under −`saddle` · max|λ| with over
-      `above` left, or not so and over `basin` left. They need `curvature`.
-    - NOISE: over `above` left, a noise scale over `noise` batches (within the error of its estimate), and a lift of
-      α tr Σ/4B, α = ‖u‖/‖g‖, that explains over `lift` of what is left.
-    - OSCILLATING: over `above` left and no NOISE, and the steps promise, by −G·u, over `overshoot` of the descent in as
-      many steps again, or the loss turns at over `alternation` of the late steps.
-    - SLOW: the loss has not stalled and still falls over `slow` times as fast as at half time; or it has, over
-      `above` is left, the gradient is at least a tenth of the largest that it was, and as many steps again do not
-      promise what is left. Said only where nothing else was found.
+    - SYMMETRY: units with a twin in a weight matrix at every look of the last quarter.
+    - SATURATED: over `flat_units` of a layer flat over whole mini-batches, on average over the last quarter.
+    - VANISHING, EXPLODING: ‖∂L/∂z₁‖ / ‖∂L/∂z_L‖ below `vanishing`, above `exploding`, at more than half of the looks.
+
+    Of a loss that has stalled (as many steps again would not lower it by `falling` of the descent) above a `best`:
+
+    - SADDLE, LOCAL_OPTIMUM: ‖G‖²/2λ below `gradient` of the descent; and λ_min under −`saddle` · max|λ|, or over
+      +`saddle` · max|λ| and over `basin` of the descent left. They need `curvature`.
+    - NOISE: a noise scale over `noise` batches (within the error of its estimate), and a lift of α tr Σ/4B,
+      α = ‖u‖/‖g‖, that explains over `lift` of what is left.
+    - OSCILLATING: no NOISE, and the steps promise, by −G·u, over `overshoot` of the descent in as many steps again, or
+      the loss turns at over `alternation` of the late steps.
+
+    And only where nothing else was found:
+
+    - SLOW: the loss still falls, over `slow` times as fast as at half time; or it has stalled above a `best`, the
+      gradient is at least a tenth of the largest that it was, and as many steps again do not promise what is left.
+    - UNKNOWN: over `above` is left of the descent (to the lowest loss that the run itself had, where no best is known),
+      or there is no course: no loss, or fewer than eight looks.
 
     Args:
       signals: of one run, each with the looks as leading axis, as `train` gives them under "signals"; a difficulty
@@ -82,7 +91,9 @@ def judge(
       looked_at: steps taken at each look, shape (looks,), evenly spaced but for the last: `recorded_steps(steps,
         signals_every)`. What is told by the course of the loss needs eight looks or more.
       best: the lowest loss that is known to be reachable: a problem's minimum, or the best run's of a group.
+      baseline: the loss of who has learned nothing, such as the best constant prediction.
       curvature: of the loss at the end, as of `diagnostics.curvature`.
+      gradient_norm: ‖G‖ at the end, where it is known better than from the late looks.
       thresholds: `Thresholds`.
 
     Returns:
@@ -113,8 +124,15 @@ def judge(
             f"signals of shape {wrong or shapes}; map over many runs with jax.vmap"
         )
     looked_at = jnp.asarray(looked_at, jnp.int32)
-    went = course(signals, looked_at, best, thresholds)
-    vanishing, exploding = vanishing_and_exploding(signals, looked_at, thresholds)
+    went = course(signals, looked_at, best, baseline, gradient_norm, thresholds)
+    return verdict_of(signals, looked_at, went, curvature, thresholds)
+
+
+def verdict_of(
+    signals: Signals, looked_at: jax.Array, went: Course, curvature: Curvature | None, thresholds: Thresholds
+) -> Verdict:
+    """`judge`, of a run whose course is known."""
+    vanishing, exploding = vanishing_and_exploding(signals, looked_at, went, thresholds)
     saddle, local_optimum = saddle_and_local_optimum(curvature, went, thresholds)
     of = {
         Difficulty.VANISHING: vanishing,
@@ -124,16 +142,18 @@ def judge(
         Difficulty.SADDLE: saddle,
         Difficulty.LOCAL_OPTIMUM: local_optimum,
         Difficulty.NOISE: noisy(went, thresholds),
-        Difficulty.SYMMETRY: symmetry(signals, looked_at),
+        Difficulty.SYMMETRY: symmetry(signals, looked_at, went, thresholds),
         Difficulty.OSCILLATING: oscillating(signals, went, thresholds),
-        Difficulty.SLOW: slow(went, thresholds),
+        Difficulty.SLOW: slow(curvature, went, thresholds),
         Difficulty.DIVERGED: diverged(signals),
     }
     # small steps are blamed only where nothing else is to blame
     others = jnp.any(jnp.stack([one.found for d, one in of.items() if d is not Difficulty.SLOW]))
     of[Difficulty.SLOW] = finding(of[Difficulty.SLOW].found & ~others, of[Difficulty.SLOW].strength, -1, looked_at[-1])
-    healthy = ~others & ~of[Difficulty.SLOW].found
-    of[Difficulty.HEALTHY] = finding(healthy, jnp.nan, -1, looked_at[-1])
+    none = ~others & ~of[Difficulty.SLOW].found
+    unknown = ~went.known | (went.left > thresholds.above)
+    of[Difficulty.UNKNOWN] = finding(none & unknown, went.left, -1, looked_at[-1])
+    of[Difficulty.HEALTHY] = finding(none & ~unknown, went.left, -1, looked_at[-1])
     table = Finding(*(jnp.stack(column) for column in zip(*(of[d] for d in Difficulty), strict=True)))
     order = jnp.asarray(PRECEDENCE, jnp.int32)
     return Verdict(order[jnp.argmax(table.found[order])], *table)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ch5jax.diagnostics import Signals
+from ch5jax.diagnostics import Curvature, Signals
 from ch5jax.verdicts._course import Course
 from ch5jax.verdicts._finding import Finding, finding, first_step, late, nothing
 from ch5jax.verdicts._thresholds import Thresholds
@@ -55,13 +55,19 @@ def oscillating(signals: Signals, went: Course, limits: Thresholds) -> Finding:
     bounces = turns > limits.alternation
     stuck = went.known & ~went.falling & jnp.where(went.has_best, went.left > limits.above, bounces)
     because = ~noisy(went, limits).found & ((went.promised > limits.overshoot) | bounces)
-    return finding(stuck & because, turns, -1, went.steps)
+    return finding(stuck & because, went.promised, -1, went.steps)
 
 
-def slow(went: Course, limits: Thresholds) -> Finding:
-    """Either it still falls as at half time, or it never got going although the gradient is what it was."""
+def slow(curvature: Curvature | None, went: Course, limits: Thresholds) -> Finding:
+    """Either it still falls as at half time, or it never got going although the gradient is what it was.
+
+    Steps that are nearly too long to be stable are not too small.
+    """
     far = ~went.has_best | (went.left > limits.above)
     on_its_way = went.falling & (went.fall > limits.slow * went.middle) & far
     holds, strength = went.known & on_its_way, went.fall / jnp.where(went.middle > 0, went.middle, jnp.nan)
     standing = ~went.falling & went.has_best & (went.left > limits.above) & (went.promised < went.left) & went.steep
-    return finding(holds | (went.known & standing), strength, -1, went.steps)
+    holds |= went.known & standing
+    if curvature is not None:
+        holds &= ~(went.rate * curvature.largest > 1.8)
+    return finding(holds, strength, -1, went.steps)

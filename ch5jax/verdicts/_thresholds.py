@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 class Thresholds(NamedTuple):
     """The thresholds of `judge` and `diagnose`: numbers, which may be traced and mapped over like any other.
 
-    A share of the descent is measured from the first loss down to `best`, the lowest loss known to be reachable; where
-    none is known, down to the lowest that the run itself had.
+    The descent is measured from the first loss (the median of the first quarter's, if that is higher; the `baseline`,
+    if that is lower) down to `best`, the lowest loss known to be reachable; where none is known, down to the lowest
+    that the run itself had.
 
     Attributes:
       vanishing: the signal at the first layer over that at the last below which it has vanished.
@@ -15,7 +16,7 @@ class Thresholds(NamedTuple):
       flat_units: the share of a layer's units that are flat over the whole batch, over which it is saturated.
       spike: a gradient norm over the running 0.99 quantile of those before it, over which it is a cliff's.
       thrown: how far the weights then move between two looks, over what they move at the median, to count as thrown.
-      saddle: λ_min < −saddle × the largest magnitude is clearly negative.
+      saddle: λ_min < −saddle × the largest magnitude is clearly negative, λ_min > saddle × that clearly positive.
       gradient: a gradient is small if ‖G‖²/2λ, what it could gain, is below this share of the descent.
       above: the share of the descent that is left at the end, over which a run did not do what it could.
       basin: the same for one that came to rest in a basin, where nothing but another basin can be lower.

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._course import FEWEST_LOOKS
 from ch5jax.verdicts._landscape import small_gradient
 from ch5jax.verdicts._record import Record
+from ch5jax.verdicts._structure import hindered
 
 REMEDIES = {
     Difficulty.VANISHING: "Try BatchNorm, ReLUs, larger or orthogonal initial weights, or layerwise pretraining.",
@@ -27,6 +29,7 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
     """A finding in a sentence or two, and what to try."""
     limits, went = of.thresholds, of.course
     left = f"{_share(went.left)} of the descent left" if went.has_best else "no better loss known"
+    matrix = of.matrices[where] if 0 <= where < len(of.matrices) else ""
     seen = {
         Difficulty.VANISHING: lambda: (
             f"the signal at the first layer was {strength:.2g} of that at the last (under {_n(limits.vanishing)}), "
@@ -46,33 +49,49 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
         ),
         Difficulty.SADDLE: lambda: (
             f"at step {step:,} it rested, with {left}, where the loss curves down: the smallest eigenvalue is "
-            f"{strength:.2g} times the largest magnitude (under −{_n(limits.saddle)}), and the gradient is small."
+            f"{strength:.2g} times the largest magnitude (under -{_n(limits.saddle)}), and the gradient is small."
         ),
         Difficulty.LOCAL_OPTIMUM: lambda: (
-            f"at step {step:,} it rested in a basin: small gradient, no negative curvature, and {_share(strength)} of "
-            f"the descent left (over {_share(limits.basin)})."
+            f"at step {step:,} it rested in a basin: a small gradient, a loss that curves up in all directions, and "
+            f"{_share(strength)} of the descent left (over {_share(limits.basin)})."
         ),
         Difficulty.NOISE: lambda: (
-            f"the loss stalled with {left} while a mini-batch's gradient was {_times(strength)} noise than signal "
-            f"(over {_n(limits.noise)} times, within its error), which explains {_share(_explained(of))} of that."
+            f"the loss stalled with {left}; a mini-batch's gradient was {_times(strength)} (over {_n(limits.noise)} "
+            f"times, within its error), which explains {_share(_explained(of))} of that."
         ),
         Difficulty.SYMMETRY: lambda: (
-            f"{strength:.0f} units of {of.matrices[where] if where < len(of.matrices) else f'matrix {where}'} had a "
-            f"twin with the same incoming weights, first seen at step {step:,}."
+            f"{strength:.0f} units of the weight matrix {matrix or 'that there is'} had a twin with the same incoming "
+            f"weights, first seen at step {step:,}."
         ),
         Difficulty.OSCILLATING: lambda: (
-            f"the loss stalled with {left} while every step promised, to first order, that it falls; of late it turned "
-            f"at {_share(strength)} of the steps (noise alone: 67 %)."
+            f"the loss stalled with {left} although the steps promised, to first order, to lower it by "
+            f"{_share(strength)} of the descent in as many steps again (over {_share(limits.overshoot)}): they "
+            "overshoot."
+            if strength > limits.overshoot
+            else f"the loss stalled with {left}, and turned at over {_share(limits.alternation)} of the late steps: "
+            "they jump from wall to wall."
         ),
         Difficulty.SLOW: lambda: (
             f"when it ended at step {step:,} the loss fell {strength:.2g} times as fast as at half time (over "
             f"{_n(limits.slow)}), with {left}."
             if strength > limits.slow
-            else f"it ended at step {step:,} with {left} although the gradient was as steep as before."
+            else f"it ended at step {step:,} with {left}; the loss hardly fell, and the gradient was not small."
         ),
         Difficulty.DIVERGED: lambda: f"from step {step:,} on the loss was not finite, or beyond all bounds.",
     }[difficulty]()
     return f"{seen} {REMEDIES[difficulty]}"
+
+
+def without_difficulty(of: Record) -> str:
+    """What is said where no difficulty was found."""
+    went = of.course
+    if of.verdict.found[Difficulty.HEALTHY]:
+        return "HEALTHY: none of the difficulties was seen."
+    if not went.known:
+        return (
+            f"UNKNOWN: to tell how it went takes a loss and {FEWEST_LOOKS} looks, and there were {len(of.looked_at)}."
+        )
+    return f"UNKNOWN: {_share(went.left)} of the descent is left, and no test tells why."
 
 
 def describe(of: Record) -> Iterator[str]:
@@ -80,7 +99,9 @@ def describe(of: Record) -> Iterator[str]:
     went, signals, limits = of.course, of.signals, of.thresholds
     if went.known:
         best = (
-            f"{_share(went.left)} of the way to the best known is left"
+            "lower than the best known"
+            if went.has_best and went.left < -0.005
+            else f"{_share(went.left)} of the descent to the best known is left"
             if went.has_best
             else "what could be reached is not known, so that nothing is said of being stuck (pass `best`)"
         )
@@ -94,7 +115,7 @@ def describe(of: Record) -> Iterator[str]:
             )
     if signals.flat_units is not None and not of.verdict.found[Difficulty.SATURATED]:
         share, layer = of.verdict.strength[Difficulty.SATURATED], of.verdict.where[Difficulty.SATURATED]
-        if share > limits.flat_units:
+        if share > limits.flat_units and not hindered(went, limits):
             yield (
                 f"Flat units: {_share(share)} of hidden layer {int(layer) + 1} at the end; the run got where it could "
                 "all the same."
@@ -103,7 +124,7 @@ def describe(of: Record) -> Iterator[str]:
         yield f"Start: the parameters travelled {_n(signals.distance[-1])} of their initial norm."
     if of.curvature is None:
         yield "Curvature at the end: not available."
-    elif np.isfinite(of.curvature.smallest):
+    elif np.isfinite(of.curvature.smallest) and not of.verdict.found[Difficulty.DIVERGED]:
         yield _curvature(of)
 
 
@@ -113,14 +134,18 @@ def _curvature(of: Record) -> str:
     smallest, largest = float(found.smallest), float(found.largest)
     steepest = max(abs(smallest), abs(largest))
     reach = float(went.rate) * steepest
-    said = f"Curvature at the end: eigenvalues from {smallest:.2g} to {largest:.2g}"
+    said = f"Curvature at the end: eigenvalues from {smallest + 0.0:.2g} to {largest + 0.0:.2g}"
     if np.isnan(reach):
         return f"{said}; no step moved the parameters."
     if not went.known:
         return f"{said}."
-    if reach * of.steps < 1 and abs(float(went.promised)) < of.thresholds.falling:
+    felt = float(went.largest_rate) * steepest * of.steps
+    if felt < 1 and abs(float(went.promised)) < of.thresholds.falling:
         return f"{said}: a plateau, on which these steps feel neither slope nor curvature."
-    stable = f"the steps, {_n(went.rate)} times the gradient, are {_share(reach / 2)} of the longest that are stable"
+    stable = (
+        f"the late steps, {_n(went.rate)} times the gradient, are {_share(reach / 2)} of the longest that are stable "
+        "in plain descent"
+    )
     if smallest < -of.thresholds.saddle * steepest:
         ways = "one direction" if found.negative == 1 else f"{int(found.negative)} directions"
         return f"{said}: it curves down in {ways} at least; {stable}."
@@ -135,13 +160,15 @@ def _explained(of: Record) -> float:
 
 
 def _times(ratio: float) -> str:
-    return "all noise rather" if not np.isfinite(ratio) else f"{ratio:.2g} times more"
+    return f"{ratio:.2g} times more noise than signal" if np.isfinite(ratio) else "all noise"
 
 
 def _n(value: object) -> str:
-    return f"{float(value):.3g}"  # type: ignore[arg-type]
+    return f"{float(value) + 0.0:.3g}"  # type: ignore[arg-type]
 
 
 def _share(value: object) -> str:
-    share = 100 * float(value)  # type: ignore[arg-type]
+    share = 100 * max(float(value), 0.0)  # type: ignore[arg-type]
+    if share > 1e4:
+        return "more than 10,000 %"
     return "less than 0.01 %" if 0 < share < 0.01 else f"{share:.2g} %" if share < 1 else f"{share:.0f} %"

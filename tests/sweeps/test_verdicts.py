@@ -7,7 +7,7 @@ import pytest
 import ch5jax
 from ch5jax.diagnostics import Difficulty
 from ch5jax.sweeps import _verdicts
-from ch5jax.verdicts import PRECEDENCE, judge
+from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, judge
 from tests.sweeps import small
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -37,9 +37,9 @@ def test_verdicts_are_those_of_judge_trial_by_trial():
     curves = found.curves["sgd"]
     for i in range(5):
         signals = jax.tree.map(lambda values, i=i: values[i], curves.signals)
-        verdict = judge(signals, curves.looked_at, best=0.0)
+        verdict = judge(signals, curves.looked_at, best=0.0, baseline=small.TASK.baseline)
         assert found.columns["verdict"][i] == Difficulty(int(verdict.code)).name.lower()
-        names = [d.name.lower() for d in PRECEDENCE if d and verdict.found[d]]
+        names = [d.name.lower() for d in PRECEDENCE if d not in NO_DIFFICULTY and verdict.found[d]]
         assert found.columns["difficulties"][i] == ", ".join(names)
 
 
@@ -98,7 +98,7 @@ def test_parameters_that_are_lost_count_as_diverged_though_the_loss_does_not_sho
     )
     found = ch5jax.sweep(task, np.array([1.0, np.inf]), steps=1, key=small.KEY, width=1)
     assert found.columns["diverged_at"].tolist() == [-1, 0]
-    assert found.columns["verdict"].tolist() == ["healthy", "diverged"]
+    assert found.columns["verdict"].tolist() == ["unknown", "diverged"]  # one look tells no course
 
 
 def test_without_signals_there_is_no_column_and_a_clear_error():

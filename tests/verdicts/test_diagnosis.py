@@ -1,5 +1,6 @@
 """`diagnose`: the same run as `train`'s, codes inside the program and words outside it."""
 
+import pickle
 import re
 
 import chex
@@ -8,11 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from sklearn.datasets import load_digits
 
 import ch5jax
 from ch5jax import problems, tasks
 from ch5jax.diagnostics import Difficulty
-from ch5jax.verdicts import Thresholds
+from ch5jax.networks import mlp
+from ch5jax.tasks._supervised import split, supervised
+from ch5jax.verdicts import NO_DIFFICULTY, Thresholds
+from ch5jax.verdicts._words import say
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -167,3 +172,89 @@ def test_the_digits_can_be_learned_to_any_loss(x64):
     task = tasks.digits(hidden=(), batch_size=512)
     _, metrics = ch5jax.train(task, ch5jax.momentum(20.0), KEY, 1500, every=100)
     assert metrics["loss"][-1] < 2e-3
+
+
+def test_runs_too_short_to_tell_are_unknown():
+    found = ch5jax.diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.02), steps=7, key=KEY)
+    assert found.main is Difficulty.UNKNOWN
+    assert found.difficulties == set()
+    assert str(found).startswith("UNKNOWN: to tell how it went takes a loss and 8 looks, and there were 7.")
+
+
+def test_parameters_that_are_lost_count_as_diverged_without_a_loss():
+    def step(key, index, rate, state):
+        del key, index
+        return state - rate * 2 * state, {"error": state}
+
+    quiet = ch5jax.Task(
+        lambda key, rate: jnp.ones(()),
+        step,
+        lambda rate, state: {"validation_loss": state**2},
+        params=lambda state: state,
+    )
+    found = ch5jax.diagnose(quiet, 1e3, steps=30, key=KEY)
+    assert found.difficulties == {Difficulty.DIVERGED}
+    assert ch5jax.diagnose(quiet, 0.1, steps=30, key=KEY).main is Difficulty.UNKNOWN
+
+
+def test_the_baseline_of_ready_tasks_is_what_a_constant_gets():
+    digits, rows = tasks.digits(), np.asarray(load_digits().target)
+    shares = np.bincount(rows) / len(rows)
+    assert digits.baseline == pytest.approx(-(shares * np.log(shares)).sum(), rel=1e-3)  # the training part's, nearly
+    assert tasks.adding(time=4).baseline == pytest.approx(1 / 6)
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    parts = split(x, x[:, :1] * 3, KEY)
+    task = supervised(parts, mlp((2, 1)), classify=False, batch_size=5, initial_scale=1.0, epochs=False)
+    assert task.baseline == pytest.approx(parts.train.targets.var(), rel=1e-6)
+
+
+def test_a_noisy_basin_is_told_by_the_gradient_at_the_end():
+    """In two dimensions the late looks say next to nothing of a gradient under noise of 3."""
+    noisy = tasks.surface(problems.styblinski_tang(), start=[2.0, -2.0], noise=3.0, start_spread=0.1)
+    opt = ch5jax.sgd(ch5jax.linear_decay(0.02, 0.0, 1000))
+    assert ch5jax.diagnose(noisy, opt, steps=1000, key=KEY).main is Difficulty.LOCAL_OPTIMUM
+
+
+def test_logistic_regression_has_no_other_basin():
+    task = tasks.digits(hidden=())
+    found = ch5jax.diagnose(task, ch5jax.sgd(0.5), steps=400, key=KEY)
+    assert Difficulty.LOCAL_OPTIMUM not in found.difficulties
+    assert 0.03 < found.course.left < 0.2
+
+
+def test_a_diagnosis_is_short_where_it_is_not_asked_for_words(dead):
+    assert repr(dead) == "Diagnosis(SATURATED, steps=100)"
+    assert repr(jax.tree.map(lambda x: x[None], dead)) == "Diagnosis(of (1,), steps=100)"
+    again = pickle.loads(pickle.dumps(jax.device_get(dead)))
+    assert str(again) == str(dead)
+    assert float(dead.metrics["validation_accuracy"]) < 0.3
+
+
+def test_every_sentence_reads_without_a_gap():
+    """Each with numbers that are there, and with such as are not."""
+    found = ch5jax.diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.3), steps=50, key=KEY)
+    for strength in (0.5, np.inf):
+        for difficulty in Difficulty:
+            if difficulty not in NO_DIFFICULTY:
+                sentence = say(difficulty, strength, 0, 12, found)
+                assert "nan" not in sentence
+                assert sentence.endswith(".")
+                assert "  " not in sentence
+    assert "was all noise (over 10 times" in say(Difficulty.NOISE, np.inf, -1, 12, found)
+    assert "was 20 times more noise than signal" in say(Difficulty.NOISE, 20.0, -1, 12, found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"best": "low"}, "best must be one number, a loss, got 'low'"),
+        ({"best": np.zeros(3)}, "best must be one number"),
+        ({"best": float("nan")}, "best must be finite, got nan"),
+        ({"thresholds": None}, "thresholds must be a ch5jax.verdicts.Thresholds, got None"),
+        ({"iterations": -1}, "iterations must be an integer from 0 on, got -1"),
+        ({"task": tasks.digits}, "task must be a ch5jax.Task, such as"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ch5jax.diagnose(**{"task": BASIN, "hyperparameters": ch5jax.sgd(0.1), "steps": 10, "key": KEY, **arguments})

@@ -7,7 +7,7 @@ import pytest
 
 import ch5jax
 from ch5jax.diagnostics import Curvature, Difficulty, Signals
-from ch5jax.verdicts import PRECEDENCE, Thresholds, judge
+from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Thresholds, judge
 
 D = Difficulty
 
@@ -45,7 +45,7 @@ def signals(**changed):
 
 def said(made, best=0.0, **options):
     verdict = judge(made, AT[: len(made.spike)] if made.spike is not None else AT, best=best, **options)
-    return {D(i) for i in range(1, len(D)) if verdict.found[i]}, verdict
+    return {d for d in D if d not in NO_DIFFICULTY and verdict.found[d]}, verdict
 
 
 def rows(value, where, usual=0.0):
@@ -84,17 +84,8 @@ def test_a_healthy_run_is_accused_of_nothing():
         (D.EXPLODING, {"signal_norms": layers(1.1e3)}, {"signal_norms": layers(0.9e3)}, (1.1e3, 0, 10)),
         (
             D.SATURATED,
-            {"mean_loss": STUCK, "flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},
-            {  # it recovered
-                "mean_loss": STUCK,
-                "flat_units": np.stack([rows(0.9, slice(0, 20)), rows(0.5, slice(20, 40))], axis=1),
-            },
-            (0.6, 1, 210),
-        ),
-        (
-            D.SATURATED,
-            {"mean_loss": STUCK, "flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},
-            {"flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},  # it got where it could
+            {"flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},
+            {"flat_units": np.stack([rows(0.9, slice(0, 20)), rows(0.5, slice(20, 40))], axis=1)},  # it recovered
             (0.6, 1, 210),
         ),
         (
@@ -124,12 +115,27 @@ def test_a_healthy_run_is_accused_of_nothing():
     ],
 )
 def test_a_difficulty_is_found_over_its_threshold_and_not_under_it(difficulty, over, under, evidence):
-    found, verdict = said(signals(**over))
+    found, verdict = said(signals(mean_loss=STUCK, **over))
     assert found == {difficulty}
     assert int(verdict.code) == difficulty
     seen = tuple(float(column[difficulty]) for column in verdict[2:])
     np.testing.assert_allclose(seen, evidence, rtol=1e-6)
-    assert difficulty not in said(signals(**under))[0]
+    assert difficulty not in said(signals(mean_loss=STUCK, **under))[0]
+
+
+@pytest.mark.parametrize(
+    ("difficulty", "looks"),
+    [
+        (D.VANISHING, {"signal_norms": layers(1e-4)}),
+        (D.EXPLODING, {"signal_norms": layers(1e4)}),
+        (D.SATURATED, {"flat_units": np.full((LOOKS, 2), 0.9)}),
+        (D.SYMMETRY, {"equal_units": np.full((LOOKS, 2), 2, np.int32)}),
+    ],
+)
+def test_a_run_that_got_where_it_could_is_not_accused_of_how_its_network_looks(difficulty, looks):
+    assert said(signals(**looks))[0] == set()
+    assert said(signals(**looks), best=None)[0] == {difficulty}  # nobody knows where it could have got
+    assert said(signals(**looks, mean_loss=STUCK))[0] == {difficulty}
 
 
 NOISY = {
@@ -163,6 +169,8 @@ NOISY = {
             [
                 {"mean_loss": FALLEN},
                 {"best": 0.49},  # 2 % of the way to it is left
+                {"curvature": BOWL._replace(smallest=jnp.asarray(0.019))},  # flat along its floor
+                {"curvature": BOWL._replace(smallest=jnp.asarray(-0.019))},
                 {"signal": np.full(LOOKS, 1.3e-2)},
                 {"best": None},
                 {"curvature": None},
@@ -203,6 +211,7 @@ NOISY = {
             [
                 {"mean_loss": np.exp(-3.0 * T / LOOKS)},  # three time constants: 0.2 times as fast as at half time
                 {"mean_loss": 1 - 0.05 * T / LOOKS, "signal": np.geomspace(1, 1e-3, LOOKS)},  # it came to rest
+                {"curvature": BOWL._replace(largest=jnp.asarray(20.0))},  # η λ = 2: the rate cannot be larger
             ],
         ),
         (
@@ -216,6 +225,7 @@ NOISY = {
 def test_what_the_course_tells_needs_every_one_of_its_conditions(difficulty, over, options, changes):
     found, verdict = said(signals(**over), **options)
     assert found == {difficulty}
+    assert not verdict.found[jnp.array(NO_DIFFICULTY)].any()
     assert int(verdict.step[difficulty]) == 400
     for change in changes:
         own = {name: value for name, value in change.items() if name in Signals._fields}
@@ -230,7 +240,7 @@ def test_every_threshold_is_an_argument_and_may_be_traced():
     codes = jax.jit(jax.vmap(lambda limit: judge(made, AT, best=0.0, thresholds=Thresholds(flat_units=limit)).code))(
         jnp.array([0.5, 0.7])
     )
-    assert codes.tolist() == [D.SATURATED, D.HEALTHY]
+    assert codes.tolist() == [D.SATURATED, D.UNKNOWN]
 
 
 def test_a_change_of_any_threshold_changes_some_verdict():
@@ -277,7 +287,9 @@ def test_what_is_not_measured_is_not_found():
     assert np.isnan(verdict.strength[D.VANISHING])
     assert int(verdict.where[D.SYMMETRY]) == int(verdict.step[D.CLIFF]) == -1
     few = jax.tree.map(lambda x: x[:7], signals(mean_loss=1 - 0.2 * T / LOOKS))
-    assert int(judge(few, AT[:7], best=0.0).code) == D.HEALTHY  # no course in seven looks
+    assert int(judge(few, AT[:7], best=0.0).code) == D.UNKNOWN  # no course in seven looks
+    silent = signals()._replace(mean_loss=None, first_loss=None)
+    assert int(said(silent)[1].code) == D.UNKNOWN
 
 
 def test_a_cliff_without_distances_shows_in_the_loss():
@@ -291,9 +303,12 @@ def test_a_cliff_without_distances_shows_in_the_loss():
 
 def test_the_looks_of_a_lost_run_do_not_count():
     norms = layers(rows(np.nan, slice(4, 40), 1e-4))
-    found, verdict = said(signals(signal_norms=norms, lost_since=np.full(LOOKS, 45, np.int32)))
+    lost = {"lost_since": np.full(LOOKS, 45, np.int32), "mean_loss": np.full(LOOKS, np.nan)}
+    found, verdict = said(signals(signal_norms=norms, **lost))
     assert found == {D.VANISHING, D.DIVERGED}
     np.testing.assert_allclose(verdict.strength[D.VANISHING], 1e-4, rtol=1e-5)
+    overflown = {"gradient_norm": np.full(LOOKS, np.inf), "equal_units": np.full((LOOKS, 2), 9, np.int32)}
+    assert said(signals(**overflown, **lost))[0] == {D.DIVERGED}
     assert D.CLIFF not in said(signals(spike=rows(np.inf, 30, 1.0), distance=np.cumsum(rows(9, 30, 1.0))))[0]
 
 
@@ -312,7 +327,7 @@ def test_a_batch_of_runs_is_judged_as_one_by_one(x64):
         alone = judge(one, AT, best=0.0, curvature=DOWN)
         for name, value in alone._asdict().items():
             np.testing.assert_array_equal(getattr(together, name)[i], value, err_msg=name)
-    assert [D(int(code)).name for code in together.code] == ["HEALTHY", "SADDLE", "VANISHING", "SLOW", "DIVERGED"]
+    assert [D(int(code)).name for code in together.code] == ["HEALTHY", "SADDLE", "HEALTHY", "SLOW", "DIVERGED"]
     assert together.strength.dtype == jnp.float64
 
 
@@ -338,5 +353,33 @@ def test_codes_are_stored_and_never_change():
         "OSCILLATING": 9,
         "SLOW": 10,
         "DIVERGED": 11,
+        "UNKNOWN": 12,
     }
     assert ch5jax.diagnostics.Difficulty is D
+
+
+def test_what_is_left_without_a_reason_is_unknown_and_not_healthy():
+    stuck = signals(mean_loss=STUCK)
+    found, verdict = said(stuck)
+    assert found == set()
+    assert int(verdict.code) == D.UNKNOWN
+    np.testing.assert_allclose(verdict.strength[D.UNKNOWN], 0.5, rtol=1e-3)
+    assert int(said(stuck, best=0.49)[1].code) == D.HEALTHY
+    assert int(said(stuck, best=None)[1].code) == D.HEALTHY
+    risen = signals(mean_loss=np.where(T < 20, FALLEN, 0.5))  # above its own best, which is all that is known
+    assert int(said(risen, best=None)[1].code) == D.UNKNOWN
+
+
+def test_a_descent_begins_where_nothing_has_been_learned():
+    high = signals(mean_loss=0.05 + 0.95 * np.exp(-T / 3.0))  # a start at 1 where a constant gets 0.1
+    assert int(said(high)[1].code) == D.HEALTHY
+    assert int(said(high, baseline=0.1)[1].code) == D.UNKNOWN
+    np.testing.assert_allclose(said(high, baseline=0.1)[1].strength[D.UNKNOWN], 0.5, rtol=1e-3)
+    assert int(said(high, baseline=2.0)[1].code) == D.HEALTHY  # no higher than the first loss
+
+
+def test_the_gradient_at_the_end_counts_where_it_is_known_better():
+    uncertain = signals(mean_loss=STUCK, signal=np.full(LOOKS, 1.3e-2))
+    assert said(uncertain, curvature=BOWL)[0] == {D.SLOW}
+    assert said(uncertain, curvature=BOWL, gradient_norm=0.01)[0] == {D.LOCAL_OPTIMUM}
+    assert said(uncertain, curvature=BOWL, gradient_norm=0.2)[0] == {D.SLOW}
