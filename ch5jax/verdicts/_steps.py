@@ -59,13 +59,16 @@ def oscillating(signals: Signals, went: Course, limits: Thresholds) -> Finding:
 
 
 def slow(curvature: Curvature | None, went: Course, limits: Thresholds) -> Finding:
-    """Either it still falls as at half time, or it never got going although the gradient is what it was.
+    """Either it still falls, or it never got going although the gradient is what it was.
 
-    Steps that are nearly too long to be stable are not too small.
+    Where the best is not known, what falls counts as slow if it has not slowed down since half time. Steps that are
+    nearly too long to be stable are not too small.
     """
-    far = ~went.has_best | (went.left > limits.above)
-    on_its_way = went.falling & (went.fall > limits.slow * went.middle) & far
-    holds, strength = went.known & on_its_way, went.fall / jnp.where(went.middle > 0, went.middle, jnp.nan)
+    unfinished = jnp.where(went.has_best, went.left > limits.above, went.fall > limits.slow * went.middle)
+    holds, strength = (
+        went.known & went.falling & unfinished,
+        went.fall / jnp.where(went.middle > 0, went.middle, jnp.nan),
+    )
     standing = ~went.falling & went.has_best & (went.left > limits.above) & (went.promised < went.left) & went.steep
     holds |= went.known & standing
     if curvature is not None:

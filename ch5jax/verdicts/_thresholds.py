@@ -21,7 +21,7 @@ class Thresholds(NamedTuple):
       above: the share of the descent that is left at the end, over which a run did not do what it could.
       basin: the same for one that came to rest in a basin, where nothing but another basin can be lower.
       falling: the share of the descent that as many steps again would add, over which a loss is still falling.
-      slow: the fall at the end over that at half time, over which a fall has not slowed down.
+      slow: the fall at the end over that at half time, over which a fall has not slowed down; where no best is known.
       noise: the noise scale over the batch size, over which a step is mostly noise.
       lift: the share of what is left that the noise of the steps explains, over which noise is the cause.
       overshoot: the share of the descent that as many steps again promise to first order and a stalled loss does not

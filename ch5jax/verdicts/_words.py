@@ -72,9 +72,10 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
             "they jump from wall to wall."
         ),
         Difficulty.SLOW: lambda: (
-            f"when it ended at step {step:,} the loss fell {strength:.2g} times as fast as at half time (over "
-            f"{_n(limits.slow)}), with {left}."
-            if strength > limits.slow
+            f"when it ended at step {step:,} the loss still fell"
+            + (f", {strength:.2g} times as fast as at half time" if np.isfinite(strength) else "")
+            + f", with {left}."
+            if went.falling
             else f"it ended at step {step:,} with {left}; the loss hardly fell, and the gradient was not small."
         ),
         Difficulty.DIVERGED: lambda: f"from step {step:,} on the loss was not finite, or beyond all bounds.",

@@ -358,6 +358,14 @@ def test_codes_are_stored_and_never_change():
     assert ch5jax.diagnostics.Difficulty is D
 
 
+def test_a_fall_that_slows_down_is_slow_where_more_is_known_to_be_left():
+    slowing = signals(mean_loss=0.3 + 0.7 * np.exp(-2.0 * T / LOOKS))
+    assert said(slowing)[0] == {D.SLOW}
+    assert said(slowing, best=0.39)[0] == set()
+    assert said(slowing, best=None)[0] == set()
+    assert said(slowing, best=None, thresholds=Thresholds(slow=0.2))[0] == {D.SLOW}
+
+
 def test_what_is_left_without_a_reason_is_unknown_and_not_healthy():
     stuck = signals(mean_loss=STUCK)
     found, verdict = said(stuck)
