@@ -24,7 +24,7 @@ class Task(NamedTuple):
         `networks.TapOverTime` for each layer, inputs' side first. Their gradients show the signal at every layer.
       lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
       baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
-        descent begin, if that is lower than the first loss.
+        descent of a run that ends below it begin, however high its first loss was.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, optax

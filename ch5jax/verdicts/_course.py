@@ -76,10 +76,11 @@ def _of_the_loss(
 ) -> Course:
     # one mini-batch's loss scatters, that of one example may be anything; but the first steps may have exploded
     begun = jnp.maximum(first, jnp.median(loss[: len(loss) // 4]))
-    begun = begun if baseline is None else jnp.fmin(begun, baseline)
     given = jnp.asarray(jnp.nan if best is None else best, loss.dtype)
     floor = jnp.where(jnp.isnan(given), jnp.min(jnp.where(jnp.isfinite(loss), loss, jnp.inf)), given)
     end = jnp.mean(loss[-max(1, len(loss) // 8) :])
+    if baseline is not None:  # who has not come so far has still to get there
+        begun = jnp.where(end > baseline, begun, jnp.fmin(begun, baseline))
     descent = jnp.maximum(begun - floor, 0)
     whole = jnp.where(descent > 0, descent, 1)
     middle, _ = fall_of(loss[len(loss) // 4 : len(loss) // 2])

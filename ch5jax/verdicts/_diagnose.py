@@ -68,7 +68,7 @@ def diagnose(
       >>> found.difficulties
       {<Difficulty.LOCAL_OPTIMUM: 6>}
       >>> print(found)  # doctest: +ELLIPSIS
-      LOCAL_OPTIMUM: at step 300 it rested in a basin: small gradient, no negative curvature, and ...
+      LOCAL_OPTIMUM: at step 300 it rested in a basin: a small gradient, a loss that curves up in all directions, ...
 
     Source: see `verdicts.judge`.
     """

@@ -56,8 +56,8 @@ def judge(
 ) -> Verdict:
     r"""Which difficulties a run met, by its signals: a pure function that jits and vmaps.
 
-    What each is told by, with the thresholds' names. The descent goes from the first loss (or the `baseline`, if that
-    is lower) to the `best`; with over `above` of it left, a run did not get where it could.
+    What each is told by, with the thresholds' names. The descent goes from the first loss (or the `baseline`, for a
+    run that ends below it) to the `best`; with over `above` of it left, a run did not get where it could.
 
     - DIVERGED: the last loss is not finite, or 10⁶ times the first.
     - CLIFF: a gradient over `spike` times its running 0.99 quantile, while the weights moved over `thrown` times as far

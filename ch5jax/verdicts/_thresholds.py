@@ -7,8 +7,8 @@ class Thresholds(NamedTuple):
     """The thresholds of `judge` and `diagnose`: numbers, which may be traced and mapped over like any other.
 
     The descent is measured from the first loss (the median of the first quarter's, if that is higher; the `baseline`,
-    if that is lower) down to `best`, the lowest loss known to be reachable; where none is known, down to the lowest
-    that the run itself had.
+    for a run that ends below it) down to `best`, the lowest loss known to be reachable; where none is known, down to
+    the lowest that the run itself had.
 
     Attributes:
       vanishing: the signal at the first layer over that at the last below which it has vanished.

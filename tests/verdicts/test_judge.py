@@ -384,6 +384,8 @@ def test_a_descent_begins_where_nothing_has_been_learned():
     assert int(said(high, baseline=0.1)[1].code) == D.UNKNOWN
     np.testing.assert_allclose(said(high, baseline=0.1)[1].strength[D.UNKNOWN], 0.5, rtol=1e-3)
     assert int(said(high, baseline=2.0)[1].code) == D.HEALTHY  # no higher than the first loss
+    behind = signals(mean_loss=0.2 + 0.8 * np.exp(-T / 3.0))  # has not come so far
+    np.testing.assert_allclose(said(behind, baseline=0.1)[1].strength[D.UNKNOWN], 0.2, rtol=1e-3)
 
 
 def test_the_gradient_at_the_end_counts_where_it_is_known_better():
