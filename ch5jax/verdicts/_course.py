@@ -23,8 +23,8 @@ class Course(NamedTuple):
     first: jax.Array  # the loss of the first step
     end: jax.Array  # its mean over the last eighth of the looks
     above_best: jax.Array  # by how much that is above the best
-    descent: jax.Array  # from what a run that has learned nothing has to the best
-    left: jax.Array  # above_best as a share of it
+    descent: jax.Array  # from the baseline to the best; from the first loss, for a run that has not come so far
+    left: jax.Array  # above_best as a share of what there was to learn: over 1 for a run that has learned nothing
     middle: jax.Array  # what a whole run would fall as fast as this one around half time, as a share of the descent
     fall: jax.Array  # and as fast as at the end
     promised: jax.Array  # −G·u of as many steps again, as a share of the descent; so much at least, but for chance
@@ -79,9 +79,9 @@ def _of_the_loss(
     given = jnp.asarray(jnp.nan if best is None else best, loss.dtype)
     floor = jnp.where(jnp.isnan(given), jnp.min(jnp.where(jnp.isfinite(loss), loss, jnp.inf)), given)
     end = jnp.mean(loss[-max(1, len(loss) // 8) :])
-    if baseline is not None:  # who has not come so far has still to get there
-        begun = jnp.where(end > baseline, begun, jnp.fmin(begun, baseline))
-    descent = jnp.maximum(begun - floor, 0)
+    learnable = jnp.maximum((begun if baseline is None else jnp.fmin(begun, baseline)) - floor, 0)
+    # who has not come as far as the baseline has all of that left, and is on the way from the first loss
+    descent = jnp.where(end - floor > learnable, jnp.maximum(begun - floor, 0), learnable)
     whole = jnp.where(descent > 0, descent, 1)
     middle, _ = fall_of(loss[len(loss) // 4 : len(loss) // 2])
     fall, error = fall_of(late(loss))
@@ -93,7 +93,11 @@ def _of_the_loss(
         end=end,
         above_best=end - floor,
         descent=descent,
-        left=jnp.where(descent > 0, (end - floor) / whole, jnp.where(end > floor, jnp.inf, 0)),
+        left=jnp.where(
+            learnable > 0,
+            (end - floor) / jnp.where(learnable > 0, learnable, 1),
+            jnp.where(end > floor, jnp.inf, 0),
+        ),
         middle=middle * len(loss) / whole,
         fall=fall * len(loss) / whole,
     )

@@ -57,7 +57,8 @@ def judge(
     r"""Which difficulties a run met, by its signals: a pure function that jits and vmaps.
 
     What each is told by, with the thresholds' names. The descent goes from the first loss (or the `baseline`, for a
-    run that ends below it) to the `best`; with over `above` of it left, a run did not get where it could.
+    run that ends below it) to the `best`. With over `above` of it left, a run did not get where it could; one that ends
+    above the baseline has all of it left.
 
     - DIVERGED: the last loss is not finite, or 10⁶ times the first.
     - CLIFF: a gradient over `spike` times its running 0.99 quantile, while the weights moved over `thrown` times as far

@@ -385,7 +385,12 @@ def test_a_descent_begins_where_nothing_has_been_learned():
     np.testing.assert_allclose(said(high, baseline=0.1)[1].strength[D.UNKNOWN], 0.5, rtol=1e-3)
     assert int(said(high, baseline=2.0)[1].code) == D.HEALTHY  # no higher than the first loss
     behind = signals(mean_loss=0.2 + 0.8 * np.exp(-T / 3.0))  # has not come so far
-    np.testing.assert_allclose(said(behind, baseline=0.1)[1].strength[D.UNKNOWN], 0.2, rtol=1e-3)
+    np.testing.assert_allclose(said(behind, baseline=0.1)[1].strength[D.UNKNOWN], 2, rtol=1e-3)
+    just_there = signals(mean_loss=0.1001 + 0.9 * np.exp(-T / 3.0), signal_norms=layers(1e-5))  # on the plateau of who
+    assert said(just_there, baseline=0.1)[0] == {D.VANISHING}  # has learned nothing, a tenth of the first loss
+    assert said(behind, baseline=0.1, thresholds=Thresholds(overshoot=1e-6))[0] == {D.OSCILLATING}
+    promising = signals(mean_loss=behind.mean_loss, predicted_decrease=np.full(LOOKS, 0.9 / 400))
+    assert said(promising, baseline=0.1)[0] == set()  # of the descent from the first loss, not nine of the baseline's
 
 
 def test_the_gradient_at_the_end_counts_where_it_is_known_better():
