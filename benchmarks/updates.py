@@ -82,7 +82,10 @@ def measure(kind: str) -> list[dict[str, object]]:
     runs["adam torch fused"] = Torch(leaves, gradients)
     if kind == "small":
         one = flat(leaves)
-        join = lambda tree: jnp.concatenate([leaf.ravel() for leaf in tree])  # noqa: E731
+
+        def join(tree):
+            return jnp.concatenate([leaf.ravel() for leaf in tree])
+
         runs["adam ch5jax, all flat"] = Jax(PEERS["adam"][0], one, flat(gradients))
         runs["adam ch5jax, gradients joined"] = Jax(PEERS["adam"][0], one, gradients, join)
         runs["adam optax.flatten"] = Jax(optax.flatten(optax.adam(1e-3)), leaves, gradients)

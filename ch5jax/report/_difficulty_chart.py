@@ -58,12 +58,12 @@ def _points(
     seed = picks - first[settings] if gathered.seeds.max() > 1 else np.zeros(len(picks))
     offset = 0.5 * (np.clip(seed / max(gathered.seeds.max() - 1, 1), 0, 1) - 0.5)
     x = gathered.hyperparameters[name].astype(float)[settings]
-    seeds, met = result.columns["seed"][rows[picks]], result.columns["difficulties"][rows[picks]]
+    seeds, verdicts, met = (result.columns[column][rows[picks]] for column in ("seed", "verdict", "difficulties"))
     text = [
-        f"<b>{shown(group)}</b><br>{shown(label(name))} {shown(number(value))}, seed {s}<br>{label(m) or 'healthy'}"
-        for value, s, m in zip(x, seeds, met, strict=True)
+        f"<b>{shown(group)}</b><br>{shown(label(name))} {shown(number(value))}, seed {s}<br>{label(m or verdict)}"
+        for value, s, verdict, m in zip(x, seeds, verdicts, met, strict=True)
     ]
-    return x, row + offset, result.columns["verdict"][rows[picks]], np.array(text)
+    return x, row + offset, verdicts, np.array(text)
 
 
 def _trace(difficulty: Difficulty, x: np.ndarray, y: np.ndarray, text: np.ndarray) -> Figure:

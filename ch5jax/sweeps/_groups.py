@@ -61,6 +61,15 @@ class Group(NamedTuple):
         return digest.hexdigest()
 
 
+def locate(groups: tuple[Group, ...], number: int) -> tuple[int, int]:
+    """Which group a trial of a sweep belongs to, and its row there."""
+    for g, group in enumerate(groups):
+        if number < group.trials:
+            return g, number
+        number -= group.trials
+    raise IndexError(number)
+
+
 def make_groups(task: Task | Mapping[str, Task], hyperparameters: Any, seeds: int | Sequence[int]) -> tuple[Group, ...]:
     """Sorts what a user gives into groups.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from ch5jax.sweeps._groups import Group
+from ch5jax.sweeps._groups import Group, locate
 from ch5jax.sweeps._plan import Plan
 from ch5jax.sweeps._programs import Programs
 from ch5jax.sweeps._result import Rerun, Trial
@@ -16,21 +16,14 @@ def again(
 ) -> tuple[Callable[[int], Trial], Callable[[int], Rerun]]:
     """How a trial of the result is looked up, and done again."""
 
-    def find(number: int) -> tuple[int, int]:
-        for g, group in enumerate(groups):
-            if number < group.trials:
-                return g, number
-            number -= group.trials
-        raise IndexError(number)
-
     def trial(number: int) -> Trial:
-        g, row = find(number)
+        g, row = locate(groups, number)
         hyperparameters, seed = groups[g].one(row)
         return Trial(hyperparameters, jax.random.fold_in(plan.key, seed))
 
     def rerun(number: int) -> Rerun:
         """The same programs at the same width, every lane the same trial, every step's metrics kept."""
-        g, row = find(number)
+        g, row = locate(groups, number)
         programs = compiled[g]()
         lanes = np.full(plan.width * len(plan.devices), row)
         hyperparameters, seeds = jax.device_put(groups[g].rows(lanes), programs.sharding)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty, Signals
-from ch5jax.sweeps._groups import Group
+from ch5jax.sweeps._groups import Group, locate
 from ch5jax.sweeps._plan import Plan
 from ch5jax.sweeps._programs import QUICK_ON_CPU
 from ch5jax.sweeps._result import Curves
@@ -55,13 +55,11 @@ def diagnoser(groups: tuple[Group, ...], judged: dict[str, Judged], plan: Plan) 
     def diagnosis(number: int) -> Diagnosis:
         if not judged:
             raise ValueError("a diagnosis needs signals, and this sweep took none (signals_every=0)")
-        for group in groups:
-            if number < group.trials:
-                break
-            number -= group.trials
+        g, row = locate(groups, number)
+        group = groups[g]
         _, signals, best = judged[group.name]
-        own = jax.tree.map(lambda values: values[number], signals)
-        hyperparameters, _ = group.one(number)
+        own = jax.tree.map(lambda values: values[row], signals)
+        hyperparameters, _ = group.one(row)
         return _diagnosis(group.task, hyperparameters, own, plan.steps, plan.signals_every, best)
 
     return diagnosis

@@ -31,7 +31,7 @@ class Course(NamedTuple):
     noise: jax.Array  # the noise scale in units of the batch
     lift: jax.Array  # by how much the noise of the steps lifts the loss
     signal: jax.Array  # ‖G‖²; so much at most, but for chance
-    steep: jax.Array  # whether the gradient is, but for chance, still a tenth of the largest that it was, at least
+    steep: jax.Array  # whether ‖G‖² is, but for chance, still a share of the largest that it was
     rate: jax.Array  # ‖u‖/‖g‖ late in the run, or over all of it if nothing moved late
     largest_rate: jax.Array  # and at the look at which it was largest
     steps: jax.Array  # how many there were
@@ -117,7 +117,7 @@ def _of_the_noise(went: Course, noise: jax.Array, signal: jax.Array, limits: Thr
         noise=noise_scale(size, jnp.mean(signal)),
         lift=went.rate * size / 4,
         signal=_bound(signal, limits.errors),
-        steep=_bound(signal, -limits.errors) > 0.01 * strongest,
+        steep=_bound(signal, -limits.errors) > limits.steep * strongest,
     )
 
 

@@ -82,8 +82,8 @@ def judge(
     And only where nothing else was found:
 
     - SLOW: the loss still falls, with over `above` left, or over `slow` times as fast as at half time where no best is
-      known; or it has stalled above a `best`, the gradient is at least a tenth of the largest that it was, and as many
-      steps again do not promise what is left.
+      known; or it has stalled above a `best`, ‖G‖² is over `steep` of the largest that it was, and as many steps again
+      do not promise what is left; unless α λ_max/2, where curvature is known, is over `stable`.
     - UNKNOWN: over `above` is left of the descent (to the lowest loss that the run itself had, where no best is known),
       or there is no course: no loss, or fewer than eight looks.
 

@@ -14,19 +14,7 @@ from ch5jax.verdicts._thresholds import Thresholds
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A run as a verdict saw it.
-
-    Attributes:
-      verdict: codes and evidence as arrays, a `Verdict`.
-      course: what the loss, the steps and the noise did late in the run.
-      signals: the run's `diagnostics.Signals`, a row for each look.
-      curvature: of the loss at the end, or None.
-      thresholds: what the verdict was measured against.
-      metrics: the step's, of the last step, and those of `evaluate`; none for a trial of a sweep, whose table has them.
-      steps: how many steps there were.
-      signals_every: how many lie between two looks.
-      matrices: the weight matrices' names.
-    """
+    """A run as a verdict saw it; `Diagnosis` says what its fields are."""
 
     verdict: Verdict
     course: Course

@@ -65,12 +65,9 @@ def slow(curvature: Curvature | None, went: Course, limits: Thresholds) -> Findi
     nearly too long to be stable are not too small.
     """
     unfinished = jnp.where(went.has_best, went.left > limits.above, went.fall > limits.slow * went.middle)
-    holds, strength = (
-        went.known & went.falling & unfinished,
-        went.fall / jnp.where(went.middle > 0, went.middle, jnp.nan),
-    )
+    strength = went.fall / jnp.where(went.middle > 0, went.middle, jnp.nan)
     standing = ~went.falling & went.has_best & (went.left > limits.above) & (went.promised < went.left) & went.steep
-    holds |= went.known & standing
+    holds = went.known & ((went.falling & unfinished) | standing)
     if curvature is not None:
-        holds &= ~(went.rate * curvature.largest > 1.8)
+        holds &= ~(went.rate * curvature.largest / 2 > limits.stable)
     return finding(holds, strength, -1, went.steps)

@@ -28,6 +28,8 @@ class Thresholds(NamedTuple):
         show, over which steps overshoot.
       alternation: the share of late steps at which the loss turns, over which it bounces from wall to wall.
       errors: how many standard errors of the late looks a fall, a signal or a promise may owe to chance.
+      steep: ‖G‖² late over the largest that it was, over which a gradient has not become small.
+      stable: the share of the longest step that is stable, α λ_max/2, over which steps are not too small.
 
     Example:
       >>> import ch5jax
@@ -54,3 +56,5 @@ class Thresholds(NamedTuple):
     overshoot: Any = 1.0
     alternation: Any = 0.9
     errors: Any = 3.0
+    steep: Any = 0.01
+    stable: Any = 0.9

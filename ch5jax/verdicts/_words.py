@@ -1,6 +1,7 @@
 """From numbers to sentences: what was seen, where, how strongly, and what the chapter would try."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -164,12 +165,12 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2g} times more noise than signal" if np.isfinite(ratio) else "all noise"
 
 
-def _n(value: object) -> str:
-    return f"{float(value) + 0.0:.3g}"  # type: ignore[arg-type]
+def _n(value: Any) -> str:
+    return f"{float(value) + 0.0:.3g}"
 
 
-def _share(value: object) -> str:
-    share = 100 * max(float(value), 0.0)  # type: ignore[arg-type]
+def _share(value: Any) -> str:
+    share = 100 * max(float(value), 0.0)
     if share > 1e4:
         return "more than 10,000 %"
     return "less than 0.01 %" if 0 < share < 0.01 else f"{share:.2g} %" if share < 1 else f"{share:.0f} %"

@@ -46,7 +46,7 @@ def whole(x, mask, params, state, momentum):
 def test_over_a_mapped_axis(x64, masked, momentum):
     x, mask, params, state = example()
     mask = mask if masked else None
-    split = lambda a: None if a is None else a.reshape(DEVICES, ROWS, FEATURES)  # noqa: E731
+    split = lambda a: None if a is None else a.reshape(DEVICES, ROWS, FEATURES)
 
     def loss(x, params):
         y, after = jax.vmap(
@@ -146,7 +146,7 @@ def test_under_plain_jit_with_sharded_inputs(x64, rows, axis_type, masked):
 def test_several_named_axes(x64):
     x, _, params, state = example()
     spread = x.reshape(2, 2, ROWS, FEATURES)
-    one = lambda x: ch5jax.batch_norm(x, params, state, axis_name=["a", "b"])  # noqa: E731
+    one = lambda x: ch5jax.batch_norm(x, params, state, axis_name=["a", "b"])
     y, after = jax.jit(jax.vmap(jax.vmap(one, axis_name="a"), axis_name="b"))(spread)
     due_y, due = jax.jit(ch5jax.batch_norm)(x, params, state)
     np.testing.assert_allclose(y.reshape(x.shape), due_y, rtol=1e-12)
@@ -156,7 +156,7 @@ def test_several_named_axes(x64):
 def test_one_sample_on_each_device_is_a_batch():
     x = jnp.array([[1.0], [3.0], [5.0], [7.0]])
     _, state = ch5jax.batch_norm_init(1)
-    one = lambda x: ch5jax.batch_norm(x[None], None, state, axis_name="i", momentum=0.0)  # noqa: E731
+    one = lambda x: ch5jax.batch_norm(x[None], None, state, axis_name="i", momentum=0.0)
     y, after = jax.jit(jax.vmap(one, axis_name="i"))(x)
     np.testing.assert_allclose(y[:, 0, 0], np.array([-3, -1, 1, 3]) / np.sqrt(5 + 1e-5), rtol=1e-6)
     np.testing.assert_allclose(after.var[:, 0], [5.0] * 4)
@@ -166,7 +166,7 @@ def test_float32_with_a_large_mean_stays_accurate_over_devices():
     x, _, _, _ = example(rows=100, mean=1e4)
     x = x.astype(jnp.float32)
     _, state = ch5jax.batch_norm_init(FEATURES)
-    one = lambda x: ch5jax.batch_norm(x, None, state, axis_name="i")[0]  # noqa: E731
+    one = lambda x: ch5jax.batch_norm(x, None, state, axis_name="i")[0]
     y = jax.jit(jax.vmap(one, axis_name="i"))(x.reshape(DEVICES, 100, FEATURES))
     exact = np.asarray(x, np.float64)
     due = (exact - exact.mean(0)) / np.sqrt(exact.var(0) + 1e-5)

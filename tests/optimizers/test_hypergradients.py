@@ -45,7 +45,7 @@ def test_hypergradients_of_schedules_equal_difference_quotients(case):
     leaves, structure = jax.tree.flatten(opt)
     slopes = jax.tree.leaves(loss_and_slopes(opt)[1])
     for position, (slope, value) in enumerate(zip(slopes, leaves, strict=True)):
-        along = lambda x: loss_and_slopes(structure.unflatten([*leaves[:position], x, *leaves[position + 1 :]]))[0]  # noqa: E731
+        along = lambda x: loss_and_slopes(structure.unflatten([*leaves[:position], x, *leaves[position + 1 :]]))[0]
         np.testing.assert_allclose(slope, difference_quotient(along, value), rtol=1e-5, atol=1e-9)
 
 
@@ -71,14 +71,14 @@ def test_hypergradients_are_finite_where_gradients_are_zero(case, make):
     [("momentum", "decay"), ("rmsprop", "decay"), ("adam", "b1"), ("adam", "b2"), ("adam_uncorrected", "b1")],
 )
 def test_hypergradients_at_a_decay_of_zero(key, name):
-    at = lambda value: loss_and_slopes(CASES[key].make(**{name: value}))  # noqa: E731
+    at = lambda value: loss_and_slopes(CASES[key].make(**{name: value}))
     one_sided = (-3 * at(0.0)[0] + 4 * at(1e-7)[0] - at(2e-7)[0]) / 2e-7  # below 0 is no decay
     np.testing.assert_allclose(getattr(at(0.0)[1], name), one_sided, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["b1", "b2"])
 def test_hypergradients_on_both_sides_of_the_correction_s_branches(name):
-    at = lambda value: loss_and_slopes(CASES["adam"].make(**{name: value}))  # noqa: E731
+    at = lambda value: loss_and_slopes(CASES["adam"].make(**{name: value}))
     for decay in (0.5 - 1e-3, 0.5, 0.5 + 1e-3):
         quotient = difference_quotient(lambda x: at(x)[0], decay)
         np.testing.assert_allclose(getattr(at(decay)[1], name), quotient, rtol=1e-5)
@@ -87,7 +87,7 @@ def test_hypergradients_on_both_sides_of_the_correction_s_branches(name):
 @for_every_optimizer
 def test_second_derivatives_and_forward_mode(case):
     params = params_like(jnp.float64)
-    loss = lambda rate: final_loss(case.make(learning_rate=rate), params)  # noqa: E731
+    loss = lambda rate: final_loss(case.make(learning_rate=rate), params)
     derivatives = jax.jit(lambda rate: (jax.grad(loss)(rate), jax.jacfwd(loss)(rate), jax.grad(jax.grad(loss))(rate)))
     rate = case.numbers["learning_rate"]
     slope, forward, second = derivatives(rate)
@@ -98,7 +98,7 @@ def test_second_derivatives_and_forward_mode(case):
 @for_every_optimizer
 def test_the_last_parameters_differentiate_in_the_first(case):
     start = {"w": jnp.arange(6.0).reshape(2, 3), "b": {"c": jnp.arange(3.0)}}
-    at = lambda scale: value_and_slopes(case.make(), jax.tree.map(lambda p: scale * p, start))  # noqa: E731
+    at = lambda scale: value_and_slopes(case.make(), jax.tree.map(lambda p: scale * p, start))
     _, (_, slopes) = at(1.3)
     slope = sum(np.sum(p * s) for p, s in zip(jax.tree.leaves(start), jax.tree.leaves(slopes), strict=True))
     np.testing.assert_allclose(slope, difference_quotient(lambda scale: at(scale)[0], 1.3), rtol=1e-6)

@@ -31,7 +31,7 @@ for_every_value = pytest.mark.parametrize("opt", OPTS.values(), ids=OPTS)
 
 def updates_of(opt):
     params = jnp.array([1.0, -2.0])
-    update = lambda o: o.update(params, o.init(params), params)[0]  # noqa: E731
+    update = lambda o: o.update(params, o.init(params), params)[0]
     return np.asarray(update(opt) if jnp.ndim(jax.tree.leaves(opt)[0]) == 0 else jax.vmap(update)(opt))
 
 

@@ -17,7 +17,7 @@ def met(verdicts, group="sgd", **options):
     """Rows of three seeds a learning rate, with a verdict for each trial."""
     rows = accuracies(group, **options)
     for row, verdict in zip(rows, verdicts, strict=True):
-        row |= {"verdict": verdict, "difficulties": "" if verdict == "healthy" else verdict}
+        row |= {"verdict": verdict, "difficulties": "" if verdict in ("healthy", "unknown") else verdict}
     return rows
 
 
@@ -82,6 +82,17 @@ def test_the_chart_has_a_point_for_every_training_coloured_by_its_verdict():
     assert len(set(slow["y"])) == 3  # seeds lie side by side, within the group's row
     assert max(map(abs, slow["y"])) <= 0.25
     assert "seed 2" in " ".join(slow["text"])
+
+
+def test_hovering_tells_all_that_was_met_and_what_is_unknown_is_not_healthy():
+    rows = met(["slow"] * 3 + ["unknown"] * 3 + ["healthy"] * 6 + ["saturated"] * 3)
+    rows[-1]["difficulties"] = "saturated, vanishing"
+    result = made(rows, SGD)
+    chart = difficulty_chart(result, {"sgd": Look("sgd", 0)}, {"sgd": gather(result, "sgd")})
+    said = {trace["name"]: [text.split("<br>")[-1] for text in trace["text"]] for trace in chart.figure["data"]}
+    assert said["unknown"] == ["unknown"] * 3
+    assert said["healthy"] == ["healthy"] * 6
+    assert said["saturated"][-1] == "saturated, vanishing"
 
 
 def test_a_hostile_group_is_text_in_the_chart():

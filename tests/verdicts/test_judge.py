@@ -264,6 +264,15 @@ def test_a_change_of_any_threshold_changes_some_verdict():
         assert not said(made, curvature=DOWN, thresholds=Thresholds()._replace(**{name: value}))[0] >= found, name
 
 
+def test_what_counts_as_steep_and_as_stable_are_thresholds_too():
+    slow = signals(mean_loss=1 - 0.05 * T / LOOKS, signal=np.geomspace(1, 0.02, LOOKS))
+    assert said(slow)[0] == {D.SLOW}
+    assert said(slow, thresholds=Thresholds(steep=0.1))[0] == set()
+    late_rate = BOWL._replace(largest=jnp.asarray(16.0))  # η λ / 2 = 0.8
+    assert said(slow, curvature=late_rate)[0] == {D.SLOW}
+    assert said(slow, curvature=late_rate, thresholds=Thresholds(stable=0.7))[0] == set()
+
+
 def test_the_first_of_several_is_what_is_wrong_from_the_start():
     assert set(PRECEDENCE) == set(D)
     many = signals(signal_norms=layers(1e-4), flat_units=np.full((LOOKS, 2), 0.9), mean_loss=STUCK)
