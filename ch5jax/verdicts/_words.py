@@ -77,7 +77,8 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
             + (f", {strength:.2g} times as fast as at half time" if np.isfinite(strength) else "")
             + f", with {left}."
             if went.falling
-            else f"it ended at step {step:,} with {left}; the loss hardly fell, and the gradient was not small."
+            else f"it ended at step {step:,} with {left}; late on, the loss fell by no more than chance, "
+            "and the gradient was not small."
         ),
         Difficulty.DIVERGED: lambda: f"from step {step:,} on the loss was not finite, or beyond all bounds.",
     }[difficulty]()
