@@ -12,6 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ch5jax.diagnostics import watch_init
 from ch5jax.sweeps._groups import Group
+from ch5jax.sweeps._lapack import lowering_parameters
 from ch5jax.training import Looks, init_key, look, observer, one_step, start_of, watched_step
 
 # A stretch reports every step's metrics, and the host keeps what was asked for: so a rerun that keeps all of them is
@@ -118,23 +119,27 @@ def compile_programs(group: Group, key: jax.Array, width: int, stretch: Stretch,
     hyperparameters, seeds = group.rows(np.zeros(width * len(devices), int))
     step = jax.ShapeDtypeStruct((), jnp.int32)
 
+    def lowered(jitted: Any, *args: Any) -> jax.stages.Lowered:
+        return jitted.trace(*args).lower(_private_parameters=lowering_parameters(width * len(devices), devices))
+
     batched_init = jax.vmap(init, (0, 0, None))
     carried, begun = jax.eval_shape(batched_init, hyperparameters, seeds, key)
     return Programs(
-        jax.jit(batched_init, in_shardings=(split, split, whole), out_shardings=split)
-        .lower(hyperparameters, seeds, key)
-        .compile(QUICK_ON_CPU if devices[0].platform == "cpu" else None),
-        jax.jit(
-            jax.vmap(advance, (0, 0, None, 0, 0, None, None)),
-            in_shardings=(split, split, whole, split, split, whole, whole),
-            out_shardings=split,
-            donate_argnums=3,
-        )
-        .lower(hyperparameters, seeds, key, carried, begun, step, step)
-        .compile(),
-        jax.jit(jax.vmap(evaluate), in_shardings=(split, split), out_shardings=split)
-        .lower(hyperparameters, carried)
-        .compile(),
+        lowered(
+            jax.jit(batched_init, in_shardings=(split, split, whole), out_shardings=split), hyperparameters, seeds, key
+        ).compile(QUICK_ON_CPU if devices[0].platform == "cpu" else None),
+        lowered(
+            jax.jit(
+                jax.vmap(advance, (0, 0, None, 0, 0, None, None)),
+                in_shardings=(split, split, whole, split, split, whole, whole),
+                out_shardings=split,
+                donate_argnums=3,
+            ),
+            *(hyperparameters, seeds, key, carried, begun, step, step),
+        ).compile(),
+        lowered(
+            jax.jit(jax.vmap(evaluate), in_shardings=(split, split), out_shardings=split), hyperparameters, carried
+        ).compile(),
         split,
     )
 

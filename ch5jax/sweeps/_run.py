@@ -13,6 +13,7 @@ from ch5jax.sweeps._course import Course, from_host, to_host
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._plan import STATE, Plan, chunk_name, state_name
 from ch5jax.sweeps._programs import Programs
+from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._store import Store
 
 SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
@@ -52,6 +53,7 @@ class Run:
         self.trials_done = self.trials - waiting
         self.steps_done = self.trials_done * plan.steps
         self.length = FIRST_STRETCH
+        self.monitor = StallMonitor()
 
     def _trials(self, g: int, chunk: int) -> np.ndarray:
         """The trials of a chunk, without padding."""
@@ -60,6 +62,10 @@ class Run:
 
     def run(self) -> None:
         """Group after group; the next one compiles while one trains."""
+        with self.monitor:
+            self._run()
+
+    def _run(self) -> None:
         queue = [g for g, chunks in enumerate(self.pending) if chunks]
         self._report(self.groups[queue[0] if queue else -1].name)
         self._forget_states_of_finished_chunks()
@@ -67,6 +73,7 @@ class Run:
         try:
             ready: Future[Programs] | None = pool.submit(self.compiled[queue[0]]) if queue else None
             for g, following in itertools.zip_longest(queue, queue[1:]):
+                self.monitor.now(f"compiling the programs of group {self.groups[g].name!r}")
                 programs = ready.result() if ready else self.compiled[g]()
                 ready = pool.submit(self.compiled[following]) if following is not None else None
                 self.length = FIRST_STRETCH
@@ -101,16 +108,11 @@ class Run:
         """Trains a chunk on each device, from a step on to the end, and stores them."""
         plan, group = self.plan, self.groups[g]
         lots = [self._trials(g, chunk) for chunk in chunks]
-        padded = [np.resize(trials, plan.width) for trials in lots]
-        padded += [padded[-1]] * (len(plan.devices) - len(chunks))
-        hyperparameters, seeds = jax.device_put(group.rows(np.concatenate(padded)), programs.sharding)
+        where = self._where(g, lots)
+        hyperparameters, seeds = jax.device_put(group.rows(self._padded(lots)), programs.sharding)
         held = [self.store.read(state_name(g, chunk)) if start else {} for chunk in chunks]
-        courses = [
-            Course(
-                plan.steps, plan.every, {k.removeprefix("course/"): v for k, v in h.items() if k.startswith("course/")}
-            )
-            for h in held
-        ]
+        courses = [self._course(h) for h in held]
+        self.monitor.now(f"drawing the initial states {where}")
         carried, begun = programs.init(hyperparameters, seeds, plan.key)
         if start:
             carried = self._restored(held, programs, carried)
@@ -121,10 +123,10 @@ class Run:
 
         def take(begin: int, end: int, record: Any, evaluation: Any) -> None:
             nonlocal taken_at
+            self.monitor.now(f"taking steps {begin} to {end} {where}")
             record, evaluation = jax.device_get((record, evaluation))
             now = time.monotonic()
-            fitting = (end - begin) * SECONDS_A_STRETCH / max(now - taken_at, 1e-3)
-            self.length, taken_at = max(1, min(int(fitting), 10 * self.length)), now
+            self.length, taken_at = self._fitting(end - begin, now - taken_at), now
             for course, row in zip(courses, rows, strict=True):
                 course.add_metrics(
                     {name: values[row, : end - begin] for name, values in record.metrics.items()}, begin, end
@@ -141,6 +143,7 @@ class Run:
         while begin < plan.steps:
             end = min(begin + self.length, next(stop for stop in plan.stops if stop > begin))
             span = np.int32(begin), np.int32(end)
+            self.monitor.now(f"taking steps {begin} to {end} {where}")
             carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, begun, *span)
             evaluation = programs.evaluate(hyperparameters, carried) if end in plan.evaluated else None
             if waiting:  # taken in while the next stretch runs
@@ -154,13 +157,36 @@ class Run:
                 stored_at = time.monotonic()
         if waiting:
             take(*waiting)
-        for chunk, course in zip(chunks, courses, strict=True):
-            self.store.write(chunk_name(g, chunk), course.finished())
-            self.store.remove(state_name(g, chunk))
+        self._store_results(g, chunks, courses)
         self.trials_done += live
         self._report(group.name)
 
+    def _fitting(self, steps: int, seconds: float) -> int:
+        """How long the next stretch may be if so many steps took so many seconds."""
+        return max(1, min(int(steps * SECONDS_A_STRETCH / max(seconds, 1e-3)), 10 * self.length))
+
+    def _padded(self, lots: list[np.ndarray]) -> np.ndarray:
+        """As many trials for every device as it takes side by side: some twice, where they are too few."""
+        padded = [np.resize(trials, self.plan.width) for trials in lots]
+        return np.concatenate(padded + [padded[-1]] * (len(self.plan.devices) - len(lots)))
+
+    def _where(self, g: int, lots: list[np.ndarray]) -> str:
+        before = sum(group.trials for group in self.groups[:g])
+        return f"of trials {before + lots[0][0]} to {before + lots[-1][-1]}, group {self.groups[g].name!r}"
+
+    def _course(self, held: dict[str, np.ndarray]) -> Course:
+        prefix = "course/"
+        stored = {name.removeprefix(prefix): array for name, array in held.items() if name.startswith(prefix)}
+        return Course(self.plan.steps, self.plan.every, stored)
+
+    def _store_results(self, g: int, chunks: list[int], courses: list[Course]) -> None:
+        self.monitor.now(f"storing chunks {chunks[0]} to {chunks[-1]} of group {self.groups[g].name!r}")
+        for chunk, course in zip(chunks, courses, strict=True):
+            self.store.write(chunk_name(g, chunk), course.finished())
+            self.store.remove(state_name(g, chunk))
+
     def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, courses: list[Course]) -> None:
+        self.monitor.now(f"storing the states at step {step} of group {self.groups[g].name!r}")
         leaves = to_host(carried)
         for i, (chunk, course) in enumerate(zip(chunks, courses, strict=True)):
             rows = slice(i * self.plan.width, (i + 1) * self.plan.width)
@@ -177,4 +203,5 @@ class Run:
     def _report(self, group: str) -> None:
         if self.progress is not None:
             done = Progress(group, self.trials_done, self.trials, self.steps_done, self.trials * self.plan.steps)
+            self.monitor.now("reporting the progress")
             self.progress(done)
