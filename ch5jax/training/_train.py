@@ -62,7 +62,8 @@ def train(
       evaluate_every: evaluate every so many steps, a multiple of `every`, and at the end; by default only at the end.
       signals_every: take the signals of the difficulties (`diagnostics.Signals`) every so many steps, and at the last.
         A look costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at most, or
-        eight looks where that is more. 0 takes none. They are not differentiated, and do not touch the training.
+        eight looks where that is more. 0 takes none. They are not differentiated, and do not touch the training,
+        though a compiler may round a program with them differently.
       state: a state to go on from, instead of the task's initial one; its buffers are donated.
       start: the index of the first step, for going on.
 

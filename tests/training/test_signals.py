@@ -85,13 +85,14 @@ def test_signals_are_those_of_a_loop_by_hand(x64):
 
 
 @pytest.mark.parametrize("options", [{}, {"every": 4}, {"every": 2, "evaluate_every": 6}])
-def test_signals_do_not_touch_the_training_whatever_the_other_spacings(options):
+def test_signals_do_not_touch_the_training_whatever_the_other_spacings(options, x64):
+    """In double precision: how a compiler rounds is not promised, and float32 differed by 2e-6 on JAX 0.10.2."""
     state, metrics = ch5jax.train(TASK, OPT, KEY, 13, signals_every=5, **options)
     plain, plain_metrics = ch5jax.train(TASK, OPT, KEY, 13, signals_every=0, **options)
-    chex.assert_trees_all_close(state, plain, rtol=1e-6)
+    chex.assert_trees_all_close(state, plain, rtol=1e-13, atol=1e-15)
     assert "signals" not in plain_metrics
     signals = metrics.pop("signals")
-    chex.assert_trees_all_close(metrics, plain_metrics, rtol=1e-6)
+    chex.assert_trees_all_close(metrics, plain_metrics, rtol=1e-13, atol=1e-15)
     assert signals.distance.shape == (3,)
     assert signals.signal_norms.shape == (3, 2)
 
