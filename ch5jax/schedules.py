@@ -72,8 +72,8 @@ def linear_decay(
       >>> [round(float(schedule(count)), 4) for count in (0, 50, 100, 1000)]
       [0.1, 0.0505, 0.001, 0.001]
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), equation 8.14. `optax.linear_schedule` is the same
-    line, but refuses a traced `transition_steps`.
+    Source: the chapter, section 5.2 no. 5; Goodfellow, Bengio and Courville, *Deep Learning* (2016), equation 8.14.
+    `optax.linear_schedule` is the same line, but refuses a traced `transition_steps`.
     """
     values = {
         "init_value": check_number("init_value", init_value, ANY),

@@ -1,10 +1,11 @@
 """A linearly decaying rate, seen: it ends the noise and the bouncing that a constant rate keeps.
 
-First a quadratic of eigenvalues 1, 2 and 4 whose gradient has noise of standard deviation s in every coordinate: a
-constant rate α leaves E f = Σ ½ α s² / (2 − αλ) for ever, and under any rates E w² ← (1 − α_t λ)² E w² + α_t² s². Then
-f(w) = √(w² + ε²) without noise, whose curvature at the minimum is 1/ε: a rate over 2ε bounces between the walls at
-|w| = √(α²/4 − ε²), until it has fallen to 2ε. Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section
-8.3.1 and equation 8.14; the two formulas are ours.
+First a quadratic of eigenvalues 1, 2 and 4 whose gradient has noise of standard deviation s in every coordinate, at
+the optimum too, as where samples disagree there (`chapter_5_2_interpolation.py` has those that agree): a constant rate
+α leaves E f = Σ ½ α s² / (2 − αλ) for ever, and under any rates E w² ← (1 − α_t λ)² E w² + α_t² s². Then f(w) =
+√(w² + ε²) without noise, whose curvature at the minimum is 1/ε: a rate over 2ε bounces between the walls at |w| =
+√(α²/4 − ε²), until it has fallen to 2ε. Source: the chapter, section 5.2; Goodfellow, Bengio and Courville, Deep
+Learning (2016), section 8.3.1 and equation 8.14; the two formulas are ours.
 """
 
 import jax

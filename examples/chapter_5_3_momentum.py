@@ -3,8 +3,8 @@
 Under a constant gradient g the step's length after t steps is α‖g‖ (1 − βᵗ)/(1 − β). On a quadratic of condition number
 κ (eigenvalues 1 and κ) the best constant rate 2/(κ+1) takes the distance to the minimum down by (κ−1)/(κ+1) a step, and
 momentum with the rate 4/(√κ+1)² and the decay q² by q = (√κ−1)/(√κ+1) in the limit; from rest, the parts along the two
-axes are qᵗ (1 + (1−q) t) and (−q)ᵗ (1 + (1+q) t) of what they were. Source: Polyak (1964); Goodfellow, Bengio and
-Courville, Deep Learning (2016), section 8.3.2.
+axes are qᵗ (1 + (1−q) t) and (−q)ᵗ (1 + (1+q) t) of what they were. Source: the chapter, section 5.3; Polyak (1964);
+Goodfellow, Bengio and Courville, Deep Learning (2016), section 8.3.2.
 """
 
 import jax

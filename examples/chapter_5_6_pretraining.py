@@ -2,8 +2,9 @@
 
 Seven layers of 32 logistic units on the scanned digits with 100 labels, from He's normal weights and from the same
 weights after each layer was trained, without labels, to restore its inputs from a corrupted copy. Both are then trained
-by momentum at three rates. Source: Goodfellow, Bengio and Courville, Deep Learning (2016), sections 8.7.4 and 15.1;
-Bengio, Lamblin, Popovici and Larochelle (2006); Vincent et al. (2010). `pretraining.py` has more depths and starts.
+by momentum at three rates. Source: the chapter, section 5.6 no. 6; Goodfellow, Bengio and Courville, Deep Learning
+(2016), sections 8.7.4 and 15.1; Bengio, Lamblin, Popovici and Larochelle (2006); Vincent et al. (2010).
+`pretraining.py` has more depths and starts.
 """
 
 import jax

@@ -3,8 +3,8 @@
 The output has the mean β and the variance γ² σ²/(σ² + ε) whatever the input's shift and size. So the loss is the same
 for c w as for w in a layer before it, its gradient there is that of w over c, and orthogonal to each unit's weights.
 Then the nine stages forward and backward beside the closed form and autodiff, the running statistics beside the
-population's, and a sweep of SGD on the scanned digits with six hidden layers. Source: Ioffe and Szegedy (2015), section
-3.3; Goodfellow, Bengio and Courville, Deep Learning (2016), section 8.7.1.
+population's, and a sweep of SGD on the scanned digits with six hidden layers. Source: the chapter, section 5.7; Ioffe
+and Szegedy (2015), section 3.3; Goodfellow, Bengio and Courville, Deep Learning (2016), section 8.7.1.
 """
 
 import jax

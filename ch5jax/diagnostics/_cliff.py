@@ -70,8 +70,8 @@ def spikes_update(state: Spikes, value: jax.typing.ArrayLike, quantile: float = 
       >>> float(spike)
       30.0
 
-    Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013), section 2.3,
-    on cliffs; the measure is ours.
+    Source: the chapter, section 5.1.3; Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural
+    networks* (2013), section 2.3, on cliffs; the measure is ours.
     """
     if not 0 <= quantile <= 1:
         raise ValueError(f"quantile must be in [0, 1], got {quantile!r}")

@@ -65,8 +65,9 @@ def curvature(
       >>> round(float(found.smallest), 4), round(float(found.largest), 4), int(found.negative)
       (-2.0, 2.0, 1)
 
-    Source: Lanczos (1950); Golub and Van Loan, *Matrix Computations*, chapter 10; of neural networks' Hessians,
-    Ghorbani, Krishnan and Xiao, *An investigation into neural net optimization via Hessian eigenvalue density* (2019).
+    Source: the chapter, section 5.1.2; Lanczos (1950); Golub and Van Loan, *Matrix Computations*, chapter 10; of neural
+    networks' Hessians, Ghorbani, Krishnan and Xiao, *An investigation into neural net optimization via Hessian
+    eigenvalue density* (2019).
     """
     _trees.check_positive(iterations=iterations)
     vector, product = hessian_product(loss, params)

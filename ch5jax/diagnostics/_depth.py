@@ -41,8 +41,8 @@ def signal_norms(gradients: Sequence[Any]) -> jax.Array:
       >>> norms.shape, bool(norms[0] < norms[-1])
       ((3,), True)
 
-    Source: Glorot and Bengio, *Understanding the difficulty of training deep feedforward neural networks* (2010),
-    section 4.2, which follows the same gradients over the layers.
+    Source: the chapter, section 5.1.4; Glorot and Bengio, *Understanding the difficulty of training deep feedforward
+    neural networks* (2010), section 4.2, which follows the same gradients over the layers.
     """
     if not isinstance(gradients, Sequence) or not gradients:
         raise ValueError(f"gradients must hold those of one tap at least, got {gradients!r}")
@@ -86,8 +86,8 @@ def depth_slope(norms: chex.Array) -> jax.Array:
       >>> round(float(jnp.exp(-slope)), 4)
       2.0
 
-    Source: Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult* (1994):
-    products of Jacobians grow or shrink exponentially with their number.
+    Source: the chapter, section 5.1.4; Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient
+    descent is difficult* (1994): products of Jacobians grow or shrink exponentially with their number.
     """
     norms = _checked(norms)
     layers = norms.shape[-1]
@@ -115,7 +115,7 @@ def first_over_last(norms: chex.Array) -> jax.Array:
       >>> float(ch5jax.diagnostics.first_over_last(jnp.array([8.0, 4.0, 2.0])))
       4.0
 
-    Source: the chapter's section on vanishing and exploding gradients.
+    Source: the chapter, section 5.1.4.
     """
     norms = _checked(norms)
     first, last = norms[..., 0], norms[..., -1]

@@ -15,8 +15,8 @@ class Difficulty(IntEnum):
       >>> ch5jax.diagnostics.Difficulty.SADDLE.name, int(ch5jax.diagnostics.Difficulty.SADDLE)
       ('SADDLE', 5)
 
-    Source: the chapter's section on what makes the optimization of a network hard; Goodfellow, Bengio and Courville,
-    *Deep Learning* (2016), section 8.2.
+    Source: the chapter, section 5.1, with 5.2 no. 6 for the rates and 5.6 no. 2 for symmetry; Goodfellow, Bengio and
+    Courville, *Deep Learning* (2016), section 8.2.
     """
 
     HEALTHY = 0  # none of the following

@@ -42,8 +42,8 @@ def flat_units(gradients: Sequence[Any], tolerance: jax.typing.ArrayLike = 0.01)
       >>> bool(ch5jax.diagnostics.flat_units(gradients)[0] >= 0.5)
       True
 
-    Source: Glorot and Bengio (2010), section 3, on saturation; Maas, Hannun and Ng, *Rectifier nonlinearities improve
-    neural network acoustic models* (2013), on units that never activate.
+    Source: the chapter, section 5.6 no. 3; Glorot and Bengio (2010), section 3, on saturation; Maas, Hannun and Ng,
+    *Rectifier nonlinearities improve neural network acoustic models* (2013), on units that never activate.
     """
     _trees.check_inexact(gradients, "gradients")
     shares = []

@@ -40,8 +40,9 @@ def jacobian_norm(
       >>> round(float(ch5jax.diagnostics.jacobian_norm(stretch, jnp.ones(2), jax.random.key(0))), 4)
       4.0
 
-    Source: Pascanu, Mikolov and Bengio (2013), section 2.1: products of Jacobians over time; Pennington, Schoenholz and
-    Ganguli, *Resurrecting the sigmoid in deep learning through dynamical isometry* (2017), over depth.
+    Source: the chapter, section 5.1.4; Pascanu, Mikolov and Bengio (2013), section 2.1: products of Jacobians over
+    time; Pennington, Schoenholz and Ganguli, *Resurrecting the sigmoid in deep learning through dynamical isometry*
+    (2017), over depth.
     """
     _trees.check_positive(iterations=iterations)
     vector, unravel = ravel(inputs)

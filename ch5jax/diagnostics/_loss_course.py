@@ -34,7 +34,7 @@ def alternation(losses: chex.Array) -> jax.Array:
       >>> float(ch5jax.diagnostics.alternation(jnp.array([3.0, 1.0, 2.0, 0.5, 1.5])))
       1.0
 
-    Source: the chapter's section on choosing a learning rate: too large a rate makes the learning curve oscillate.
+    Source: the chapter, section 5.2 no. 6: too large a rate makes the learning curve oscillate.
     """
     losses = _losses(losses, 3)
     steps = jnp.sign(losses[..., 1:] - losses[..., :-1])
@@ -63,7 +63,7 @@ def descent(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
       >>> float(middle), float(end)
       (0.5, 0.5)
 
-    Source: the chapter's section on choosing a learning rate: too small a rate learns slowly.
+    Source: the chapter, section 5.2 no. 6: too small a rate learns slowly.
     """
     losses = _losses(losses, 8)
     n = losses.shape[-1]

@@ -46,8 +46,8 @@ def noise_of_pair(first: chex.ArrayTree, second: chex.ArrayTree) -> Noise:
       >>> ch5jax.diagnostics.noise_of_pair(jnp.array([1.0, 1.0]), jnp.array([1.0, -1.0]))
       Noise(noise=Array(2., dtype=float32), signal=Array(0., dtype=float32))
 
-    Source: McCandlish, Kaplan, Amodei et al., *An empirical model of large-batch training* (2018), appendix A.1, from
-    two batches of one size instead of two sizes.
+    Source: the chapter, section 5.1.5; McCandlish, Kaplan, Amodei et al., *An empirical model of large-batch training*
+    (2018), appendix A.1, from two batches of one size instead of two sizes.
     """
     _trees.check_match(second, first, "second", "first")
     difference = jax.tree.map(lambda a, b: a.astype(_wide(a)) - b.astype(_wide(b)), first, second)
@@ -77,7 +77,7 @@ def noise_of_examples(example_square_norms: chex.Array, gradient: chex.ArrayTree
       >>> ch5jax.diagnostics.noise_of_examples(jnp.array([1.0, 9.0]), jnp.array([2.0]))  # gradients 1 and 3
       Noise(noise=Array(1., dtype=float32), signal=Array(3., dtype=float32))
 
-    Source: McCandlish et al. (2018), appendix A.1, with batches of 1 and B.
+    Source: the chapter, section 5.1.5; McCandlish et al. (2018), appendix A.1, with batches of 1 and B.
     """
     norms = jnp.asarray(example_square_norms)
     if norms.ndim != 1 or len(norms) < 2:
@@ -111,7 +111,7 @@ def noise_scale(noise: jax.typing.ArrayLike, signal: jax.typing.ArrayLike) -> ja
       >>> float(ch5jax.diagnostics.noise_scale(noise=6.0, signal=2.0))
       3.0
 
-    Source: McCandlish et al. (2018), equation 2.9.
+    Source: the chapter, section 5.1.5; McCandlish et al. (2018), equation 2.9.
     """
     noise, signal = jnp.asarray(noise), jnp.asarray(signal)
     lost = signal <= 0

@@ -34,8 +34,8 @@ def sharpness(loss: Callable[[Any], Any], params: chex.ArrayTree, radius: jax.ty
       >>> round(float(ch5jax.diagnostics.sharpness(lambda w: jnp.sum(w**2), jnp.ones(1), radius=0.1)), 3)
       0.21
 
-    Source: Foret, Kleiner, Mobahi and Neyshabur, *Sharpness-aware minimization for efficiently improving
-    generalization* (2021), equation 2.
+    Source: the chapter, section 5.1.1; Foret, Kleiner, Mobahi and Neyshabur, *Sharpness-aware minimization for
+    efficiently improving generalization* (2021), equation 2.
     """
     vector, unravel = ravel(params)
     value, gradient = jax.value_and_grad(lambda v: loss(unravel(v)))(vector)

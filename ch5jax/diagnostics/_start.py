@@ -29,9 +29,10 @@ def distance(params: chex.ArrayTree, start: chex.ArrayTree) -> jax.Array:
       >>> float(ch5jax.diagnostics.distance(jnp.array([3.0, 4.0]), jnp.array([0.0, 4.0])))
       0.75
 
-    Source: the chapter's section on poor correspondence between local and global structure: most of the trouble of
-    training is to find a way from the start to a good region. The measure is common, as in Chizat, Oyallon and Bach,
-    *On lazy training in differentiable programming* (2019).
+    Source: the chapter, section 5.6 no. 4: trained weights are close to the initial ones; Goodfellow, Bengio and
+    Courville, *Deep Learning* (2016), section 8.2.7: most of the trouble is to find a way from the start to a good
+    region. The measure is common, as in Chizat, Oyallon and Bach, *On lazy training in differentiable programming*
+    (2019).
     """
     _trees.check_match(params, start, "params", "start")
     return relative(jax.tree.map(lambda w, w0: w - w0, params, start), start)

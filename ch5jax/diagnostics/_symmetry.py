@@ -39,8 +39,8 @@ def equal_units(kernel: chex.Array, tolerance: jax.typing.ArrayLike = 1e-5) -> j
       >>> int(ch5jax.diagnostics.equal_units(kernel))
       2
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4: initial parameters need to break the
-    symmetry between units.
+    Source: the chapter, section 5.6 no. 2; Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4:
+    initial parameters need to break the symmetry between units.
     """
     kernel = jnp.asarray(kernel)
     _trees.check_inexact(kernel, "kernel")

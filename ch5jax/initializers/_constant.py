@@ -32,7 +32,7 @@ def constant(value: jax.typing.ArrayLike) -> Initializer:
       >>> ch5jax.initializers.constant(0.5)(jax.random.key(0), (3,)).tolist()
       [0.5, 0.5, 0.5]
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4: a bias of 0.1 for a rectified unit,
-    of 1 for a forget gate.
+    Source: the chapter, section 5.6 no. 2, on equal units; Goodfellow, Bengio and Courville, *Deep Learning* (2016),
+    section 8.4: a bias of 0.1 for a rectified unit, of 1 for a forget gate.
     """
     return Initializer._of(constant, {"value": check_number("value", value, ANY)}, frozenset())

@@ -37,7 +37,8 @@ def gaussian(std: jax.typing.ArrayLike) -> Initializer:
       >>> [f"{kernel.std():.1g}" for kernel in kernels]
       ['0.01', '0.1', '1']
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4. For a constant scale
-    `jax.nn.initializers.normal` does the same, but is no data, and draws float16 and bfloat16 in their own precision.
+    Source: the chapter, section 5.6 nos. 3 and 4; Goodfellow, Bengio and Courville, *Deep Learning* (2016), section
+    8.4. For a constant scale `jax.nn.initializers.normal` does the same, but is no data, and draws float16 and bfloat16
+    in their own precision.
     """
     return Initializer._of(gaussian, {"std": check_number("std", std, NON_NEGATIVE)}, frozenset())

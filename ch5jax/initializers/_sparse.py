@@ -80,8 +80,8 @@ def sparse(
       >>> (kernel != 0).sum(axis=0).tolist()
       [15, 15, 15, 15]
 
-    Source: Martens, *Deep learning via Hessian-free optimization* (ICML 2010), with k = 15; Goodfellow,
-    Bengio and Courville, *Deep Learning* (2016), section 8.4.
+    Source: the chapter, section 5.6 no. 5; Martens, *Deep learning via Hessian-free optimization* (ICML 2010), with k =
+    15; Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4.
     """
     nonzeros = check_number("nonzeros", nonzeros, _AT_LEAST_ONE)
     if not isinstance(nonzeros, jax.Array) and not np.all(np.isfinite(nonzeros) & (nonzeros == np.floor(nonzeros))):

@@ -46,7 +46,7 @@ def uniform(limit: jax.typing.ArrayLike) -> Initializer:
       >>> bool((abs(kernel) <= 0.1).all() and (kernel < -0.09).any() and (kernel > 0.09).any())
       True
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4. `jax.nn.initializers.uniform` lies
-    between 0 and its scale.
+    Source: the chapter, section 5.6 no. 3; Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4.
+    `jax.nn.initializers.uniform` lies between 0 and its scale.
     """
     return Initializer._of(uniform, {"limit": check_number("limit", limit, NON_NEGATIVE)}, frozenset())

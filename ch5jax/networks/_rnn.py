@@ -77,8 +77,9 @@ def rnn(
       ...     return jnp.eye(*shape, dtype=dtype)
       >>> net = ch5jax.networks.rnn(2, 32, 1, jax.nn.relu, recurrent_init=identity)
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 8.2.5 and 10.2; Le, Jaitly and Hinton,
-    *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*, arXiv:1504.00941 (2015).
+    Source: the chapter, section 5.1.4; Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 8.2.5 and
+    10.2; Le, Jaitly and Hinton, *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*,
+    arXiv:1504.00941 (2015).
     """
     _trees.check_positive(inputs=inputs, hidden=hidden, outputs=outputs)
 

@@ -94,7 +94,7 @@ def batch_norm(
     1 / (1 − momentum). With `check_vma=False`, take gradients of
     parameters outside of the `jax.shard_map`: inside, each device would have its own share of them.
 
-    Source: the textbook's chapter on optimization, batch normalization; Ioffe and Szegedy, 2015, algorithm 1.
+    Source: the chapter, section 5.7; Ioffe and Szegedy, 2015, algorithm 1.
     """
     layout = feature_layout("x", x, axis)
     check_batch("x", layout)
@@ -150,7 +150,7 @@ def batch_norm_inference(
       >>> ch5jax.batch_norm_inference(jnp.array([[3.0], [5.0]]), params, state, eps=1e-9).tolist()
       [[0.0], [1.0]]
 
-    Source: Ioffe and Szegedy, *Batch Normalization*, 2015, algorithm 2.
+    Source: the chapter, section 5.7 no. 5; Ioffe and Szegedy, *Batch Normalization*, 2015, algorithm 2.
     """
     layout = feature_layout("x", x, axis)
     check_state("state", state)

@@ -11,7 +11,24 @@ from ch5jax.normalization._state import BatchNormParams
 
 
 class ForwardStages(NamedTuple):
-    """What each of the nine forward stages computes; what belongs to a feature has the features' shape."""
+    """What each of the nine forward stages computes; what belongs to a feature has the features' shape.
+
+    The chapter's names beside these:
+
+    =====  =======  ========
+    stage  chapter  here
+    =====  =======  ========
+    1      mu       mu
+    2      xmu      xmu
+    3      carre    sq
+    4      var      var
+    5      sqrtvar  sqrtvar
+    6      invvar   ivar
+    7      va2      xhat
+    8      va3      gammax
+    9      out      out
+    =====  =======  ========
+    """
 
     mu: jax.Array  # 1. μ = mean of x over the batch
     xmu: jax.Array  # 2. x − μ
@@ -25,7 +42,31 @@ class ForwardStages(NamedTuple):
 
 
 class BackwardStages(NamedTuple):
-    """What each of the nine backward stages computes, ∂L/∂ of what the name says, from the last stage to the first."""
+    """What each of the nine backward stages computes, ∂L/∂ of what the name says, from the last stage to the first.
+
+    The chapter's names beside these; its `dxmu`, the sum of both parts, and its `dx1` are one array, and its dmu/m has
+    no name there:
+
+    =====  ========  ========
+    stage  chapter   here
+    =====  ========  ========
+    9      dbeta     dbeta
+    9      dva3      dgammax
+    8      dva2      dxhat
+    8      dgamma    dgamma
+    7      dxmu1     dxmu1
+    7      dinvvar   divar
+    6      dsqrtvar  dsqrtvar
+    5      dvar      dvar
+    4      dcarre    dsq
+    3      dxmu2     dxmu2
+    3      dxmu      dx1
+    2      dx1       dx1
+    2      dmu       dmu
+    1      dmu/m     dx2
+    1      dx        dx
+    =====  ========  ========
+    """
 
     dbeta: jax.Array  # 9. from y = γ x̂ + β: ∂L/∂β
     dgammax: jax.Array  # 9. and ∂L/∂(γ x̂)
@@ -78,7 +119,7 @@ def batch_norm_forward_stages(
       >>> stages.mu.tolist(), stages.xmu.tolist(), stages.var.tolist()
       ([3.0], [[-2.0], [2.0]], [4.0])
 
-    Source: the textbook's chapter on optimization, batch normalization, the forward pass.
+    Source: the chapter, section 5.7 no. 6, the forward pass; `ForwardStages` has a table of its names.
     """
     layout = feature_layout("x", x, axis)
     check_batch("x", layout)
@@ -129,7 +170,7 @@ def batch_norm_backward_stages(
       >>> back.dbeta.tolist(), bool(abs(back.dx).max() < 1e-6)  # moving all of y together moves no x
       ([3.0], True)
 
-    Source: the textbook's chapter on optimization, batch normalization, the backward pass.
+    Source: the chapter, section 5.7 no. 6, the backward pass; `BackwardStages` has a table of its names.
     """
     layout = feature_layout("dout", dout, axis)
     if layout.shape != stages.out.shape:

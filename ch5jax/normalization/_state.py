@@ -56,7 +56,7 @@ def batch_norm_init(
       >>> params.scale.tolist(), state.weight.tolist()
       ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
 
-    Source: Ioffe and Szegedy, *Batch Normalization*, 2015, algorithms 1 and 2.
+    Source: the chapter, section 5.7; Ioffe and Szegedy, *Batch Normalization*, 2015, algorithms 1 and 2.
     """
     shape = tuple(features) if isinstance(features, Sequence | np.ndarray) else (features,)
     if not shape or any(not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1 for n in shape):

@@ -32,7 +32,7 @@ def adagrad(
 
     .. math:: r \leftarrow r + g^2, \qquad u = -\alpha\, \frac{g}{\sqrt r + \delta}
 
-    Under a constant gradient the t-th step is α/√t. For complex parameters g² means |g|².
+    r is the chapter's `cache`. Under a constant gradient the t-th step is α/√t. For complex parameters g² means |g|².
 
     Args:
       learning_rate: α ≥ 0, a number or a schedule of the step count.
@@ -56,8 +56,8 @@ def adagrad(
       >>> float(update)
       -0.5
 
-    Source: Duchi, Hazan and Singer (2011); Goodfellow, Bengio and Courville, *Deep Learning* (2016), algorithm 8.4.
-    Optax starts r at 0.1 and has δ inside the root.
+    Source: the chapter, section 5.4 no. 1; Duchi, Hazan and Singer (2011); Goodfellow, Bengio and Courville, *Deep
+    Learning* (2016), algorithm 8.4. Optax starts r at 0.1 and has δ inside the root.
     """
     return make(
         adagrad,

@@ -108,8 +108,9 @@ def adam(
         v \leftarrow \beta_1 v + (1-\beta_1)\, g, \qquad r \leftarrow \beta_2 r + (1-\beta_2)\, g^2, \qquad
         u = -\alpha\, \frac{v / (1-\beta_1^t)}{\sqrt{r / (1-\beta_2^t)} + \delta}
 
-    t counts from 1 at the first update. Under a schedule, βᵗ is the product of the β used so far. For complex
-    parameters g² means |g|².
+    These are the chapter's symbols: v, the decayed gradient, is `mu` in the state, and r, the decayed square, is `nu`;
+    its v_b and r_b are the two corrected quotients. t counts from 1 at the first update. Under a schedule, βᵗ is the
+    product of the β used so far. For complex parameters g² means |g|².
 
     Args:
       learning_rate: α ≥ 0, a number or a schedule of the step count.
@@ -134,8 +135,9 @@ def adam(
       >>> [round(float(u), 6) for u in update]
       [-0.001, 0.001, -0.0]
 
-    Source: Kingma and Ba (2015); Goodfellow, Bengio and Courville, *Deep Learning* (2016), algorithm 8.7. Optax's δ is
-    1e-8; its first step in float32 is 7e-6 short, since it rounds 1−β₂ and 1−β₂ᵗ differently.
+    Source: the chapter, section 5.5, procedure no. 2; Kingma and Ba (2015); Goodfellow, Bengio and Courville, *Deep
+    Learning* (2016), algorithm 8.7. Optax's δ is 1e-8; its first step in float32 is 7e-6 short, since it rounds 1−β₂
+    and 1−β₂ᵗ differently.
     """
     if not isinstance(bias_correction, bool):
         raise ValueError(f"bias_correction must be True or False, got {bias_correction!r}")

@@ -52,7 +52,8 @@ def momentum(learning_rate: ScalarOrSchedule, decay: ScalarOrSchedule = 0.9) -> 
       -1.5
       -1.75
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), algorithm 8.2. Optax's `sgd(momentum=...)` keeps α
-    outside the velocity: the same updates for a constant α, others under a schedule.
+    Source: the chapter, section 5.3, procedure no. 2; Goodfellow, Bengio and Courville, *Deep Learning* (2016),
+    algorithm 8.2. Optax's `sgd(momentum=...)` keeps α outside the velocity: the same updates for a constant α, others
+    under a schedule.
     """
     return make(momentum, learning_rate=(learning_rate, NON_NEGATIVE), decay=(decay, DECAY_OR_ONE))

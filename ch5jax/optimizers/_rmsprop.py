@@ -35,7 +35,7 @@ def rmsprop(
 
     .. math:: r \leftarrow \beta r + (1-\beta)\, g^2, \qquad u = -\alpha\, \frac{g}{\sqrt r + \delta}
 
-    For complex parameters g² means |g|².
+    r is the chapter's `cache`. For complex parameters g² means |g|².
 
     Args:
       learning_rate: α ≥ 0, a number or a schedule of the step count.
@@ -58,8 +58,8 @@ def rmsprop(
       >>> float(update)
       -2.0
 
-    Source: Hinton, Srivastava and Swersky, lecture 6e (2012); Goodfellow, Bengio and Courville, *Deep Learning* (2016),
-    algorithm 8.5. Optax's δ is 1e-8, inside the root unless `eps_in_sqrt=False`.
+    Source: the chapter, section 5.4 no. 3; Hinton, Srivastava and Swersky, lecture 6e (2012); Goodfellow, Bengio and
+    Courville, *Deep Learning* (2016), algorithm 8.5. Optax's δ is 1e-8, inside the root unless `eps_in_sqrt=False`.
     """
     return make(
         rmsprop,

@@ -43,7 +43,7 @@ def sgd(learning_rate: ScalarOrSchedule) -> Transformation:
       >>> optax.apply_updates(params, updates)["w"].tolist()
       [0.5, -1.0]
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), algorithm 8.1. Optax's `sgd` with `momentum=None`
-    is the same rule.
+    Source: the chapter, section 5.2, procedure no. 7; Goodfellow, Bengio and Courville, *Deep Learning* (2016),
+    algorithm 8.1. Optax's `sgd` with `momentum=None` is the same rule.
     """
     return make(sgd, learning_rate=(learning_rate, NON_NEGATIVE))

@@ -100,10 +100,10 @@ def pretrain_layerwise(
       >>> metrics["loss"].shape
       (100,)
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 14.5 and 15.1; Bengio, Lamblin, Popovici
-    and Larochelle, *Greedy layer-wise training of deep networks* (NIPS 2006); Vincent, Larochelle, Lajoie, Bengio and
-    Manzagol, *Stacked denoising autoencoders* (JMLR 2010), who hide a fixed share of each example's numbers; here each
-    number is hidden with that probability.
+    Source: the chapter, section 5.6 no. 6; Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 14.5 and
+    15.1; Bengio, Lamblin, Popovici and Larochelle, *Greedy layer-wise training of deep networks* (NIPS 2006); Vincent,
+    Larochelle, Lajoie, Bengio and Manzagol, *Stacked denoising autoencoders* (JMLR 2010), who hide a fixed share of
+    each example's numbers; here each number is hidden with that probability.
     """
     layers = _checked_layers(params)
     if loss not in LOSSES:

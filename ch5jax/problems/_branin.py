@@ -30,8 +30,8 @@ def branin() -> Problem:
       >>> [(point.kind, point.point.round(3).tolist()) for point in ch5jax.problems.branin().critical_points[:2]]
       [('minimum', [-3.142, 12.275]), ('saddle', [0.0, 6.0])]
 
-    Source: Branin, *Widely convergent method for finding multiple solutions of simultaneous nonlinear equations*
-    (1972); constants and box as in Dixon and Szegő, *Towards Global Optimisation 2* (1978).
+    Source: the chapter, section 5.1.1; Branin, *Widely convergent method for finding multiple solutions of simultaneous
+    nonlinear equations* (1972); constants and box as in Dixon and Szegő, *Towards Global Optimisation 2* (1978).
     """
 
     def formula(point: jax.Array) -> jax.Array:

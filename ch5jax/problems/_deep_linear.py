@@ -50,9 +50,9 @@ def deep_linear(depth: int = 3, targets: float | Sequence[float] = 1.0) -> Probl
       >>> [point.kind for point in ch5jax.problems.deep_linear(3, targets=(1.0, 2.0)).critical_points]
       ['degenerate', 'saddle', 'degenerate']
 
-    Source: Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural
-    networks* (2013); Kawaguchi, *Deep learning without poor local minima* (2016), for saddles without a negative
-    eigenvalue. The eigenvalues are ours.
+    Source: the chapter, section 5.1.2; Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of
+    learning in deep linear neural networks* (2013); Kawaguchi, *Deep learning without poor local minima* (2016), for
+    saddles without a negative eigenvalue. The eigenvalues are ours.
     """
     _trees.check_positive(depth=depth)
     if depth < 2:

@@ -35,7 +35,7 @@ def himmelblau() -> Problem:
       >>> [(point.kind, round(point.value, 1)) for point in points[3:6]]
       [('minimum', 0.0), ('saddle', 13.3), ('saddle', 67.7)]
 
-    Source: Himmelblau, *Applied Nonlinear Programming* (1972).
+    Source: the chapter, section 5.1.1; Himmelblau, *Applied Nonlinear Programming* (1972).
     """
 
     def formula(point: jax.Array) -> jax.Array:

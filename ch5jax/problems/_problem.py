@@ -50,7 +50,7 @@ class Problem(NamedTuple):
       minimum [3.0, 0.5] [0.3, 48.98]
       saddle [0.0, 1.0] [-27.75, 27.75]
       saddle [0.101, -2.645] [-0.78, 867.75]
-      >>> jax.grad(problem.function)(problem.critical_points[1].point).tolist()
+      >>> abs(jax.grad(problem.function)(problem.critical_points[1].point)).tolist()
       [0.0, 0.0]
     """
 

@@ -41,8 +41,8 @@ def rnn_cliff(steps: int = 50) -> Problem:
       [0.    0.847] degenerate 0.13
       [ 5.    -2.612] degenerate 1.1e+07
 
-    Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013), section 2.3
-    and figure 6; the start, the box and the eigenvalues are ours.
+    Source: the chapter, section 5.1.3; Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural
+    networks* (2013), section 2.3 and figure 6; the start, the box and the eigenvalues are ours.
     """
     _trees.check_positive(steps=steps)
     if steps > _MOST_STEPS:

@@ -31,7 +31,8 @@ def saddle(steepness: float = 1.0) -> Problem:
       >>> ch5jax.problems.saddle().critical_points[0].eigenvalues.tolist()
       [-2.0, 2.0]
 
-    Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 4.3.1 (figure 4.5) and 8.2.3.
+    Source: the chapter, section 5.1.2; Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 4.3.1 (figure
+    4.5) and 8.2.3.
     """
     return _saddle("saddle", known_number("steepness", steepness, POSITIVE))
 
@@ -86,7 +87,7 @@ def monkey_saddle() -> Problem:
       >>> point.kind, point.eigenvalues.tolist()
       ('degenerate', [0.0, 0.0])
 
-    Source: Hilbert and Cohn-Vossen, *Geometry and the Imagination* (1952), section 28.
+    Source: the chapter, section 5.1.2; Hilbert and Cohn-Vossen, *Geometry and the Imagination* (1952), section 28.
     """
 
     def formula(point: jax.Array) -> jax.Array:

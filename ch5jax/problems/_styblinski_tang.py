@@ -39,8 +39,8 @@ def styblinski_tang(dimensions: int = 2) -> Problem:
       minimum [2.7468] -25.029
       maximum [0.1567] 0.196
 
-    Source: Styblinski and Tang, *Experiments in nonconvex optimization: stochastic approximation with function
-    smoothing and simulated annealing* (1990).
+    Source: the chapter, section 5.1.1; Styblinski and Tang, *Experiments in nonconvex optimization: stochastic
+    approximation with function smoothing and simulated annealing* (1990).
     """
     check_dimensions(dimensions, 1)
     dimensions = int(dimensions)

@@ -64,7 +64,7 @@ def leaderboard(result: SweepResult) -> tuple[Row, ...]:
     Example:
       >>> import ch5jax, ch5jax.report, jax
       >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.01, 0.1, 1.0])
-      >>> result = ch5jax.sweep(ch5jax.tasks.digits(), opts, steps=100, key=jax.random.key(0), seeds=2)
+      >>> result = ch5jax.sweep(ch5jax.tasks.digits(hidden=()), opts, steps=20, key=jax.random.key(0), seeds=2)
       >>> (best,) = ch5jax.report.leaderboard(result)
       >>> best.settings, best.trials_run, best.spans[0].name
       (3, 6, 'learning_rate')

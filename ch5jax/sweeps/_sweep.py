@@ -87,7 +87,8 @@ def sweep(
       adam(learning_rate=0.01, b1=0.9, b2=0.999, eps=1e-07, bias_correction=True)
 
     Note: on a CPU, JAX uses one device unless told before it starts:
-    `jax.config.update("jax_num_cpu_devices", os.cpu_count())`. The command line does so.
+    `jax.config.update("jax_num_cpu_devices", os.cpu_count())`. The command line does so. A sweep without progress for
+    two minutes says so, and where, in the log `ch5jax.sweeps`.
     """
     groups = make_groups(task, hyperparameters, seeds)
     _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every, width=width)

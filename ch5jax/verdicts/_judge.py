@@ -114,9 +114,9 @@ def judge(
       >>> [Difficulty(int(code)).name for code in jax.vmap(run)(opts)]
       ['SLOW', 'HEALTHY', 'SATURATED']
 
-    Source: the signals are those of the chapter's difficulties, each with its own source in `ch5jax.diagnostics`; the
-    lift of a loss by noise, Mandt, Hoffman and Blei, *Stochastic gradient descent as approximate Bayesian inference*
-    (2017), section 4; how they are put together is ours.
+    Source: the signals are those of the chapter's difficulties, section 5.1, each with its own source in
+    `ch5jax.diagnostics`; the lift of a loss by noise, Mandt, Hoffman and Blei, *Stochastic gradient descent as
+    approximate Bayesian inference* (2017), section 4; how they are put together is ours.
     """
     shapes = {name: jnp.shape(value) for name, value in signals._asdict().items() if value is not None}
     wrong = {name: shape for name, shape in shapes.items() if shape[:1] != jnp.shape(looked_at)}

@@ -69,6 +69,50 @@ def naive_from_centered(xmu, gamma, beta):
     return gamma * xmu / jnp.sqrt(jnp.mean(xmu**2, 0) + 0.01) + beta
 
 
+def the_chapters_passes(x, dout, gamma, beta, delta):
+    """Section 5.7 no. 6, line by line, for a batch of m rows: all that it computes, by its own names."""
+    m = len(x)
+    mu = x.sum(0) / m
+    xmu = x - mu
+    carre = xmu**2
+    var = carre.sum(0) / m
+    sqrtvar = np.sqrt(var + delta)
+    invvar = 1 / sqrtvar
+    va2 = xmu * invvar
+    va3 = gamma * va2
+    out = va3 + beta
+    dbeta, dva3 = dout.sum(0), dout
+    dva2, dgamma = gamma * dva3, (va2 * dva3).sum(0)
+    dxmu1, dinvvar = invvar * dva2, (xmu * dva2).sum(0)
+    dsqrtvar = -1 / sqrtvar**2 * dinvvar
+    dvar = 0.5 * (var + delta) ** -0.5 * dsqrtvar
+    dcarre = dvar / m
+    dxmu2 = 2 * xmu * dcarre
+    dxmu = dxmu1 + dxmu2
+    dx1, dmu = dxmu, -dxmu.sum(0)
+    dx = dmu / m + dx1
+    forward = {"mu": mu, "xmu": xmu, "carre": carre, "var": var, "sqrtvar": sqrtvar, "invvar": invvar}
+    forward |= {"va2": va2, "va3": va3, "out": out}
+    backward = {"dbeta": dbeta, "dva3": dva3, "dva2": dva2, "dgamma": dgamma, "dxmu1": dxmu1, "dinvvar": dinvvar}
+    backward |= {"dsqrtvar": dsqrtvar, "dvar": dvar, "dcarre": dcarre, "dxmu2": dxmu2, "dxmu": dxmu}
+    return forward, backward | {"dx1": dx1, "dmu": dmu, "dmu/m": dmu / m, "dx": dx}
+
+
+def test_tables_say_which_field_has_which_of_the_chapters_names(x64):
+    x, dout, params = example((6, 3), -1)
+    forward = ch5jax.batch_norm_forward_stages(x, params, eps=0.01)
+    backward = ch5jax.batch_norm_backward_stages(dout, forward, params)
+    chapters = the_chapters_passes(*map(np.asarray, (x, dout, *params)), 0.01)
+    for stages, values, numbers in zip((forward, backward), chapters, (range(1, 10), range(9, 0, -1)), strict=True):
+        rows = [line.split() for line in type(stages).__doc__.splitlines() if line.strip()[:1].isdigit()]
+        assert [name for _, name, _ in rows] == list(values)  # each of its names once, in its order
+        assert {field for _, _, field in rows} == set(stages._fields)
+        assert list(dict.fromkeys(int(number) for number, _, _ in rows)) == list(numbers)
+        for _, name, field in rows:
+            due = np.broadcast_to(values[name], getattr(stages, field).shape)
+            np.testing.assert_allclose(getattr(stages, field), due, rtol=1e-11, atol=1e-13, err_msg=name)
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((6, 3), -1), ((2, 3, 4), 1), ((2, 3, 4, 5), (1, 3))])
 def test_stages_closed_form_and_numpy_agree(x64, shape, axis):
     x, dout, params = example(shape, axis)

@@ -4,7 +4,8 @@ Sixteen rectified units with equal weights in and out, w and a, are one unit wit
 same course under the same rate, until the symmetry is broken. Then linear regression: with noise of variance s² and the
 prior w ~ N(w₀, σ² I), the most probable w minimises ½ mean (Xw − y)² + ½ λ‖w − w₀‖² for λ = s²/(n σ²), and is
 (XᵀX/n + λ I)⁻¹ (Xᵀy/n + λ w₀). Descent with a decay towards the start ends there, for all λ in one program. Source:
-Goodfellow, Bengio and Courville, Deep Learning (2016), section 8.4; the two formulas are ours.
+the chapter, section 5.6 nos. 2 and 4; Goodfellow, Bengio and Courville, Deep Learning (2016), section 8.4; the two
+formulas are ours.
 """
 
 import jax
@@ -109,5 +110,5 @@ axes[1].semilogx(DECAYS, moved, "o", markersize=4, label="descent")
 axes[1].semilogx(DECAYS, moved_closed, "k:", label="closed form")
 axes[1].set(xlabel="decay λ towards the start", ylabel="‖w − w₀‖ / ‖w₀‖")
 axes[1].legend(fontsize=7)
-figure.savefig("chapter_5_5_initialisation.png", dpi=100)
+figure.savefig("chapter_5_6_initialisation.png", dpi=100)
 plt.close(figure)

@@ -6,7 +6,8 @@ has one, and the way there follows the parabola y = x². The last is a hill betw
 ever: g(x) + y²/2 with g(x) = exp(−x²) − 2 exp(−(x + 3)²/2) − x/(2 √(1 + x²)). What starts to the right of the top never
 returns to the well, although it goes downhill at every step.
 
-Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.2.7 and figure 8.4; the hill is ours.
+Source: the chapter, section 5.6 no. 1, where every way down has to start somewhere; Goodfellow, Bengio and Courville,
+*Deep Learning* (2016), section 8.2.7 and figure 8.4; the hill is ours.
 """
 
 import jax
@@ -94,5 +95,5 @@ for side, label in ((x <= top, "starts that reach the well"), (x >= top, "starts
     right.plot(x[side], height[side], linewidth=3, label=label)
 right.set(xlabel="x", ylabel="g(x)", ylim=(-1.8, 2))
 right.legend(fontsize=7)
-figure.savefig("chapter_5_1_6_start.png", dpi=100)
+figure.savefig("chapter_5_6_start.png", dpi=100)
 plt.close(figure)

@@ -1,10 +1,10 @@
-"""Section 5.5, initialisation: equal units, and the start as a prior."""
+"""Section 5.6, initialisation: equal units, and the start as a prior."""
 
 import numpy as np
 
 
 def test_equal_units_are_one_and_decay_to_the_start_is_its_prior(chapter):
-    found = chapter("5_5_initialisation")
+    found = chapter("5_6_initialisation")
 
     courses, twins = found["courses"], found["twins"]
     assert found["apart"] < 1e-4

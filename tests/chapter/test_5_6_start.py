@@ -1,4 +1,4 @@
-"""Section 5.1.6: who ends where, against gradient flow that SciPy integrates."""
+"""Section 5.6, the start: who ends where, against gradient flow that SciPy integrates."""
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -23,7 +23,7 @@ def hill_flow(_, point):
 
 
 def test_the_start_decides_where_a_descent_ends(chapter):
-    found = chapter("5_1_6_start")
+    found = chapter("5_6_start")
     draw = np.random.default_rng(0)
     assert not found["uphill"].any()
     assert not found["tang_uphill"].any()
