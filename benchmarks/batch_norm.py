@@ -18,11 +18,11 @@ import torch
 from flax import linen
 
 import ch5jax
-from benchmarks.timing import alternate, median, ratio, save, table, triad
+from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, table, triad
 
-SHAPES = ((256, 512), (32, 28, 28, 128), (64, 56, 56, 64))
+SHAPES = at([(256, 512), (32, 28, 28, 128), (64, 56, 56, 64)], [(16, 8), (4, 3, 3, 8)])
 DTYPES = ("float32", "bfloat16")
-ROUNDS = {(256, 512): 61, (32, 28, 28, 128): 25, (64, 56, 56, 64): 15}
+ROUNDS = dict(zip(SHAPES, at((61, 25, 15), (2, 2)), strict=True))
 EPS = 1e-5
 PASSES = (
     8  # forward: read x for its mean, for its variance, for y, and write y; backward: read x and g, write dx: 3 of 4
@@ -174,8 +174,8 @@ def measure(shape: tuple[int, ...], dtype: str) -> list[dict[str, object]]:
         contestants["PyTorch, channels last"] = Torch(True, x, g, dtype)
     rounds = ROUNDS[shape]
     forward = alternate({name: c.forward for name, c in contestants.items()}, rounds)
-    both = alternate({name: c.both for name, c in contestants.items()} | {"triad": triad(1 << 24)}, rounds)
-    limit = PASSES * x.size * (4 if dtype == "float32" else 2) / (12 * (1 << 24) / median(both["triad"]))
+    both = alternate({name: c.both for name, c in contestants.items()} | {"triad": triad()}, rounds)
+    limit = PASSES * x.size * (4 if dtype == "float32" else 2) / (12 * TRIAD / median(both["triad"]))
     rows: list[dict[str, object]] = []
     for name, contestant in contestants.items():
         rows.append(
@@ -202,7 +202,9 @@ def main() -> None:
     print(table(rows))
     save("batch_norm_memory_kept" if kept else "batch_norm", {"rows": rows})
     if not kept:
-        subprocess.run([sys.executable, "-m", "benchmarks.batch_norm"], env={**os.environ, **KEPT}, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.batch_norm", *sys.argv[1:]], env={**os.environ, **KEPT}, check=True
+        )
 
 
 if __name__ == "__main__":

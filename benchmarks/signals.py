@@ -14,16 +14,17 @@ import optax
 from matfree import decomp
 
 import ch5jax
-from benchmarks.timing import alternate, median, ratio, save, table
+from benchmarks.timing import alternate, at, median, ratio, save, table
 from ch5jax import diagnostics
 from ch5jax.sweeps._groups import make_groups
 from ch5jax.sweeps._programs import Stretch, compile_programs
 from ch5jax.tasks._supervised import Examples, Parts, supervised
 
-WIDTHS, BATCH = (784, 256, 256, 10), 128
+WIDTHS, BATCH = at((784, 256, 256, 10), (8, 8, 4)), at(128, 8)
 OPT = ch5jax.sgd(1e-2)
 KEY = jax.random.key(0)
-LANCZOS = 10
+LANCZOS = at(10, 2)
+SPACING = at(100, 5)  # steps between curvatures
 
 
 def mlp_task() -> ch5jax.Task:
@@ -33,13 +34,13 @@ def mlp_task() -> ch5jax.Task:
         inputs = rng.normal(size=(count, WIDTHS[0])).astype(np.float32)
         return Examples(inputs, np.eye(WIDTHS[-1], dtype=np.float32)[rng.integers(0, WIDTHS[-1], count)])
 
-    parts = Parts(examples(2048), examples(BATCH), examples(BATCH))
+    parts = Parts(examples(at(2048, 32)), examples(BATCH), examples(BATCH))
     network = ch5jax.networks.mlp(WIDTHS)
     return supervised(parts, network, classify=True, batch_size=BATCH, initial_scale=1.0, epochs=False)
 
 
 def rnn_task() -> ch5jax.Task:
-    return ch5jax.tasks.adding(time=50, hidden=64, batch_size=32, validation_size=BATCH, test_size=BATCH)
+    return ch5jax.tasks.adding(time=at(50, 5), hidden=at(64, 4), batch_size=32, validation_size=BATCH, test_size=BATCH)
 
 
 def training(task: ch5jax.Task, steps: int, signals_every: int, opt: Any = OPT) -> Callable[[jax.Array], Any]:
@@ -98,7 +99,7 @@ def in_a_training(name: str, task: ch5jax.Task, width: int, steps: int, rounds: 
         "plain": training(task, steps, 0),
         "all signals, every 25 steps (default)": training(task, steps, 25),
         "all signals, every step": training(task, steps, 1),
-        f"curvature of {LANCZOS} products, every 100 steps": with_curvature(task, steps, 100),
+        f"curvature of {LANCZOS} products, every {SPACING} steps": with_curvature(task, steps, SPACING),
         "recorder, every step": training(task, steps, 0, ch5jax.chain(diagnostics.recorder(), OPT)),
         "Optax's norms by hand, every step": training(task, steps, 0, ch5jax.lift(sgd_with_norms, learning_rate=1e-2)),
     }
@@ -210,14 +211,15 @@ def zero_hessian() -> dict[str, bool]:
 
 if __name__ == "__main__":
     mlp, rnn = mlp_task(), rnn_task()
+    nets = {"MLP 784-256-256-10, batch 128": mlp, "RNN 2-64-1, 50 steps, batch 32": rnn}
     rows = [
-        *in_a_training("MLP 784-256-256-10, batch 128", mlp, 1, 200, 5),
-        *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 1, 200, 5),
-        *in_a_training("MLP 784-256-256-10, batch 128", mlp, 64, 100, 3),
-        *in_a_training("RNN 2-64-1, 50 steps, batch 32", rnn, 64, 100, 3),
+        row
+        for trials, steps, rounds in at(((1, 200, 5), (64, 100, 3)), ((2, 10, 1),))
+        for name, task in nets.items()
+        for row in in_a_training(name, task, trials, steps, rounds)
     ]
     print(table(rows), flush=True)
-    single = one_by_one(mlp, 25)
+    single = one_by_one(mlp, at(25, 1))
     print(table(single))
     finite = zero_hessian()
     print(f"finite on a zero Hessian: {finite}")

@@ -15,15 +15,18 @@ import torch
 from sklearn.datasets import load_digits
 
 import ch5jax
-from benchmarks.timing import alternate, median, ratio, save, table
+from benchmarks.timing import alternate, at, median, ratio, save, table
 from ch5jax.sweeps._groups import make_groups
-from ch5jax.sweeps._programs import compile_programs, fingerprint
+from ch5jax.sweeps._programs import Stretch, compile_programs, fingerprint
 from ch5jax.sweeps._width import choose_width
 
 BATCH = 64
-STEPS = 100  # of every configuration in one turn of ours
-ROUNDS = 5
-WIDTHS = {(32,): (16, 32, 128, 256), (128, 128): (2, 4, 16, 64)}
+STEPS = at(100, 4)  # of every configuration in one turn of ours
+LOOP = at(300, 4)  # steps in one turn of a loop
+ALL = at(1024, 8)  # configurations of the one vmap over all of them
+LOOKS = 25  # signals are taken at one step in so many, as by default
+ROUNDS = at(5, 2)
+WIDTHS = at({(32,): (16, 32, 128, 256), (128, 128): (2, 4, 16, 64)}, {(4,): (2,)})
 RATE = 1e-3
 
 
@@ -67,42 +70,48 @@ def bare(hidden: tuple[int, ...], opt_used: bool) -> ch5jax.Task:
 class Ours:
     """The sweep's own program at a width."""
 
-    def __init__(self, hidden: tuple[int, ...], width: int | None, task: ch5jax.Task | None = None):
+    def __init__(
+        self, hidden: tuple[int, ...], width: int | None, task: ch5jax.Task | None = None, signals_every: int = 0
+    ):
         rates = np.geomspace(1e-4, 1e-1, 4096)
         task = task or ch5jax.tasks.digits(hidden=hidden, batch_size=BATCH)
         (group,) = make_groups(task, ch5jax.grid(ch5jax.adam, learning_rate=rates), 1)
         key, devices = jax.random.key(0), jax.devices()
-        self.chosen = choose_width(fingerprint(group, key, STEPS).state_bytes, group.trials, devices)
+        stretch = Stretch(STEPS, signals_every, STEPS)
+        self.chosen = choose_width(fingerprint(group, key, stretch).state_bytes, group.trials, devices)
         self.width = width or self.chosen
         begin = time.perf_counter()
-        self.programs = compile_programs(group, key, self.width, STEPS, devices)
+        self.programs = compile_programs(group, key, self.width, stretch, devices)
         self.compile_seconds = time.perf_counter() - begin
         self.configurations = self.width * len(devices)
         rows = group.rows(np.arange(self.configurations))
         self.hyperparameters, self.seeds = jax.device_put(rows, self.programs.sharding)
         self.key = key
-        self.state = self.programs.init(self.hyperparameters, self.seeds, key)
+        self.carried, self.begun = self.programs.init(self.hyperparameters, self.seeds, key)
 
     @property
     def work(self) -> int:
         return self.configurations * STEPS
 
     def __call__(self) -> None:
-        self.state, metrics = self.programs.advance(
-            self.hyperparameters, self.seeds, self.key, self.state, np.int32(0), np.int32(STEPS)
+        span = np.int32(0), np.int32(STEPS)
+        self.carried, record = self.programs.advance(
+            self.hyperparameters, self.seeds, self.key, self.carried, self.begun, *span
         )
-        np.asarray(metrics["loss"])
+        jax.device_get(record)
 
 
 class Everything:
     """One jitted vmap over all configurations and a scan over the steps, on one device."""
 
-    work = 1024 * STEPS
+    work = ALL * STEPS
 
     def __init__(self, hidden: tuple[int, ...]):
         task = ch5jax.tasks.digits(hidden=hidden, batch_size=BATCH)
-        self.opts = jax.tree.map(jnp.asarray, ch5jax.grid(ch5jax.adam, learning_rate=np.geomspace(1e-4, 1e-1, 1024)))
-        run = jax.jit(jax.vmap(lambda opt: ch5jax.train(task, opt, jax.random.key(0), STEPS)[1]["loss"][-1]))
+        self.opts = jax.tree.map(jnp.asarray, ch5jax.grid(ch5jax.adam, learning_rate=np.geomspace(1e-4, 1e-1, ALL)))
+        run = jax.jit(
+            jax.vmap(lambda opt: ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0)[1]["loss"][-1])
+        )
         begin = time.perf_counter()
         self.run = run.lower(self.opts).compile()
         self.compile_seconds = time.perf_counter() - begin
@@ -114,7 +123,7 @@ class Everything:
 class PythonLoop:
     """What people write: a jitted Optax step, called from Python, batches drawn by NumPy, losses read at the end."""
 
-    work = 300
+    work = LOOP
 
     def __init__(self, hidden: tuple[int, ...]):
         self.inputs, self.targets = digits()
@@ -149,7 +158,7 @@ class PythonLoop:
 class TorchLoop:
     """The same in PyTorch."""
 
-    work = 300
+    work = LOOP
     compile_seconds = 0.0
 
     def __init__(self, hidden: tuple[int, ...]):
@@ -174,7 +183,7 @@ class TorchLoop:
 class MatrixProduct:
     """The machine's limit: large square products, all cores."""
 
-    size = 2048
+    size = at(2048, 64)
 
     def __init__(self) -> None:
         self.a = jnp.ones((self.size, self.size))
@@ -188,10 +197,11 @@ def measure(hidden: tuple[int, ...]) -> list[dict[str, object]]:
     ours = Ours(hidden, None)
     contestants: dict[str, Any] = {f"ch5jax, W = {ours.width} (chosen)": ours}
     contestants |= {f"ch5jax, W = {w}": Ours(hidden, w) for w in WIDTHS[hidden] if w != ours.width}
+    contestants["ch5jax, with its signals, by default"] = Ours(hidden, ours.width, signals_every=LOOKS)
     contestants["ch5jax, one fixed batch"] = Ours(hidden, ours.width, bare(hidden, opt_used=True))
     contestants["ch5jax, one fixed batch, no Adam"] = Ours(hidden, ours.width, bare(hidden, opt_used=False))
     contestants |= {"Python loop, jitted Optax step": PythonLoop(hidden), "PyTorch loop": TorchLoop(hidden)}
-    contestants["one vmap of 1,024"] = Everything(hidden)
+    contestants[f"one vmap of {ALL:,}"] = Everything(hidden)
     limit = MatrixProduct()
     runs: dict[str, Callable[[], object]] = {**contestants, "product": limit}
     seconds = alternate(runs, ROUNDS, flush=False)

@@ -1,20 +1,36 @@
-"""Timing contestants against each other in one run: in turns, in a new order every round, with a flushed cache."""
+"""Timing contestants against each other in one run: in turns, in a new order every round, with a flushed cache.
+
+A benchmark that is called with `--tiny` does all that it does at a size that takes seconds: it shows that it runs, its
+figures mean nothing, and are not kept.
+"""
 
 import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import numpy as np
 import torch
 
 RESULTS = Path(__file__).parent / "results"
-_FLUSH = np.zeros(64 << 20, np.uint8)
+TINY = "--tiny" in sys.argv
+T = TypeVar("T")
+
+
+def at(full: T, tiny: T) -> T:
+    """A size, by how the benchmark was called."""
+    return tiny if TINY else full
+
+
+_FLUSH = np.zeros(at(64 << 20, 1 << 10), np.uint8)
+TRIAD = at(1 << 24, 1 << 10)  # elements
 
 
 def flush_cache() -> None:
@@ -51,7 +67,7 @@ def ratio(numerator: list[float], denominator: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
 
 
-def triad(elements: int) -> Callable[[], object]:
+def triad(elements: int = TRIAD) -> Callable[[], object]:
     """a ← a + s·b by PyTorch, 12 bytes an element and the pattern of an update: it ran faster than the same by XLA."""
     a, b = torch.ones(elements), torch.ones(elements)
     return lambda: a.add_(b, alpha=1e-3)
@@ -76,8 +92,10 @@ def machine() -> dict[str, object]:
 
 def save(name: str, content: dict[str, object]) -> None:
     """Writes a benchmark's figures as JSON."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **content}, indent=1) + "\n")
+    text = json.dumps({"machine": machine(), **content}, indent=1)
+    if not TINY:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(text + "\n")
 
 
 def table(rows: list[dict[str, object]]) -> str:

@@ -11,9 +11,9 @@ import optax
 import torch
 
 import ch5jax
-from benchmarks.timing import alternate, median, ratio, save, table, triad
+from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, table, triad
 
-ROUNDS = 31
+ROUNDS = at(31, 2)
 REPEATS = {"large": 1, "small": 5}
 PEERS: dict[str, tuple[Any, Any]] = {
     "sgd": (ch5jax.sgd(1e-3), optax.sgd(1e-3)),
@@ -27,7 +27,7 @@ BYTES = {"sgd": 12, "momentum": 20, "adagrad": 20, "rmsprop": 20, "adam": 28}
 
 
 def workload(kind: str) -> list[np.ndarray]:
-    shapes = [(2048, 2048)] * 4 if kind == "large" else [(64, 64), (64,)] * 300
+    shapes = [at((2048, 2048), (8, 8))] * 4 if kind == "large" else [(64, 64), (64,)] * at(300, 2)
     generator = np.random.default_rng(0)
     return [generator.standard_normal(shape, np.float32) for shape in shapes]
 
@@ -74,7 +74,7 @@ def measure(kind: str) -> list[dict[str, object]]:
     leaves = workload(kind)
     gradients = [leaf[::-1].copy() * 0.1 for leaf in leaves]
     count = sum(leaf.size for leaf in leaves)
-    contestants: dict[str, Callable[[], object]] = {"triad": triad(1 << 24)}
+    contestants: dict[str, Callable[[], object]] = {"triad": triad()}
     runs: dict[str, Any] = {}
     for name, (ours, peer) in PEERS.items():
         runs[f"{name} ch5jax"] = Jax(ours, leaves, gradients)
@@ -92,7 +92,7 @@ def measure(kind: str) -> list[dict[str, object]]:
     repeats = REPEATS[kind]
     contestants |= {name: functools.partial(run, repeats) for name, run in runs.items()}
     seconds = alternate(contestants, ROUNDS)
-    bandwidth = 12 * (1 << 24) / median(seconds["triad"])
+    bandwidth = 12 * TRIAD / median(seconds["triad"])
     rows: list[dict[str, object]] = []
     for name in runs:
         rule = name.split()[0]
