@@ -11,7 +11,7 @@ sweep: .venv/ready
 	.venv/bin/ch5jax sweep $(ARGS)
 
 test: .venv-test/ready
-	.venv-test/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	.venv-test/bin/python -m pytest -n $(WORKERS) $(ARGS)
 
 # What the pre-commit hooks and the CI run: lint, format, types.
 check: .venv-test/ready

@@ -1,8 +1,13 @@
 """What tests share: eight CPU devices; double precision, quick compilation and examples for those that ask."""
 
+import ctypes
 import functools
+import gc
 import os
+import resource
 import runpy
+import sys
+import types
 from pathlib import Path
 
 import jax
@@ -17,6 +22,9 @@ QUICK = {
     "xla_cpu_parallel_codegen_split_count": 1,
     "xla_cpu_use_fusion_emitters": False,
 }
+STATM = Path("/proc/self/statm")
+ROOM = types.SimpleNamespace(limit=1.3)  # GB
+PEAKS = []  # of the workers that have ended
 _quickly = jax.make_user_context()  # part of what JAX keeps programs by: those compiled so serve no other test
 
 
@@ -32,6 +40,41 @@ def quick_options():
         return True
 
     return {name: value for name, value in QUICK.items() if known(name, value)}
+
+
+def pytest_sessionfinish(session):
+    """A worker tells how much memory it took at most."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    PEAKS.append(getattr(node, "workeroutput", {}).get("peak", float("nan")))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if PEAKS:
+        terminalreporter.write_line(f"peak memory of the workers, GB: {', '.join(f'{peak:.2f}' for peak in PEAKS)}")
+
+
+def memory():
+    """What this process holds now, in GB; unknown where there is no /proc."""
+    if not STATM.exists():
+        return 0.0
+    return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e9
+
+
+@pytest.fixture(autouse=True)
+def small_worker():
+    """Compiled programs go when they fill a worker: kept for good, they filled 5 to 7 GB in each."""
+    yield
+    if memory() > ROOM.limit:
+        jax.clear_caches()
+        gc.collect()
+        if sys.platform == "linux":  # else glibc keeps what is free
+            ctypes.CDLL(None).malloc_trim(0)
+        ROOM.limit = max(ROOM.limit, memory() + 0.3)  # never at every test, however much JAX itself has come to hold
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import ch5jax
 from tests.sweeps.small import KEY, RATES, TASK, assert_same_bits, batches, run
 
-pytestmark = pytest.mark.smoke
+smoke = pytest.mark.smoke  # programs that are compiled in full cost most of a smoke: two tests of bits are in it
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_a_trial_is_the_same_in_another_chunk_with_other_neighbours_and_in_the_p
         np.testing.assert_array_equal(rows(part, "adam"), rows(whole, "adam", settings))
 
 
-@pytest.mark.parametrize("count", [1, 3, 8])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=smoke), 3, 8])
 def test_the_number_of_devices_does_not_matter(whole, monkeypatch, count):
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:count])
     assert_same_bits(run(), whole)
@@ -80,6 +80,7 @@ def test_rerun_gives_the_same_bits_and_the_full_curve(whole):
 
 
 @pytest.mark.usefixtures("compiled_quickly")
+@smoke
 def test_a_trial_trains_to_the_same_numbers_outside_the_sweep(whole):
     """To rounding: another width is another program."""
     for number in (3, 20):
