@@ -24,3 +24,7 @@ def test_what_a_document_links_to_is_there(path):
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r'src="([^"]+)"', text)
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert not missing, f"{path.name} links to {missing}"
+
+
+def test_the_readme_is_short_enough_to_be_read():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
