@@ -29,14 +29,15 @@ class Case(NamedTuple):
     steps: int
 
 
+def diagnosis(case: Case, seed: Any) -> ch5jax.Diagnosis:
+    """The case with one seed."""
+    key = jax.random.fold_in(jax.random.key(7), seed)
+    return ch5jax.diagnose(case.task, case.hyperparameters, steps=case.steps, key=key)
+
+
 def diagnoses(case: Case, seeds: Any) -> ch5jax.Diagnosis:
     """The case with every seed, as one program."""
-
-    def one(seed: jax.Array) -> ch5jax.Diagnosis:
-        key = jax.random.fold_in(jax.random.key(7), seed)
-        return ch5jax.diagnose(case.task, case.hyperparameters, steps=case.steps, key=key)
-
-    return jax.jit(jax.vmap(one))(jnp.asarray(list(seeds), jnp.uint32))
+    return jax.jit(jax.vmap(lambda seed: diagnosis(case, seed)))(jnp.asarray(list(seeds), jnp.uint32))
 
 
 def _linear(z: jax.Array) -> jax.Array:

@@ -154,6 +154,8 @@ def _in_blocks(body: Callable[..., Any], state: Any, first: jax.Array, count: in
     What it reports has a leading axis, and comes back joined along it.
     """
     whole, rest = divmod(count, size)
+    if whole == 1 and not rest:  # a loop within a loop of one pass costs vmap, and XLA, a second look at its body
+        return body(state, first, count)
     reports = []
     if whole:
         firsts = first + size * jnp.arange(whole, dtype=jnp.int32)
