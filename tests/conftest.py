@@ -1,5 +1,6 @@
 """What tests share: eight CPU devices; double precision, quick compilation and examples for those that ask."""
 
+import contextlib
 import ctypes
 import functools
 import gc
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import jax
 import pytest
+import xdist.scheduler
 from jax._src import compiler
 
 jax.config.update("jax_num_cpu_devices", 8)
@@ -22,6 +24,7 @@ QUICK = {
     "xla_cpu_parallel_codegen_split_count": 1,
     "xla_cpu_use_fusion_emitters": False,
 }
+APART = ("tests/documents/", "tests/verdicts/test_battery.py")  # long tests that have no program in common
 STATM = Path("/proc/self/statm")
 ROOM = types.SimpleNamespace(limit=1.3)  # GB
 PEAKS = []  # of the workers that have ended
@@ -40,6 +43,18 @@ def quick_options():
         return True
 
     return {name: value for name, value in QUICK.items() if known(name, value)}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests stay on one worker, where what one compiles serves the next; those of files apart fill the end."""
+
+    class Scheduling(xdist.scheduler.LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return nodeid if path.startswith(APART) else path
+
+    return Scheduling(config, log)
 
 
 def pytest_sessionfinish(session):
@@ -77,16 +92,30 @@ def small_worker():
         ROOM.limit = max(ROOM.limit, memory() + 0.3)  # never at every test, however much JAX itself has come to hold
 
 
-@pytest.fixture
-def compiled_quickly(monkeypatch):
-    """Programs that XLA hardly optimizes: for tests of formulas and behaviour, not of last bits or float32's errors."""
+@contextlib.contextmanager
+def quickly():
+    """Within it, XLA hardly optimizes what is compiled."""
     options, plain = quick_options(), compiler.get_compile_options
 
     def quick(*args, env_options_overrides=None, **rest):
         return plain(*args, env_options_overrides={**options, **(env_options_overrides or {})}, **rest)
 
-    monkeypatch.setattr(compiler, "get_compile_options", quick)
-    with _quickly(True):
+    with pytest.MonkeyPatch.context() as patch, _quickly(True):
+        patch.setattr(compiler, "get_compile_options", quick)
+        yield
+
+
+@pytest.fixture
+def compiled_quickly():
+    """Programs that XLA hardly optimizes: for tests of formulas and behaviour, not of last bits or float32's errors."""
+    with quickly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def module_compiled_quickly():
+    """The same for a whole file, with the fixtures that it shares."""
+    with quickly():
         yield
 
 

@@ -11,6 +11,8 @@ import ch5jax
 from ch5jax.networks import mlp
 from ch5jax.pretraining import pretrain_layerwise
 
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+
 KEY = jax.random.key(1)
 RATES = jnp.array([0.03, 0.1, 0.3, 1.0])
 NETWORK = mlp((64, *[32] * 5, 10), jax.nn.sigmoid)

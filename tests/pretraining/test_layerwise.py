@@ -12,6 +12,8 @@ from ch5jax.networks import Layer, mlp
 from ch5jax.pretraining import _layerwise, pretrain_layerwise
 from tests.references import pretraining as reference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ACTIVATIONS = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh}
 KEY = jax.random.key(11)
 WIDTHS, STEPS, BATCH = (5, 4, 3, 2), 6, 7

@@ -1,6 +1,5 @@
 """A real process, killed at several moments: the next run goes on, and ends with the same bits."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -24,11 +23,11 @@ run(store=sys.argv[1], progress=report)
 """
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+@pytest.fixture
+def environment(tmp_path_factory, quick_environment):
     """Of the processes to kill: only the first of them has to compile the sweep."""
     return {
-        **os.environ,
+        **quick_environment,
         "PYTHONPATH": ".",
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -14,6 +14,8 @@ from ch5jax.tasks._adding import sequences
 from ch5jax.training import init_key
 from tests.references import rnn as reference
 
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+
 KEY, OPT = jax.random.key(7), ch5jax.sgd(0.1)
 SMALL = {"time": 5, "hidden": 4, "batch_size": 6, "validation_size": 8, "test_size": 9}
 

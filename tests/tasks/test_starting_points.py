@@ -10,6 +10,8 @@ from ch5jax.initializers import gaussian, sparse
 from ch5jax.networks import mlp
 from ch5jax.tasks import digits, table
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(0)
 FLOWERS = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 7)), columns=[*"abcdefg"])
 

@@ -19,7 +19,7 @@ from ch5jax.tasks._supervised import split, supervised
 from ch5jax.verdicts import NO_DIFFICULTY, Thresholds
 from ch5jax.verdicts._words import say
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
 
 KEY = jax.random.key(0)
 BASIN = tasks.surface(problems.styblinski_tang(), start=[2.0, -2.0])
