@@ -55,7 +55,7 @@ def with_curvature(task: ch5jax.Task, steps: int, spacing: int) -> Callable[[jax
         def segment(state: Any, start: jax.Array) -> tuple[Any, Any]:
             state, _ = ch5jax.train(task, OPT, key, spacing, every=spacing, signals_every=0, state=state, start=start)
             found = diagnostics.curvature(
-                lambda params: task.loss(key, OPT, params, None), task.params(state), key, LANCZOS
+                lambda params: task.loss(key, OPT, state, params), task.params(state), key, LANCZOS
             )
             return state, found
 
@@ -134,7 +134,6 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
     params = network.init(KEY)
     x = jax.random.normal(KEY, (BATCH, WIDTHS[0]))
     y = jax.nn.one_hot(jnp.arange(BATCH) % WIDTHS[-1], WIDTHS[-1])
-    taps = network.taps(x.shape)
     mean_loss = functools.partial(batch_loss, network)
     gradient = jax.jit(jax.grad(mean_loss))(params, x, y)
     vector, unravel = jax.flatten_util.ravel_pytree(params)
@@ -144,16 +143,32 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
         return optax.apply_updates(params, updates)
 
     def from_taps(params: Any) -> Any:
-        gradients, signals = jax.grad(mean_loss, (0, 3))(params, x, y, taps)
+        traced = ch5jax.tap(mean_loss, activations=True).trace(params, x, y)
+        gradients, signals = jax.grad(traced, (0, 1))(params, traced.zeros())
         updates, _ = OPT.update(gradients, OPT.init(params), params)
         return optax.apply_updates(params, updates), signals
+
+    def by_hand(params: Any) -> Any:
+        def loss(params: Any, zeros: Any) -> jax.Array:
+            h = x
+            for i, layer in enumerate(params):
+                h = h @ layer.kernel + layer.bias + zeros[i][0]
+                h = jax.nn.relu(h) + zeros[i][1] if i < len(params) - 1 else h
+            return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(h), axis=-1))
+
+        zeros = [(jnp.zeros((BATCH, width)),) * 2 for width in WIDTHS[1:]]
+        gradients, signals = jax.grad(loss, (0, 1))(params, zeros)
+        updates, _ = OPT.update(gradients, OPT.init(params), params)
+        norms = [diagnostics.norm(before) for before, _ in signals]
+        flat = [1 - jnp.mean(jnp.any(abs(z) > 0.01 * abs(h), axis=0)) for z, h in signals[:-1]]
+        return optax.apply_updates(params, updates), norms, flat
 
     def example_norms(params: Any) -> Any:
         new, signals = from_taps(params)
         inputs = [x]
         for layer in params[:-1]:
             inputs.append(jax.nn.relu(inputs[-1] @ layer.kernel + layer.bias))
-        return new, diagnostics.example_square_norms(inputs, [signal.before for signal in signals])
+        return new, diagnostics.example_square_norms(inputs, [signal.z for signal in signals])
 
     def naive_example_norms(params: Any) -> Any:
         gradients = jax.vmap(jax.grad(mean_loss), (None, 0, 0))(params, x[:, None], y[:, None])
@@ -178,7 +193,8 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
             diagnostics.signal_norms(both[1]),
             diagnostics.flat_units(both[1]),
         ),
-        "a step and per-example norms, from taps": example_norms,
+        "the same with zeros placed by hand": by_hand,
+        "a step and per-example norms, from signals": example_norms,
         "a step and per-example norms, vmap of grad": naive_example_norms,
         "norm of the gradient": diagnostics.norm,
         "norm of the gradient, optax.tree.norm": optax.tree.norm,
@@ -198,8 +214,8 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
     ]
 
 
-def batch_loss(network: Any, params: Any, x: jax.Array, y: jax.Array, taps: Any = None) -> jax.Array:
-    return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(network.apply(params, x, taps)), axis=-1))
+def batch_loss(network: Any, params: Any, x: jax.Array, y: jax.Array) -> jax.Array:
+    return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(network.apply(params, x)), axis=-1))
 
 
 def zero_hessian() -> dict[str, bool]:

@@ -43,6 +43,7 @@ from ch5jax.optimizers import (
 from ch5jax.pretraining import Pretrained as Pretrained, pretrain_layerwise as pretrain_layerwise
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
 from ch5jax.sweeps import SweepResult as SweepResult, sweep as sweep
+from ch5jax.tapping import Site as Site, Tapped as Tapped, tap as tap
 from ch5jax.tasks import Task as Task
 from ch5jax.training import recorded_steps as recorded_steps, train as train
 from ch5jax.verdicts import Diagnosis as Diagnosis, diagnose as diagnose

@@ -52,14 +52,15 @@ for name, due in predicted.items():
     options = {"activation": jax.nn.sigmoid, "kernel_init": ch5jax.initializers.gaussian(0.25)}
     task = ch5jax.tasks.digits(hidden=(32,) * DEPTH, batch_norm=name == "BatchNorm", **options)
 
-    def look(key, params, task=task):
-        return diagnostics.signal_norms(jax.grad(task.loss, 3)(key, opts, params, task.taps(opts, params)))
+    def look(key, state, task=task):
+        tapped = ch5jax.tap(lambda params: task.loss(key, opts, state, params))
+        return diagnostics.signal_norms(jax.grad(tapped, 1)(state.params, tapped.zeros(state.params)))
 
     def train(opt, task=task):
         return ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0)[1]["validation_accuracy"]
 
     keys = jax.random.split(jax.random.key(1), SEEDS)
-    networks = jax.vmap(lambda key, task=task: task.params(task.init(key, opts)))(keys)
+    networks = jax.vmap(lambda key, task=task: task.init(key, opts))(keys)
     norms = np.asarray(jax.jit(jax.vmap(look))(keys, networks))
     factors[name] = np.exp(-np.asarray(diagnostics.depth_slope(norms[:, 1:DEPTH])))  # between equal hidden layers
     ratios[name] = np.asarray(diagnostics.first_over_last(norms))

@@ -1,6 +1,7 @@
 """Vanishing and exploding gradients, seen: the signal at every layer of deep networks on the scanned digits.
 
-Taps are zeros that a network adds at every layer; the gradient with respect to them is the signal that arrives there.
+`ch5jax.tap` makes of a loss one that takes zeros for every layer; the gradient with respect to them is the signal that
+arrives there.
 """
 
 import jax
@@ -24,8 +25,10 @@ networks = {
 figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
 for name, (options, scale) in networks.items():
     task = ch5jax.tasks.digits(hidden=(32,) * DEPTH, initial_scale=scale, **options)
-    params = task.params(task.init(key, opt))
-    norms = diagnostics.signal_norms(jax.jit(jax.grad(task.loss, 3))(key, opt, params, task.taps(opt, params)))
+    state = task.init(key, opt)
+    params = task.params(state)
+    tapped = ch5jax.tap(lambda params, task=task, state=state: task.loss(key, opt, state, params))
+    norms = diagnostics.signal_norms(jax.jit(jax.grad(tapped, 1))(params, tapped.zeros(params)))
     ratio = float(diagnostics.first_over_last(norms))
     factor = float(jax.numpy.exp(-diagnostics.depth_slope(norms)))
     verdict = "vanishing" if ratio < 1e-3 else "exploding" if ratio > 1e3 else "healthy"

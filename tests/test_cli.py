@@ -321,7 +321,7 @@ def test_diagnose_tells_one_setting_in_words_and_is_the_sweep_s_training(tmp_pat
     result = diagnose("--optimizer", "sgd", "--learning-rate", "20", "--seed", "3", *network)
     assert result.exit_code == 0, result.stderr
     assert "64-8-10, relu; sgd, learning rate 20, seed 3; 100 steps" in result.stdout
-    assert re.search(r"^SATURATED: \d+ % of the units of hidden layer 1 were flat", result.stdout, re.MULTILINE)
+    assert re.search(r"^SATURATED: \d+ % of the units of layer \[0\]\.kernel were flat", result.stdout, re.MULTILINE)
     assert "Curvature at the end: eigenvalues from" in result.stdout
     # at a rate at which a last bit does not decide what is learned
     result = diagnose("--optimizer", "sgd", "--learning-rate", "0.1", "--seed", "3", *network)

@@ -15,6 +15,7 @@ PACKAGE = Path(ch5jax.__file__).parent
 LAYERS = [
     "_extras",
     "_trees",
+    "_keys",
     "_hyperparameters",
     "schedules",
     "optimizers",
@@ -22,6 +23,7 @@ LAYERS = [
     "normalization",
     "networks",
     "problems",
+    "tapping",
     "diagnostics",
     "tasks",
     "training",

@@ -47,3 +47,4 @@ from ch5jax.diagnostics._watch import (
     watch_reset as watch_reset,
     watch_update as watch_update,
 )
+from ch5jax.tapping import activation_names as activation_names, layer_names as layer_names

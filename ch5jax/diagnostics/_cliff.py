@@ -155,12 +155,10 @@ def matrix_names(params: chex.ArrayTree) -> tuple[str, ...]:
       >>> import ch5jax, jax
       >>> params = ch5jax.networks.mlp((2, 3, 1)).init(jax.random.key(0))
       >>> ch5jax.diagnostics.matrix_names(params)
-      ('0.kernel', '1.kernel')
+      ('[0].kernel', '[1].kernel')
     """
     return tuple(
-        jax.tree_util.keystr(path, simple=True, separator=".")
-        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-        if jnp.ndim(leaf) >= 2
+        jax.tree_util.keystr(path) for path, leaf in jax.tree_util.tree_leaves_with_path(params) if jnp.ndim(leaf) >= 2
     )
 
 

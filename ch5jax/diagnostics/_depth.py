@@ -1,15 +1,17 @@
 """Vanishing and exploding gradients: the signal ∂L/∂z over the depth of a network, or over time."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ch5jax import _trees
 from ch5jax.diagnostics._vectors import dot
-from ch5jax.networks import Tap, TapOverTime
+from ch5jax.tapping import Site, in_sequence
 
 
 def signal_norms(gradients: Sequence[Any]) -> jax.Array:
@@ -22,21 +24,22 @@ def signal_norms(gradients: Sequence[Any]) -> jax.Array:
     layers' inputs shrink in the same measure as the signal grows.
 
     Args:
-      gradients: the gradient of a loss with respect to taps, as of `networks.mlp` or `rnn`: for each layer a `Tap`, an
-        array of any shape, or a `TapOverTime`, which counts as a layer for each step.
+      gradients: the gradient of a tapped loss (`ch5jax.tap`) with respect to its zeros; arrays of any shape do as well,
+        one a layer. Of a layer in a `scan`, each iteration counts.
 
     Returns:
-      Norms, shape (layers,), the inputs' side first; float32 at least. They neither overflow nor underflow before the
-      signal itself does.
+      Norms, shape (layers,), the inputs' side first, in the order of `layer_names`; float32 at least. They neither
+      overflow nor underflow before the signal itself does.
 
     Raises:
-      ValueError: if there is no tap, or one is not floating.
+      ValueError: if there is no layer, or one is not floating.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp
       >>> net = ch5jax.networks.mlp((8, 8, 8, 1), activation=jax.nn.sigmoid)
       >>> params, x = net.init(jax.random.key(0)), jnp.ones((4, 8))
-      >>> gradients = jax.grad(lambda taps: net.apply(params, x, taps).sum())(net.taps(x.shape))
+      >>> tapped = ch5jax.tap(lambda params, x: net.apply(params, x).sum())
+      >>> gradients = jax.grad(tapped, argnums=1)(params, tapped.zeros(params, x), x)
       >>> norms = ch5jax.diagnostics.signal_norms(gradients)
       >>> norms.shape, bool(norms[0] < norms[-1])
       ((3,), True)
@@ -45,17 +48,22 @@ def signal_norms(gradients: Sequence[Any]) -> jax.Array:
     neural networks* (2010), section 4.2, which follows the same gradients over the layers.
     """
     if not isinstance(gradients, Sequence) or not gradients:
-        raise ValueError(f"gradients must hold those of one tap at least, got {gradients!r}")
+        raise ValueError(f"gradients must hold those of one layer at least, got {gradients!r}")
     _trees.check_inexact(gradients, "gradients")
-    norms = []
+    norms, first = [], [0]
     for gradient in gradients:
-        over_time = isinstance(gradient, TapOverTime)
-        z = jnp.asarray(gradient.before if isinstance(gradient, Tap | TapOverTime) else gradient)
-        norms.append(_norm(z, tuple(range(1, z.ndim)) if over_time else None).reshape(-1))
-    return jnp.concatenate(norms)
+        z, loops = (gradient.z, len(gradient.loops)) if isinstance(gradient, Site) else (jnp.asarray(gradient), 0)
+        norms.append(_norm(z, tuple(range(loops, z.ndim))).reshape(-1))
+        first.append(first[-1] + math.prod(z.shape[:loops]))
+    order = [
+        first[i] + int(np.ravel_multi_index(at, gradients[i].z.shape[: len(at)])) if at else first[i]
+        for i, at in in_sequence(gradients)
+    ]
+    joined = jnp.concatenate(norms)
+    return joined if order == sorted(order) else joined[np.array(order)]
 
 
-def _norm(x: chex.Array, axes: tuple[int, ...] | None) -> jax.Array:
+def _norm(x: chex.Array, axes: tuple[int, ...]) -> jax.Array:
     """The Euclidean norm, scaled by the largest element so that squares stay in range."""
     size = jnp.abs(x).astype(_trees.accumulator_dtype(_trees.real_dtype(x.dtype)))
     largest = jnp.max(size, axis=axes, keepdims=True, initial=0.0)

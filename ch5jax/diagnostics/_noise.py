@@ -137,7 +137,7 @@ def example_square_norms(
     Args:
       inputs: a layer's input a for each layer, shape (B, inputs), or (time, B, inputs) where its weights are shared
         over time.
-      signals: ∂L/∂z for each layer, shape (B, units) or (time, B, units): the gradient with respect to its tap.
+      signals: ∂L/∂z for each layer, shape (B, units) or (time, B, units): as of `ch5jax.tap`.
       bias: whether the layers have a bias.
 
     Returns:
@@ -150,8 +150,9 @@ def example_square_norms(
       >>> import ch5jax, jax, jax.numpy as jnp
       >>> net = ch5jax.networks.mlp((3, 2))
       >>> params, x = net.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (4, 3))
-      >>> (tap,) = jax.grad(lambda taps: jnp.mean(net.apply(params, x, taps) ** 2))(net.taps(x.shape))
-      >>> ch5jax.diagnostics.example_square_norms([x], [tap.before]).shape
+      >>> tapped = ch5jax.tap(lambda params: jnp.mean(net.apply(params, x) ** 2))
+      >>> (site,) = jax.grad(tapped, argnums=1)(params, tapped.zeros(params))
+      >>> ch5jax.diagnostics.example_square_norms([x], [site.z]).shape
       (4,)
 
     Source: Goodfellow, *Efficient per-example gradient computations* (2015); over time, Li, Tramèr, Liang and

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import chex
 import jax
@@ -14,6 +14,7 @@ from ch5jax.diagnostics._flat_units import flat_units
 from ch5jax.diagnostics._noise import noise_of_pair
 from ch5jax.diagnostics._start import distance
 from ch5jax.diagnostics._symmetry import equal_units
+from ch5jax.tapping import Site
 
 # With fewer examples in a batch, units are flat over all of it by chance: of a batch of one, every inactive ReLU is.
 FEWEST_EXAMPLES = 8
@@ -27,8 +28,8 @@ class Signals(NamedTuple):
 
     spike: jax.Array | None = None  # (): the largest gradient norm since the last look, over its running quantile
     alternation: jax.Array | None = None  # (): of late, the share of steps at which the loss turned
-    mean_loss: jax.Array | None = None  # (): the mean loss of the steps since the last look
-    first_loss: jax.Array | None = None  # (): the loss of the first step, the same at every look
+    mean_loss: jax.Array | None = None  # (): the mean of the finite losses since the last look; NaN of none
+    first_loss: jax.Array | None = None  # (): the first finite loss of all; NaN before it
     lost_since: jax.Array | None = None  # (), int32: the step, from 0, since which the loss is lost; −1 if it is not
     gradient_norm: jax.Array | None = None  # (): ‖g‖
     noise: jax.Array | None = None  # (): tr Σ/B, the variance of the mini-batch gradient
@@ -48,7 +49,7 @@ def observe(
     start: chex.ArrayTree,
     gradient: chex.ArrayTree,
     other_gradient: chex.ArrayTree | None = None,
-    tap_gradients: Sequence[Any] | None = None,
+    site_gradients: Sequence[Site] = (),
 ) -> Signals:
     """All cheap signals of one step of a loop of your own; `train` and `sweep` take them by themselves.
 
@@ -59,8 +60,8 @@ def observe(
       gradient: the step's gradient, like the parameters.
       other_gradient: another mini-batch's at the same parameters, for noise, signal and predicted decrease (the step
         depends on its own batch, so that an independent one has to judge it); None leaves these out.
-      tap_gradients: the gradient with respect to taps, for the signals over depth; None leaves these out. Flat units
-        are looked for in batches of eight examples or more.
+      site_gradients: the gradient of the tapped loss (`ch5jax.tap`) with respect to its zeros, for the signals over
+        depth; () leaves these out. Flat units are looked for in batches of eight examples or more.
 
     Returns:
       `Signals`, all but those that need more than one step (see `watch_update`). Without a leaf
@@ -73,17 +74,17 @@ def observe(
       >>> import ch5jax, jax, jax.numpy as jnp
       >>> net = ch5jax.networks.mlp((3, 4, 1))
       >>> params, x = net.init(jax.random.key(0)), jnp.ones((8, 3))
-      >>> gradients = jax.grad(lambda w, taps: net.apply(w, x, taps).mean(), (0, 1))(params, net.taps(x.shape))
+      >>> tapped = ch5jax.tap(lambda params: net.apply(params, x).mean(), activations=True)
+      >>> gradients = jax.grad(tapped, (0, 1))(params, tapped.zeros(params))
       >>> new_params = jax.tree.map(lambda w, g: w - 0.1 * g, params, gradients[0])
-      >>> signals = ch5jax.diagnostics.observe(params, new_params, params, gradients[0], tap_gradients=gradients[1])
+      >>> signals = ch5jax.diagnostics.observe(params, new_params, params, gradients[0], site_gradients=gradients[1])
       >>> signals.update_ratio.shape, signals.signal_norms.shape, signals.noise
       ((2,), (2,), None)
     """
     matrices = weight_matrices(params)
     noise = None if other_gradient is None else noise_of_pair(gradient, other_gradient)
     updates = jax.tree.map(lambda new, old: new - old, new_params, params)
-    over_depth = tap_gradients is not None
-    activations = over_depth and any(_tells_flat(tap) for tap in tap_gradients or ())
+    active = any(_tells_flat(site) for site in site_gradients)
     return Signals(
         gradient_norm=norm(gradient),
         noise=noise and noise.noise,
@@ -93,12 +94,15 @@ def observe(
         update_ratio=update_ratio(updates, params) if matrices else None,
         equal_units=jnp.stack([equal_units(matrix) for matrix in matrices]) if matrices else None,
         distance=distance(new_params, start),
-        signal_norms=signal_norms(tap_gradients or ()) if over_depth else None,
-        flat_units=flat_units(tap_gradients or ()) if activations else None,
+        signal_norms=signal_norms(site_gradients) if site_gradients else None,
+        flat_units=flat_units(site_gradients) if active else None,
     )
 
 
-def _tells_flat(tap: Any) -> bool:
-    """Whether a tap has an activation behind it, and examples enough for a unit to show that it is flat."""
-    after = getattr(tap, "after", None)
-    return after is not None and math.prod(after.shape[:-1]) >= FEWEST_EXAMPLES
+def _tells_flat(site: Site) -> bool:
+    """Whether a layer has an activation behind it, and examples enough for a unit to show that it is flat."""
+    if site.after is None:
+        return False
+    apart = [loop.length for loop in site.loops if loop.over_depth]
+    units = [site.after.shape[len(site.loops) + axis] for axis in site.active_units]
+    return site.after.size >= FEWEST_EXAMPLES * math.prod([*apart, *units])

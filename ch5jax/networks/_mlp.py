@@ -9,7 +9,6 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax.networks._network import Network
-from ch5jax.networks._taps import Tap, tapped
 from ch5jax.normalization import (
     BatchNormParams,
     BatchNormState,
@@ -63,17 +62,13 @@ def mlp(
       - `init(key, scale=1.0)` gives a tuple of `Layer(kernel, bias)`, with BatchNorm of `NormalizedLayer(kernel, scale,
         bias)` and a last `Layer`; float32 (float64 where x64 is enabled). Every kernel is multiplied by `scale`, a
         scalar, which may be traced, or one number for each layer.
-      - `apply(params, x, taps=None)` maps x of shape (..., widths[0]) to (..., widths[-1]). `taps` are zeros added to
-        the pre-activations z, one array (or a scalar) a layer: the gradient with respect to them is ∂L/∂z there. A
-        `Tap` has a second array, added to the activation.
-      - `taps(shape)` makes them for x of this shape: a `Tap` for each layer, the last one without an activation.
+      - `apply(params, x)` maps x of shape (..., widths[0]) to (..., widths[-1]).
 
-      With BatchNorm, z is what comes out of it, `apply` normalises with running statistics and needs them:
-      `apply(params, x, taps=None, *, state, eps=1e-5)`. For training there are two more (without BatchNorm they are
-      `tuple` and None):
+      With BatchNorm, `apply` normalises with running statistics and needs them: `apply(params, x, *, state, eps=1e-5)`.
+      For training there are two more (without BatchNorm they are `tuple` and None):
 
       - `init_state()` gives a `BatchNormState` for each hidden layer.
-      - `apply_training(params, state, x, taps=None, **options)` gives the outputs, normalised with the batch's own
+      - `apply_training(params, state, x, **options)` gives the outputs, normalised with the batch's own
         statistics, and the new state. The options are those of `batch_norm`: momentum, eps, mask (of shape (..., 1)),
         axis_name and unbiased.
 
@@ -115,25 +110,20 @@ def mlp(
         return tuple(batch_norm_init(width)[1] for width in widths[1:-1])
 
     def forward(
-        params: Any, x: jax.Array, taps: Any, normalize: Callable[[int, jax.Array, BatchNormParams], jax.Array]
+        params: Any, x: jax.Array, normalize: Callable[[int, jax.Array, BatchNormParams], jax.Array]
     ) -> jax.Array:
         if jnp.ndim(x) < 1 or jnp.shape(x)[-1] != widths[0]:
             raise ValueError(f"x must have shape (..., {widths[0]}), got {jnp.shape(x)}")
-        for name, parts in (("params", params), ("taps", taps)):
-            if parts is not None and len(parts) != depth:
-                raise ValueError(f"{name} must hold {depth} layers, got {len(parts)}")
+        if len(params) != depth:
+            raise ValueError(f"params must hold {depth} layers, got {len(params)}")
         for i, layer in enumerate(params):
             x = x @ layer.kernel
             if batch_norm and i < depth - 1:
                 x = normalize(i, x, BatchNormParams(layer.scale, layer.bias))
             else:
                 x = x + jnp.broadcast_to(layer.bias, x.shape)  # said outright, for those who refuse rank promotion
-            x = tapped(x, None if taps is None else taps[i], activation if i < depth - 1 else None)
+            x = activation(x) if i < depth - 1 else x
         return x
-
-    def make_taps(shape: tuple[int, ...]) -> tuple[Tap, ...]:
-        zeros = [jnp.zeros((*shape[:-1], width), _trees.default_float()) for width in widths[1:]]
-        return (*(Tap(z, z) for z in zeros[:-1]), Tap(zeros[-1]))
 
     def check_state(state: Any) -> None:
         if len(state) != depth - 1:
@@ -142,17 +132,15 @@ def mlp(
                 f"got {len(state)}"
             )
 
-    def apply(params: Sequence[Layer], x: jax.Array, taps: Sequence[jax.Array] | None = None) -> jax.Array:
-        return forward(params, x, taps, lambda i, z, norm: z)
+    def apply(params: Sequence[Layer], x: jax.Array) -> jax.Array:
+        return forward(params, x, lambda i, z, norm: z)
 
-    def apply_inference(
-        params: Any, x: jax.Array, taps: Any = None, *, state: Sequence[BatchNormState], eps: Any = 1e-5
-    ) -> jax.Array:
+    def apply_inference(params: Any, x: jax.Array, *, state: Sequence[BatchNormState], eps: Any = 1e-5) -> jax.Array:
         check_state(state)
-        return forward(params, x, taps, lambda i, z, norm: batch_norm_inference(z, norm, state[i], eps=eps))
+        return forward(params, x, lambda i, z, norm: batch_norm_inference(z, norm, state[i], eps=eps))
 
     def apply_training(
-        params: Any, state: Sequence[BatchNormState], x: jax.Array, taps: Any = None, **options: Any
+        params: Any, state: Sequence[BatchNormState], x: jax.Array, **options: Any
     ) -> tuple[jax.Array, tuple[BatchNormState, ...]]:
         check_state(state)
         after: list[BatchNormState] = []
@@ -162,9 +150,9 @@ def mlp(
             after.append(seen)
             return z
 
-        outputs = forward(params, x, taps, normalize)
+        outputs = forward(params, x, normalize)
         return outputs, tuple(after)
 
     if batch_norm:
-        return Network(init, apply_inference, init_state, apply_training, make_taps)
-    return Network(init, apply, taps=make_taps)
+        return Network(init, apply_inference, init_state, apply_training)
+    return Network(init, apply)

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from ch5jax import _trees
 from ch5jax.networks._mlp import Layer
 from ch5jax.networks._network import Network
-from ch5jax.networks._taps import Tap, TapOverTime, tapped
 
 _lecun_normal = jax.nn.initializers.lecun_normal()
 _orthogonal = jax.nn.initializers.orthogonal()
@@ -54,15 +53,11 @@ def rnn(
       - `init(key, scale=1.0)` gives `(RecurrentLayer(kernel, recurrent_kernel, bias), Layer(kernel, bias))`; float32
         (float64 where x64 is enabled). The kernels are multiplied by `scale`, a scalar, which may be traced, or three
         numbers: for W, U and V.
-      - `apply(params, x, taps=None)` maps x of shape (..., time, inputs) to (..., outputs). `taps` is a pair: a
-        `TapOverTime` for the hidden layer, whose arrays have time as their leading axis and are added to the
-        pre-activations z and the activations h, and a `Tap` for the outputs. Their gradients are ∂L/∂z_t and ∂L/∂h_t
-        at every step, for every example. An array or a scalar in a tap's place is its `before`.
-      - `taps(shape)` makes them for x of this shape: zeros of shape (time, ..., hidden), twice, and (..., outputs).
+      - `apply(params, x)` maps x of shape (..., time, inputs) to (..., outputs).
 
     Raises:
-      ValueError: if a width is not a positive integer; in `apply`, if x has another width or no step, or params or taps
-        do not hold two layers.
+      ValueError: if a width is not a positive integer; in `apply`, if x has another width or no step, or params do not
+        hold two layers.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp
@@ -70,8 +65,9 @@ def rnn(
       >>> params, x = net.init(jax.random.key(0)), jnp.ones((5, 50, 2))
       >>> net.apply(params, x).shape
       (5, 1)
-      >>> signals, _ = jax.grad(lambda taps: net.apply(params, x, taps).sum())(net.taps(x.shape))
-      >>> signals.before.shape  # ∂L/∂z at each of the 50 steps
+      >>> tapped = ch5jax.tap(lambda params: net.apply(params, x).sum())
+      >>> signals, _ = jax.grad(tapped, argnums=1)(params, tapped.zeros(params))
+      >>> signals.z.shape  # ∂L/∂z at each of the 50 steps
       (50, 5, 32)
       >>> def identity(key, shape, dtype):
       ...     return jnp.eye(*shape, dtype=dtype)
@@ -94,43 +90,25 @@ def rnn(
         )
         return layer, Layer(scales[2] * kernel_init(key_output, (hidden, outputs), dtype), jnp.zeros(outputs, dtype))
 
-    def apply(params: Sequence[Any], x: jax.Array, taps: Sequence[Any] | None = None) -> jax.Array:
+    def apply(params: Sequence[Any], x: jax.Array) -> jax.Array:
         if jnp.ndim(x) < 2 or jnp.shape(x)[-1] != inputs or jnp.shape(x)[-2] < 1:
             raise ValueError(f"x must have shape (..., time, {inputs}), with one step at least, got {jnp.shape(x)}")
-        for name, parts in (("params", params), ("taps", taps)):
-            if parts is not None and len(parts) != 2:
-                raise ValueError(f"{name} must hold 2 layers, the recurrent one and the outputs, got {len(parts)}")
+        if len(params) != 2:
+            raise ValueError(f"params must hold 2 layers, the recurrent one and the outputs, got {len(params)}")
         layer, last = params
-        through_time, at_the_end = (None, None) if taps is None else taps
         x = jnp.moveaxis(jnp.asarray(x), -2, 0)
-        before, after = _over_time(through_time, (*x.shape[:-1], hidden))
 
-        def step(h: jax.Array, now: tuple[jax.Array, Any, Any]) -> tuple[jax.Array, None]:
+        def step(h: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
             # x W of all steps as one product before the loop was never faster on two cores: forward and backward of 50
             # steps, 2 inputs, 64 units, 32 examples took 0.6 ms either way, and of 16 such models under vmap 27 ms
             # instead of 9, because XLA's product for the gradient of W over all steps at once is a slow one
-            x, before, after = now
             z = x @ layer.kernel + h @ layer.recurrent_kernel
             z = z + jnp.broadcast_to(layer.bias, z.shape)  # said outright, for those who refuse rank promotion
-            return tapped(z, Tap(before, after), activation), None
+            return activation(z), None
 
         # zeros like a product, not zeros: on the same devices, and mapped over the same axes, as what replaces them
-        h, _ = jax.lax.scan(step, jnp.zeros_like(x[0] @ layer.kernel), (x, before, after))
+        h, _ = jax.lax.scan(step, jnp.zeros_like(x[0] @ layer.kernel), x)
         y = h @ last.kernel
-        return tapped(y + jnp.broadcast_to(last.bias, y.shape), at_the_end, None)
+        return y + jnp.broadcast_to(last.bias, y.shape)
 
-    def make_taps(shape: tuple[int, ...]) -> tuple[TapOverTime, Tap]:
-        *lead, time, _ = shape
-        zeros = jnp.zeros((time, *lead, hidden), _trees.default_float())
-        return TapOverTime(zeros, zeros), Tap(jnp.zeros((*lead, outputs), _trees.default_float()))
-
-    return Network(init, apply, taps=make_taps)
-
-
-def _over_time(tap: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """A tap's zeros before and after the activation, each None or of this shape, with time leading."""
-    if isinstance(tap, Tap):
-        raise ValueError("taps must hold a TapOverTime, or an array, for the recurrent layer, got a Tap")
-    both = tap if isinstance(tap, TapOverTime) else TapOverTime(tap)
-    before, after = (None if part is None else jnp.broadcast_to(jnp.asarray(part), shape) for part in both)
-    return before, after
+    return Network(init, apply)

@@ -9,14 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ch5jax import _trees
+from ch5jax import _keys, _trees
 from ch5jax._hyperparameters import DECAY, check_number
 from ch5jax.networks import Layer
 from ch5jax.pretraining._autoencoder import LOSSES, Design, train_layer
-
-# fold_in(key, i) is split(key)[i], and `train` draws the initial state with the last uint32: neither a network's layers
-# nor a training under the same key draw what is drawn here
-_PRETRAINING = np.uint32(2**32 - 2)
 
 
 class Pretrained(NamedTuple):
@@ -132,7 +128,7 @@ def _pretrain(
     design: Design,
 ) -> Pretrained:
     """`pretrain_layerwise`, compiled; corruption has shape (hidden layers,)."""
-    key = jax.random.fold_in(key, _PRETRAINING)
+    key = jax.random.fold_in(key, _keys.PRETRAINING)
     trained = []
     for i, layer in enumerate(layers[:-1]):
         trained.append(train_layer(layer, inputs, optimizer, jax.random.fold_in(key, i), corruption[i], design))

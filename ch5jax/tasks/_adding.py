@@ -107,12 +107,12 @@ def adding(
         params = network.init(key, own["initial_scale"])
         return AddingState(params, optimizer.init(params))
 
-    def batch_loss(params: Any, x: jax.Array, targets: jax.Array, taps: Any = None) -> jax.Array:
-        return jnp.mean((network.apply(params, x, taps) - targets) ** 2)
+    def batch_loss(params: Any, x: jax.Array, targets: jax.Array) -> jax.Array:
+        return jnp.mean((network.apply(params, x) - targets) ** 2)
 
-    def loss(key: jax.Array, hyperparameters: Any, params: Any, taps: Any = None) -> jax.Array:
-        del hyperparameters
-        return batch_loss(params, *sequences(key, batch_size, time), taps)
+    def loss(key: jax.Array, hyperparameters: Any, state: Any, params: Any) -> jax.Array:
+        del hyperparameters, state
+        return batch_loss(params, *sequences(key, batch_size, time))
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Any, state: AddingState
@@ -134,13 +134,7 @@ def adding(
             metrics[f"{name}_accuracy"] = jnp.mean(jnp.abs(errors) < _RIGHT, dtype=dtype)
         return metrics
 
-    def taps(hyperparameters: Any, params: Any) -> Any:
-        del hyperparameters, params
-        return None if network.taps is None else network.taps((batch_size, time, 2))
-
-    return Task(
-        init, step, evaluate, params=lambda state: state.params, loss=loss, taps=taps, lowest=0.0, baseline=1 / 6
-    )
+    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss, lowest=0.0, baseline=1 / 6)
 
 
 def sequences(key: jax.Array, count: int, time: int) -> tuple[jax.Array, jax.Array]:

@@ -104,8 +104,8 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         order = jnp.arange(EXAMPLES if epochs else 0, dtype=jnp.int32)
         return QuadraticDeepState(theta, optimizer.init(theta), order)
 
-    def loss(key: jax.Array, hyperparameters: Any, params: jax.Array, taps: Any = None) -> jax.Array:
-        del hyperparameters, taps
+    def loss(key: jax.Array, hyperparameters: Any, state: Any, params: jax.Array) -> jax.Array:
+        del hyperparameters, state
         return batch_loss(params, drawn(key))
 
     def step(

@@ -95,21 +95,20 @@ def supervised(
         order = jnp.arange(examples if epochs else 0, dtype=jnp.int32)
         return TrainState(params, optimizer.init(params), order, network.init_state())
 
-    def batch_loss(params: Any, batch_norm: Any, rows: jax.Array, taps: Any, chosen: Setting) -> tuple[jax.Array, Any]:
+    def batch_loss(params: Any, batch_norm: Any, rows: jax.Array, chosen: Setting) -> tuple[jax.Array, Any]:
         x = on_device(parts.train.inputs)[rows]
         if network.apply_training is None:
-            outputs = network.apply(params, x, taps)
+            outputs = network.apply(params, x)
         else:
             options = {"momentum": chosen.momentum, "eps": chosen.eps}
-            outputs, batch_norm = network.apply_training(params, batch_norm, x, taps, **options)
+            outputs, batch_norm = network.apply_training(params, batch_norm, x, **options)
         return score(outputs, on_device(parts.train.targets)[rows])["loss"], batch_norm
 
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, examples)
 
-    def loss(key: jax.Array, hyperparameters: Any, params: Any, taps: Any = None) -> jax.Array:
-        # a batch's own statistics normalise it, so that the running ones do not matter here
-        return batch_loss(params, network.init_state(), drawn(key), taps, setting(hyperparameters))[0]
+    def loss(key: jax.Array, hyperparameters: Any, state: TrainState, params: Any) -> jax.Array:
+        return batch_loss(params, state.batch_norm, drawn(key), setting(hyperparameters))[0]
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Any, state: TrainState
@@ -125,7 +124,7 @@ def supervised(
         else:
             rows = drawn(key)
         slope = jax.value_and_grad(batch_loss, has_aux=True)
-        (value, batch_norm), gradients = slope(state.params, state.batch_norm, rows, None, chosen)
+        (value, batch_norm), gradients = slope(state.params, state.batch_norm, rows, chosen)
         updates, opt_state = chosen.optimizer.update(gradients, state.opt_state, state.params, value=value)
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": value, "gradient_norm": norm(gradients)}
@@ -139,10 +138,6 @@ def supervised(
             metrics |= {f"{name}_{k}": v for k, v in score(outputs, on_device(part.targets)).items()}
         return metrics
 
-    def taps(hyperparameters: Any, params: Any) -> Any:
-        del hyperparameters, params
-        return None if network.taps is None else network.taps((batch_size, *parts.train.inputs.shape[1:]))
-
     objective = "validation_accuracy" if classify else "validation_loss"
     return Task(
         init,
@@ -152,7 +147,6 @@ def supervised(
         classify,
         lambda state: state.params,
         loss,
-        taps,
         lowest=lowest,
         baseline=_baseline(parts, classify),
     )

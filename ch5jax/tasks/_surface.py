@@ -104,8 +104,8 @@ def surface(
         tilt = jnp.sum(jax.random.normal(key, point.shape, point.dtype) * point)
         return value + noise.astype(point.dtype) * tilt
 
-    def loss(key: jax.Array, hyperparameters: Any, params: jax.Array, taps: Any = None) -> jax.Array:
-        del taps
+    def loss(key: jax.Array, hyperparameters: Any, state: Any, params: jax.Array) -> jax.Array:
+        del state
         key_noise, key_part = jax.random.split(key)
         part = jax.random.randint(key_part, (), 0, len(parts))
         return noisy(params, key_noise, part, setting(hyperparameters).noise)

@@ -19,9 +19,8 @@ class Task(NamedTuple):
       objective: the metric of `evaluate` that selects.
       maximize: whether more of it is better.
       params: state -> parameters, for what looks at parameters.
-      loss: (key, hyperparameters, parameters, taps) -> scalar, for what differentiates; taps may be None.
-      taps: (hyperparameters, parameters) -> zeros that `loss` takes as taps: an array, `networks.Tap` or
-        `networks.TapOverTime` for each layer, inputs' side first. Their gradients show the signal at every layer.
+      loss: (key, hyperparameters, state, parameters) -> scalar, that of a mini-batch: everything but the parameters is
+        the state's. For what differentiates, and looks at the signal at every layer (`ch5jax.tap`).
       lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
       baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
         descent of a run that ends below it begin, however high its first loss was.
@@ -48,6 +47,5 @@ class Task(NamedTuple):
     maximize: bool = False
     params: Callable[[Any], Any] | None = None
     loss: Callable[[Any, Any, Any, Any], Any] | None = None
-    taps: Callable[[Any, Any], Any] | None = None
     lowest: float | None = None
     baseline: float | None = None

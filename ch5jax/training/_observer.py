@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ch5jax import _trees
+from ch5jax import _keys, _trees
 from ch5jax.diagnostics import Signals, Watch, observe, watch_init, watch_reset, watch_update
+from ch5jax.tapping import tap
 from ch5jax.tasks import Task
-from ch5jax.training._step import OTHER_BATCH, one_step
+from ch5jax.training._step import one_step
 
 # A look costs 2.6 steps of a small network by itself, and 3.8 under vmap, where memory is what it waits for.
 FEWEST_STEPS_BETWEEN_SIGNALS = 25
@@ -139,9 +140,9 @@ def _look(task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, st
     loss, params = task.loss, task.params(state)
     if any(not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)):
         return Signals()  # what counts has no gradient
-    this, other = (jax.random.fold_in(k, index) for k in (key, jax.random.fold_in(key, OTHER_BATCH)))
-    taps = task.taps(hyperparameters, params) if task.taps else None
-    gradient, tap_gradients = jax.grad(lambda w, t: loss(this, hyperparameters, w, t), (0, 1))(params, taps)
-    other_gradient = jax.grad(lambda w: loss(other, hyperparameters, w, None))(params)
+    this, other = (jax.random.fold_in(k, index) for k in (key, jax.random.fold_in(key, _keys.OTHER_BATCH)))
+    traced = tap(lambda w: loss(this, hyperparameters, state, w), activations=True).trace(params)
+    gradient, site_gradients = jax.grad(traced, (0, 1))(params, traced.zeros())
+    other_gradient = jax.grad(lambda w: loss(other, hyperparameters, state, w))(params)
     new_params = task.params(one_step(task, hyperparameters, key, index, state)[0])
-    return observe(params, new_params, start, gradient, other_gradient, tap_gradients)
+    return observe(params, new_params, start, gradient, other_gradient, site_gradients)

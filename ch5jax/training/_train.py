@@ -71,8 +71,8 @@ def train(
       The final state and the metrics: those of the step, each of shape (records,) in the order of
       `recorded_steps(steps, every)`, and those of `evaluate`: scalars, or (evaluations,) with `evaluate_every`. Under
       "signals" there is a `Signals` with a leading axis, in the order of `recorded_steps(steps, signals_every)`: all of
-      them for a task with `loss` and floating `params` (over depth, with `taps` too), those that metrics allow for any
-      other.
+      them for a task with `loss` and floating `params` (over depth, where `ch5jax.tap` finds layers), those that
+      metrics allow for any other.
 
     Raises:
       ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, `step` and

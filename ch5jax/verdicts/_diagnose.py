@@ -9,19 +9,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ch5jax import _trees
-from ch5jax.diagnostics import Curvature, Signals, curvature, matrix_names, norm
+from ch5jax import _keys, _trees
+from ch5jax.diagnostics import (
+    Curvature,
+    Signals,
+    activation_names,
+    curvature,
+    layer_names,
+    matrix_names,
+    norm,
+)
+from ch5jax.tapping import tap
 from ch5jax.tasks import Task
 from ch5jax.training import recorded_steps, train
 from ch5jax.verdicts._course import course
 from ch5jax.verdicts._diagnosis import Diagnosis
 from ch5jax.verdicts._judge import DEFAULT, verdict_of
+from ch5jax.verdicts._record import Names
 from ch5jax.verdicts._thresholds import Thresholds
 
 LOOKS = 50
 CURVATURE_BATCHES = 8  # mini-batches whose mean loss has its curvature taken
 GRADIENT_BATCHES = 64  # and whose mean is the gradient at the end: in few dimensions the late looks tell it badly
-_OF_THE_END = np.uint32(2**32 - 4)  # no step's index, and none of the other numbers that keys are folded with
 
 
 def diagnose(
@@ -142,7 +151,7 @@ def diagnosis_of(
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
     Args:
-      task: the run's task, for its baseline and the names of its weight matrices.
+      task: the run's task, for its baseline and the names of its layers.
       hyperparameters: the run's.
       signals: of one run, as `train` gives them under "signals".
       steps: how many steps it took.
@@ -178,15 +187,29 @@ def diagnosis_of(
         metrics={},
         steps=steps,
         signals_every=every,
-        matrices=_matrices(task, hyperparameters),
+        names=names_of(task, hyperparameters),
     )
 
 
-def _matrices(task: Task, hyperparameters: Any) -> tuple[str, ...]:
-    if task.params is None:
-        return ()
-    params = task.params
-    return matrix_names(jax.eval_shape(lambda h: params(task.init(jax.random.key(0), h)), hyperparameters))
+def names_of(task: Task, hyperparameters: Any) -> Names:
+    """What a task's weight matrices and layers are called."""
+    found = Names()
+
+    def look(hyperparameters: Any) -> None:
+        nonlocal found
+        key = jax.random.key(0)
+        assert task.params is not None
+        state = task.init(key, hyperparameters)
+        params = task.params(state)
+        found = Names(matrix_names(params))
+        if task.loss is not None and all(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in jax.tree.leaves(params)):
+            loss = task.loss
+            sites = tap(lambda w: loss(key, hyperparameters, state, w), activations=True).trace(params).zeros()
+            found = Names(found.matrices, layer_names(sites), activation_names(sites))
+
+    if task.params is not None:
+        jax.eval_shape(look, hyperparameters)
+    return found
 
 
 def _end(
@@ -198,14 +221,14 @@ def _end(
     loss, params = task.loss, task.params(state)
     if any(not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)):
         return None, None
-    own = jax.random.fold_in(key, _OF_THE_END)
+    own = jax.random.fold_in(key, _keys.AT_THE_END)
     keys = jax.random.split(own, GRADIENT_BATCHES)
 
     def mean_loss(params: Any) -> jax.Array:
-        return jnp.mean(jax.vmap(lambda k: loss(k, hyperparameters, params, None))(keys[:CURVATURE_BATCHES]))
+        return jnp.mean(jax.vmap(lambda k: loss(k, hyperparameters, state, params))(keys[:CURVATURE_BATCHES]))
 
     def add(total: Any, key: jax.Array) -> tuple[Any, None]:
-        gradient = jax.grad(lambda w: loss(key, hyperparameters, w, None))(params)
+        gradient = jax.grad(lambda w: loss(key, hyperparameters, state, w))(params)
         return jax.tree.map(lambda a, b: a + b / GRADIENT_BATCHES, total, gradient), None
 
     gradient, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), keys)

@@ -40,7 +40,7 @@ class Diagnosis(Record):
       metrics: the step's, of the last step, and those of `evaluate`; none for a trial of a sweep, whose table has them.
       steps: how many steps there were.
       signals_every: how many lie between two looks.
-      matrices: the weight matrices' names.
+      names: of the weight matrices, of the layers, and of those with an activation behind them.
     """
 
     @property

@@ -1,6 +1,7 @@
 """What a diagnosis is made of."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,6 +11,14 @@ from ch5jax.training import recorded_steps
 from ch5jax.verdicts._course import Course
 from ch5jax.verdicts._judge import Verdict
 from ch5jax.verdicts._thresholds import Thresholds
+
+
+class Names(NamedTuple):
+    """What the parts of a network are called: the paths of their parameters."""
+
+    matrices: tuple[str, ...] = ()  # as in `update_ratio` and `equal_units`
+    layers: tuple[str, ...] = ()  # as in `signal_norms`
+    activations: tuple[str, ...] = ()  # the layers with one behind them, as in `flat_units`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +33,7 @@ class Record:
     metrics: dict[str, jax.Array]
     steps: int = dataclasses.field(metadata={"static": True})
     signals_every: int = dataclasses.field(metadata={"static": True})
-    matrices: tuple[str, ...] = dataclasses.field(metadata={"static": True})
+    names: Names = dataclasses.field(metadata={"static": True})
 
     @property
     def looked_at(self) -> np.ndarray:

@@ -30,18 +30,19 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
     """A finding in a sentence or two, and what to try."""
     limits, went = of.thresholds, of.course
     left = f"{_share(went.left)} of the descent left" if went.has_best else "no better loss known"
-    matrix = of.matrices[where] if 0 <= where < len(of.matrices) else ""
+    matrix = _name(of.names.matrices, where) if where >= 0 else ""
+    first, last = (f", {name}," if name else "" for name in (_name(of.names.layers, 0), _name(of.names.layers, -1)))
     seen = {
         Difficulty.VANISHING: lambda: (
-            f"the signal at the first layer was {strength:.2g} of that at the last (under {_n(limits.vanishing)}), "
-            f"first seen at step {step:,}."
+            f"the signal at the first layer{first} was {strength:.2g} of that at the last{last[:-1]} (under "
+            f"{_n(limits.vanishing)}), first seen at step {step:,}."
         ),
         Difficulty.EXPLODING: lambda: (
-            f"the signal at the first layer was {strength:.2g} times that at the last (over {_n(limits.exploding)}), "
-            f"first seen at step {step:,}."
+            f"the signal at the first layer{first} was {strength:.2g} times that at the last{last[:-1]} (over "
+            f"{_n(limits.exploding)}), first seen at step {step:,}."
         ),
         Difficulty.SATURATED: lambda: (
-            f"{_share(strength)} of the units of hidden layer {where + 1} were flat over whole mini-batches at the end "
+            f"{_share(strength)} of the units of {_hidden(of, where)} were flat over whole mini-batches at the end "
             f"(over {_share(limits.flat_units)}), more than that for the first time at step {step:,}."
         ),
         Difficulty.CLIFF: lambda: (
@@ -120,7 +121,7 @@ def describe(of: Record) -> Iterator[str]:
         share, layer = of.verdict.strength[Difficulty.SATURATED], of.verdict.where[Difficulty.SATURATED]
         if share > limits.flat_units and not hindered(went, limits):
             yield (
-                f"Flat units: {_share(share)} of hidden layer {int(layer) + 1} at the end; the run got where it could "
+                f"Flat units: {_share(share)} of {_hidden(of, int(layer))} at the end; the run got where it could "
                 "all the same."
             )
     if signals.distance is not None and np.isfinite(signals.distance[-1]):
@@ -156,6 +157,16 @@ def _curvature(of: Record) -> str:
         return f"{said}; {stable}."
     kind = "a sharp minimum" if reach > 1 else "a flat basin" if reach < 0.1 else "a minimum"
     return f"{said}: {kind}; {stable}."
+
+
+def _name(names: tuple[str, ...], which: int) -> str:
+    return names[which] if names and which < len(names) else ""
+
+
+def _hidden(of: Record, which: int) -> str:
+    """A layer with an activation."""
+    name = _name(of.names.activations, which)
+    return f"layer {name}" if name else f"hidden layer {which + 1}"
 
 
 def _explained(of: Record) -> float:

@@ -55,8 +55,8 @@ def test_ratios_of_weight_matrices_in_the_order_of_their_names(x64):
     params, updates = net.init(jax.random.key(0)), net.init(jax.random.key(1))
     expected = [np.linalg.norm(u.kernel) / np.linalg.norm(w.kernel) for u, w in zip(updates, params, strict=True)]
     np.testing.assert_allclose(update_ratio(updates, params), expected, rtol=1e-12)
-    assert matrix_names(params) == ("0.kernel", "1.kernel", "2.kernel")
-    assert matrix_names({"b": jnp.ones(3), "conv": jnp.ones((3, 3, 1, 2))}) == ("conv",)
+    assert matrix_names(params) == ("[0].kernel", "[1].kernel", "[2].kernel")
+    assert matrix_names({"b": jnp.ones(3), "conv": jnp.ones((3, 3, 1, 2))}) == ("['conv']",)
 
 
 def test_ratios_where_there_are_no_weights_and_no_updates():

@@ -7,9 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import ch5jax
+from ch5jax import Site
 from ch5jax.diagnostics import depth_slope, first_over_last, flat_units, jacobian_norm, signal_norms
-from ch5jax.networks import Tap, TapOverTime, mlp, rnn
+from ch5jax.networks import mlp, rnn
+from ch5jax.tapping import Loop
 from tests.references import rnn as reference
+from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -28,14 +32,13 @@ def compiled(activation, batch_norm):
     def signals(kernels, gain):
         params = tuple(layer._replace(kernel=gain * kernel) for layer, kernel in zip(blank, kernels, strict=True))
 
-        def loss(taps):
-            outputs = (
-                net.apply_training(params, net.init_state(), x, taps)[0] if batch_norm else net.apply(params, x, taps)
-            )
+        def loss(params):
+            outputs = net.apply_training(params, net.init_state(), x)[0] if batch_norm else net.apply(params, x)
             return jnp.mean(outputs * targets)
 
-        gradients = jax.grad(loss)(net.taps(x.shape))
-        return signal_norms(gradients), flat_units(gradients)
+        gradients = site_gradients(loss, params)
+        active = any(site.after is not None for site in gradients)
+        return signal_norms(gradients), flat_units(gradients) if active else None
 
     return signals
 
@@ -59,7 +62,7 @@ def test_a_linear_net_of_gain_3_2_explodes_by_its_gain_a_layer():
     np.testing.assert_allclose(first_over_last(norms), 1.5**DEPTH, rtol=1e-3)
     np.testing.assert_allclose(jnp.exp(-depth_slope(norms)), 1.5, rtol=1e-4)
     assert first_over_last(norms) > 1e3
-    np.testing.assert_array_equal(flat, np.zeros(DEPTH))
+    assert flat is None  # without a nonlinearity no unit can be flat
 
 
 def test_a_linear_net_of_gain_2_3_vanishes():
@@ -94,19 +97,21 @@ def test_batch_norm_restores_a_sigmoid_net():
 
 
 def test_an_explosion_that_weight_gradients_miss():
-    """Inputs that shrink as fast as signals grow leave all weight gradients alike; the taps show the growth."""
+    """Inputs that shrink as fast as signals grow leave all weight gradients alike; the signals show the growth."""
     net = mlp((16,) * 21, identity, jax.nn.initializers.orthogonal())
     params, x = net.init(jax.random.key(0), 1.5), jax.random.normal(jax.random.key(1), (8, 16))
-    weights, taps = jax.grad(lambda p, t: jnp.sum(jnp.sin(net.apply(p, x, t))), (0, 1))(params, net.taps(x.shape))
+    tapped = ch5jax.tap(lambda params: jnp.sum(jnp.sin(net.apply(params, x))))
+    weights, signals = jax.grad(tapped, (0, 1))(params, tapped.zeros(params))
     ratio = jnp.linalg.norm(weights[0].kernel) / jnp.linalg.norm(weights[-1].kernel)
     assert 0.5 < ratio < 2
-    assert first_over_last(signal_norms(taps)) > 1e3
+    assert first_over_last(signal_norms(signals)) > 1e3
 
 
 def test_norms_are_those_of_numpy_whatever_the_container(x64):
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=(4, 3)), rng.normal(size=(5, 2, 6)), rng.normal(size=(2,))
-    norms = signal_norms([jnp.asarray(a), TapOverTime(jnp.asarray(b), None), Tap(jnp.asarray(c), jnp.ones(2))])
+    through_time = Site(jnp.asarray(b), None, None, "b", (Loop(((0, 0),), 5, False, False),))
+    norms = signal_norms([jnp.asarray(a), through_time, Site(jnp.asarray(c), None, jnp.ones(2), "c")])
     expected = [np.linalg.norm(a), *np.linalg.norm(b.reshape(5, -1), axis=1), np.linalg.norm(c)]
     np.testing.assert_allclose(norms, expected, rtol=1e-14)
 
@@ -138,7 +143,7 @@ def test_slope_is_least_squares_and_silence_is_finite():
 
 def test_what_holds_no_signal_is_refused():
     for nothing in ((), [], None):
-        with pytest.raises(ValueError, match="gradients must hold those of one tap at least"):
+        with pytest.raises(ValueError, match="gradients must hold those of one layer at least"):
             signal_norms(nothing)
     with pytest.raises(ValueError, match=r"gradients\[1\] must be floating"):
         signal_norms([jnp.ones(2), jnp.arange(2)])
@@ -153,11 +158,12 @@ def test_a_recurrent_networks_growth_is_that_of_the_product_of_its_jacobians(x64
     params = net.init(jax.random.key(0), (1.0, 1.3, 1.0))
     params = (params[0], params[1]._replace(kernel=jnp.eye(6)))  # the outputs are the last state
     x = jax.random.normal(jax.random.key(1), (1, 20, 2))
-    taps = net.taps(x.shape)
 
     def last_state(first):
-        hidden = taps[0]._replace(before=taps[0].before.at[0, 0].set(first))
-        return net.apply(params, x, (hidden, taps[1]))[0]
+        h = jnp.tanh(x[0, 0] @ params[0].kernel + params[0].bias + first)
+        for t in range(1, 20):
+            h = jnp.tanh(x[0, t] @ params[0].kernel + h @ params[0].recurrent_kernel + params[0].bias)
+        return h
 
     layers = jax.tree.map(np.asarray, params)
     product = reference.jacobian_through_time(layers, np.asarray(x), "tanh", since=1)[0]
@@ -165,6 +171,6 @@ def test_a_recurrent_networks_growth_is_that_of_the_product_of_its_jacobians(x64
     expected = np.linalg.norm(product @ np.diag(1 - first_state**2), 2)
     np.testing.assert_allclose(jacobian_norm(last_state, jnp.zeros(6), jax.random.key(2)), expected, rtol=1e-8)
     # and the signal over time shrinks as that product does, in the direction that the loss picks
-    norms = signal_norms(jax.grad(lambda taps: jnp.sum(net.apply(params, x, taps)))(taps))
+    norms = signal_norms(site_gradients(lambda params: jnp.sum(net.apply(params, x)), params))
     assert norms.shape == (21,)
     assert norms[0] <= expected * norms[-1] * (1 + 1e-9)

@@ -5,21 +5,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ch5jax import Site
 from ch5jax.diagnostics import flat_units
-from ch5jax.networks import Tap, TapOverTime, mlp
+from ch5jax.networks import mlp
+from ch5jax.tapping import Loop
+from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 
 def gradients_of(activation, bias, x):
-    """The taps' gradients of a net 1-units-1 whose units have weight 1 and these biases."""
+    """The gradients at the layers of a net 1-units-1 whose units have weight 1 and these biases."""
     units = len(bias)
     net = mlp((1, units, 1), activation)
     params = net.init(jax.random.key(0))
     first = params[0]._replace(kernel=jnp.ones((1, units)), bias=jnp.asarray(bias))
     params = (first, params[1]._replace(kernel=jnp.ones((units, 1))))
     x = jnp.asarray(x)[:, None]
-    return jax.grad(lambda taps: jnp.sum(net.apply(params, x, taps)))(net.taps(x.shape))
+    return site_gradients(lambda params: jnp.sum(net.apply(params, x)), params)
+
+
+def site(z, h, loops=()):
+    return Site(z, None, h, "", loops, (1,), (1,))
 
 
 def test_a_relu_is_dead_if_no_example_opens_it():
@@ -49,19 +56,21 @@ def test_the_tolerance_is_the_slope_and_may_be_traced():
 def test_a_unit_that_no_signal_reaches_accuses_nobody():
     silent = jnp.zeros((4, 2))
     some = jnp.array([[0.0, 1.0]] * 4)
-    np.testing.assert_array_equal(flat_units([Tap(silent, silent), Tap(silent, some)]), [0, 0.5])
+    np.testing.assert_array_equal(flat_units([site(silent, silent), site(silent, some)]), [0, 0.5])
 
 
 def test_over_time_a_unit_is_flat_if_it_is_so_at_every_step():
     h = jnp.ones((3, 2, 4))
     z = jnp.zeros((3, 2, 4)).at[2, 1, 0].set(0.5)
-    np.testing.assert_array_equal(flat_units([TapOverTime(z, h)]), [0.75])
+    np.testing.assert_array_equal(flat_units([site(z, h, (Loop(((0, 0),), 3, False, False),))]), [0.75])
+    # over depth, each iteration is a layer of its own
+    np.testing.assert_array_equal(flat_units([site(z, h, (Loop(((0, 0),), 3, False, True),))]), [1, 1, 0.75])
+    backwards = site(z, h, (Loop(((0, 0),), 3, True, True),))
+    np.testing.assert_array_equal(flat_units([backwards]), [0.75, 1, 1])
 
 
-def test_taps_without_an_activation_are_left_out_or_refused():
+def test_layers_without_an_activation_are_left_out_or_refused():
     ones = jnp.ones((2, 3))
-    assert flat_units([Tap(ones, ones), ones, Tap(ones)]).shape == (1,)
-    with pytest.raises(ValueError, match="must hold a Tap with `after`"):
-        flat_units([ones, Tap(ones)])
-    with pytest.raises(ValueError, match=r"gradients\[0\] must have before and after of one shape"):
-        flat_units([Tap(ones, jnp.ones((2, 4)))])
+    assert flat_units([site(ones, ones), ones, site(ones, None)]).shape == (1,)
+    with pytest.raises(ValueError, match="must hold a layer with an activation at least once"):
+        flat_units([ones, site(ones, None)])

@@ -14,25 +14,26 @@ from ch5jax.diagnostics import (
     norm,
 )
 from ch5jax.networks import mlp
+from tests.tapping.networks import site_gradients
 
 KEY = jax.random.key(0)
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("bias", [True, False])
-def test_per_example_norms_from_taps_equal_vmap_of_grad(x64, bias):
+def test_per_example_norms_from_signals_equal_vmap_of_grad(x64, bias):
     net = mlp((5, 7, 6, 3), jnp.tanh)
     params, x = net.init(KEY), jax.random.normal(jax.random.key(1), (9, 5))
     targets = jax.random.normal(jax.random.key(2), (9, 3))
 
-    def loss(params, x, targets, taps=None):
-        return jnp.mean(jnp.sum((net.apply(params, x, taps) - targets) ** 2, axis=-1))
+    def loss(params, x, targets):
+        return jnp.mean(jnp.sum((net.apply(params, x) - targets) ** 2, axis=-1))
 
-    taps = jax.grad(loss, argnums=3)(params, x, targets, net.taps(x.shape))
+    signals = site_gradients(loss, params, x, targets)
     inputs = [x]
     for layer in params[:-1]:
         inputs.append(jnp.tanh(inputs[-1] @ layer.kernel + layer.bias))
-    got = example_square_norms(inputs, [tap.before for tap in taps], bias=bias)
+    got = example_square_norms(inputs, [site.z for site in signals], bias=bias)
     gradients = jax.vmap(jax.grad(loss), (None, 0, 0))(params, x[:, None], targets[:, None])
     leaves = [leaf for layer in gradients for leaf in (layer if bias else (layer.kernel,))]
     expected = sum(np.sum(np.asarray(leaf).reshape(9, -1) ** 2, axis=1) for leaf in leaves)
@@ -112,12 +113,12 @@ def test_the_noise_of_deepobs_quadratic_is_the_one_in_closed_form():
     """Gradients Q(θ − x̄) of batches drawn with replacement: tr Σ is that of Q Cov(x) Q, whatever θ."""
     task, opt = ch5jax.tasks.quadratic_deep(batch_size=32), ch5jax.sgd(0.0)
     params = task.params(task.init(KEY, opt))
-    hessian = np.asarray(jax.hessian(task.loss, 2)(KEY, opt, params, None), float)
+    hessian = np.asarray(jax.hessian(task.loss, 3)(KEY, opt, None, params), float)
 
     @jax.jit
     @jax.vmap
     def pair(keys):
-        first, second = (jax.grad(task.loss, 2)(key, opt, params, None) for key in keys)
+        first, second = (jax.grad(task.loss, 3)(key, opt, None, params) for key in keys)
         return noise_of_pair(first, second), first
 
     (noise, signal), gradients = pair(jax.random.split(KEY, (1500, 2)))

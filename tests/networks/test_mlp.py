@@ -11,6 +11,7 @@ import pytest
 import ch5jax
 from ch5jax.networks import Layer, NormalizedLayer, mlp
 from tests.references import batch_norm as batch_norm_reference, mlp as reference
+from tests.tapping.networks import site_gradients
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
@@ -27,30 +28,20 @@ def cross_entropy(logits, one_hot):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("widths", [(3, 4), (3, 5, 4), (3, 5, 2, 4)])
-def test_outputs_gradients_and_taps_equal_numpys(x64, widths, activation):
+def test_outputs_gradients_and_signals_equal_numpys(x64, widths, activation):
     layers, x, y = example(widths)
     network = mlp(widths, ACTIVATIONS[activation])
     outputs, inputs, pre_activations = reference.forward(layers, x, activation)
     loss, output_gradient = reference.cross_entropy(outputs, y)
     kernels, biases, signals = reference.backward(layers, inputs, pre_activations, output_gradient, activation)
 
-    def loss_of(layers, taps):
-        return cross_entropy(network.apply(layers, x, taps), y)
-
-    taps = [jnp.zeros((len(x), width)) for width in widths[1:]]
+    tapped = ch5jax.tap(lambda layers: cross_entropy(network.apply(layers, x), y))
     np.testing.assert_allclose(network.apply(layers, x), outputs, rtol=1e-12)
-    got_loss, (got, got_signals) = jax.value_and_grad(loss_of, argnums=(0, 1))(layers, taps)
+    got_loss, (got, got_signals) = jax.value_and_grad(tapped, argnums=(0, 1))(layers, tapped.zeros(layers))
     np.testing.assert_allclose(got_loss, loss, rtol=1e-12)
     expected = tuple(Layer(kernel, bias) for kernel, bias in zip(kernels, biases, strict=True))
     chex.assert_trees_all_close(got, expected, rtol=1e-10, atol=1e-14)
-    chex.assert_trees_all_close(got_signals, signals, rtol=1e-10, atol=1e-14)
-
-
-def test_taps_are_added_to_the_pre_activations():
-    layers, x, _ = example((3, 5, 4))
-    moved = tuple(Layer(layer.kernel, layer.bias + tap) for layer, tap in zip(layers, (0.5, -2.0), strict=True))
-    network = mlp((3, 5, 4))
-    np.testing.assert_allclose(network.apply(layers, x, (0.5, -2.0)), network.apply(moved, x), rtol=1e-5, atol=1e-5)
+    chex.assert_trees_all_close([site.z for site in got_signals], signals, rtol=1e-10, atol=1e-14)
 
 
 def test_any_number_of_leading_axes():
@@ -96,7 +87,9 @@ def test_networks_train_where_jax_refuses_all_promotion(x64):
     network = mlp((3, 5, 4))
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         params = network.init(jax.random.key(0), 0.5)
-        outputs = network.apply(params, jnp.ones((6, 3)), [jnp.zeros((6, 5)), jnp.zeros((6, 4))])
+        outputs = network.apply(params, jnp.ones((6, 3)))
+        signals = site_gradients(lambda params: jnp.sum(network.apply(params, jnp.ones((6, 3)))), params)
+    assert {leaf.dtype for leaf in jax.tree.leaves(signals)} == {np.dtype(jnp.float64)}
     assert outputs.dtype == params[0].kernel.dtype == jnp.float64
 
 
@@ -157,29 +150,6 @@ def test_layers_with_batch_norm_start_as_identity_scales_without_a_bias_of_their
     assert mlp((3, 5, 2)).init_state() == ()
 
 
-def test_taps_of_normalised_layers_are_what_the_activation_sees(x64):
-    """∂L/∂z there does not depend on the kernels' scale, as the outputs do not."""
-    network, params, x = normalized_example()
-    taps = [jnp.zeros((7, width)) for width in (5, 4, 2)]
-
-    def signals(params):
-        def loss(taps):
-            return jnp.sum(jnp.sin(network.apply_training(params, network.init_state(), x, taps, eps=1e-30)[0]))
-
-        return jax.grad(loss)(taps)
-
-    larger = [layer._replace(kernel=100 * layer.kernel) for layer in params[:-1]] + [params[-1]]
-    for got, due in zip(signals(larger), signals(params), strict=True):
-        np.testing.assert_allclose(got, due, rtol=1e-9, atol=1e-12)
-    moved = [*params]
-    moved[0] = params[0]._replace(bias=params[0].bias + 0.5)
-    np.testing.assert_allclose(
-        network.apply_training(params, network.init_state(), x, (0.5, 0.0, 0.0))[0],
-        network.apply_training(moved, network.init_state(), x)[0],
-        rtol=1e-12,
-    )
-
-
 def test_masks_and_named_axes_reach_batch_norm(x64):
     network, params, x = normalized_example(rows=8)
     mask = jnp.arange(8)[:, None] < 5
@@ -208,15 +178,14 @@ def test_batch_norm_keeps_the_signal_of_a_deep_sigmoid_network():
     x = jax.random.normal(jax.random.key(1), (64, 16))
 
     def ratio(network, apply):
-        taps = [jnp.zeros((64, 16))] * 30
-        signals = jax.grad(lambda taps: jnp.sum(apply(network.init(jax.random.key(0)), taps) ** 2))(taps)
-        return float(jnp.linalg.norm(signals[0]) / jnp.linalg.norm(signals[-1]))
+        signals = site_gradients(lambda params: jnp.sum(apply(params) ** 2), network.init(jax.random.key(0)))
+        return float(jnp.linalg.norm(signals[0].z) / jnp.linalg.norm(signals[-1].z))
 
     plain = mlp(widths, jax.nn.sigmoid)
     normalized = mlp(widths, jax.nn.sigmoid, batch_norm=True)
-    assert ratio(plain, lambda params, taps: plain.apply(params, x, taps)) < 1e-9
+    assert ratio(plain, lambda params: plain.apply(params, x)) < 1e-9
     state = normalized.init_state()
-    assert ratio(normalized, lambda params, taps: normalized.apply_training(params, state, x, taps)[0]) > 1e-3
+    assert ratio(normalized, lambda params: normalized.apply_training(params, state, x)[0]) > 1e-3
 
 
 def test_a_trained_network_folds_into_one_without_batch_norm():
@@ -239,29 +208,26 @@ def test_a_trained_network_folds_into_one_without_batch_norm():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_taps_around_an_activation_show_both_its_sides_and_its_slope(x64, batch_norm):
+def test_signals_around_an_activation_show_both_its_sides_and_its_slope(x64, batch_norm):
+    """With BatchNorm, what the activation sees is not the product: `before` is there beside `z`."""
     network = mlp((3, 5, 4, 2), jnp.tanh, batch_norm=batch_norm)
     params, x = network.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (6, 3))
-    taps = network.taps(x.shape)
 
-    def outputs(taps):
-        return (
-            network.apply_training(params, network.init_state(), x, taps)[0]
-            if batch_norm
-            else network.apply(params, x, taps)
-        )
+    def outputs(params):
+        if batch_norm:
+            return network.apply_training(params, network.init_state(), x)[0]
+        return network.apply(params, x)
 
-    np.testing.assert_array_equal(outputs(taps), outputs(None))
-    gradients = jax.grad(lambda taps: jnp.sum(jnp.sin(outputs(taps))))(taps)
-    assert gradients[-1].after is None
-    np.testing.assert_allclose(gradients[-1].before, jnp.cos(outputs(None)), rtol=1e-12)
-    np.testing.assert_allclose(gradients[1].after, gradients[2].before @ params[2].kernel.T, rtol=1e-12)
-    if not batch_norm:
-        z = x @ params[0].kernel + params[0].bias
-        np.testing.assert_allclose(gradients[0].before, gradients[0].after * (1 - jnp.tanh(z) ** 2), rtol=1e-9)
-
-
-def test_taps_for_another_number_of_layers_are_refused():
-    network = mlp((3, 5, 2))
-    with pytest.raises(ValueError, match="taps must hold 2 layers, got 3"):
-        network.apply(network.init(jax.random.key(0)), jnp.ones((6, 3)), mlp((3, 5, 5, 2)).taps((6, 3)))
+    first, second, last = site_gradients(lambda params: jnp.sum(jnp.sin(outputs(params))), params)
+    assert last.after is None
+    np.testing.assert_allclose(last.z, jnp.cos(outputs(params)), rtol=1e-12)
+    np.testing.assert_allclose(second.after, last.z @ params[2].kernel.T, rtol=1e-12)
+    z = x @ params[0].kernel
+    if batch_norm:
+        z = ch5jax.batch_norm(z, ch5jax.BatchNormParams(params[0].scale, params[0].bias), network.init_state()[0])[0]
+        assert not np.allclose(first.before, first.z)
+    else:
+        assert first.before is None
+        z = z + params[0].bias
+    before = first.before if batch_norm else first.z
+    np.testing.assert_allclose(before, first.after * (1 - jnp.tanh(z) ** 2), rtol=1e-9)

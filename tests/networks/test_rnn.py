@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from ch5jax.networks import Layer, RecurrentLayer, Tap, TapOverTime, mlp, rnn
+import ch5jax
+from ch5jax.networks import Layer, RecurrentLayer, rnn
 from tests.references import rnn as reference
+from tests.tapping.networks import site_gradients
 
 ACTIVATIONS = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu, "linear": lambda z: z}
 EXAMPLES, TIME, INPUTS, HIDDEN, OUTPUTS = 5, 7, 3, 4, 2
@@ -32,16 +34,17 @@ PARAMS, X, TARGETS = random_params(), numbers(EXAMPLES, TIME, INPUTS), numbers(E
 
 @functools.cache
 def ours(activation):
-    """In float64: outputs, loss, and the loss's gradients with respect to parameters and taps."""
+    """In float64: outputs, loss, and the loss's gradients with respect to parameters and at the layers."""
     network = rnn(INPUTS, HIDDEN, OUTPUTS, ACTIVATIONS[activation])
 
-    def loss_of(params, taps):
-        outputs = network.apply(params, X, taps)
+    def loss_of(params):
+        outputs = network.apply(params, X)
         return jnp.mean((outputs - TARGETS) ** 2), outputs
 
     with jax.enable_x64(True):
-        slope = jax.jit(jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True))
-        (loss, outputs), (gradients, signals) = slope(PARAMS, network.taps(X.shape))
+        tapped = ch5jax.tap(loss_of, activations=True)
+        slope = jax.jit(jax.value_and_grad(tapped, argnums=(0, 1), has_aux=True))
+        (loss, outputs), (gradients, signals) = slope(PARAMS, tapped.zeros(PARAMS))
         return jax.tree.map(np.asarray, (outputs, loss, gradients, signals))
 
 
@@ -55,22 +58,23 @@ def test_outputs_gradients_and_signals_at_every_step_equal_numpys(activation):
     np.testing.assert_allclose(loss, due_loss, rtol=1e-12)
     expected = (RecurrentLayer(*due_gradients[0]), Layer(*due_gradients[1]))
     chex.assert_trees_all_close(gradients, expected, rtol=1e-12, atol=1e-13)
-    assert isinstance(through_time, TapOverTime)
-    np.testing.assert_allclose(through_time.before, before, rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(through_time.after, after, rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(at_the_end.before, output_gradient, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(through_time.z, before, rtol=1e-12, atol=1e-13)
+    if activation != "linear":
+        np.testing.assert_allclose(through_time.after, after, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(at_the_end.z, output_gradient, rtol=1e-12, atol=1e-13)
     assert at_the_end.after is None
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_signal_goes_back_through_time_by_the_product_of_jacobians(activation):
     *_, (signals, _) = ours(activation)
-    last = signals.after[-1][:, None]  # ∂L/∂h_T
+    after = signals.z if activation == "linear" else signals.after
+    last = after[-1][:, None]  # ∂L/∂h_T
     for since in range(1, TIME):
         product = reference.jacobian_through_time(PARAMS, X, activation, since)
-        np.testing.assert_allclose(signals.after[since - 1], (last @ product)[:, 0], rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(after[since - 1], (last @ product)[:, 0], rtol=1e-11, atol=1e-14)
     whole = (last @ reference.jacobian_through_time(PARAMS, X, activation))[:, 0]  # ∂L/∂h_0
-    np.testing.assert_allclose(signals.before[0] @ PARAMS[0].recurrent_kernel.T, whole, rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(signals.z[0] @ PARAMS[0].recurrent_kernel.T, whole, rtol=1e-11, atol=1e-14)
     assert np.abs(whole).max() > 1e-6
 
 
@@ -90,7 +94,7 @@ def test_through_an_orthogonal_kernel_a_linear_networks_signal_changes_by_scale_
     @jax.jit
     def signals(scale):
         params = network.init(jax.random.key(0), jnp.array([1.0, 1.0, 1.0]).at[1].set(scale))
-        return params, jax.grad(lambda taps: jnp.sum(network.apply(params, x, taps)))(network.taps(x.shape))[0].before
+        return params, site_gradients(lambda params: jnp.sum(network.apply(params, x)), params)[0].z
 
     for scale in (0.8, 1.0, 1.25):
         params, got = signals(scale)
@@ -111,29 +115,6 @@ def apply(network):
     return jax.jit(network.apply)
 
 
-def test_taps_are_added_before_and_after_the_activation(network, apply):
-    layer, last = PARAMS
-    plain = apply(PARAMS, X)
-    with jax.enable_x64(True):  # how a compiler rounds the two is not promised
-        nothing = network.apply(PARAMS, X, network.taps(X.shape))
-        np.testing.assert_allclose(nothing, network.apply(PARAMS, X), rtol=1e-13, atol=1e-15)
-    # a number moves every step's pre-activation, as the bias does
-    moved = (layer._replace(bias=layer.bias + 0.5), last._replace(bias=last.bias - 2))
-    np.testing.assert_allclose(apply(PARAMS, X, (0.5, -2.0)), apply(moved, X), rtol=1e-5, atol=1e-5)
-    # at one step before the activation: as if another input had come at that step
-    move = numbers(EXAMPLES, INPUTS, seed=3)
-    other = X.copy()
-    other[:, 2] += move
-    before = np.zeros((TIME, EXAMPLES, HIDDEN))
-    before[2] = move @ layer.kernel
-    np.testing.assert_allclose(apply(PARAMS, X, (before, None)), apply(PARAMS, other), rtol=1e-5, atol=1e-5)
-    # after the last activation: on the way to the outputs
-    after = np.zeros((TIME, EXAMPLES, HIDDEN))
-    after[-1] = numbers(EXAMPLES, HIDDEN, seed=4)
-    got = apply(PARAMS, X, (TapOverTime(None, after), Tap(0.0)))
-    np.testing.assert_allclose(got - plain, after[-1] @ last.kernel, rtol=1e-4, atol=1e-5)
-
-
 def test_any_number_of_leading_axes(network):
     x = numbers(2, 3, TIME, INPUTS)
     whole = network.apply(PARAMS, x)
@@ -141,13 +122,6 @@ def test_any_number_of_leading_axes(network):
     due = reference.forward(PARAMS, x.reshape(6, TIME, INPUTS), "tanh")[0].reshape(2, 3, OUTPUTS)
     np.testing.assert_allclose(whole, due, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(network.apply(PARAMS, x[0, 1]), due[0, 1], rtol=1e-5, atol=1e-5)
-    signals, last = network.taps(x.shape)
-    assert signals.before.shape == signals.after.shape == (TIME, 2, 3, HIDDEN)
-    assert last.before.shape == (2, 3, OUTPUTS)
-    with jax.enable_x64(True):
-        nothing = network.apply(PARAMS, x, network.taps(x.shape))
-        np.testing.assert_allclose(nothing, network.apply(PARAMS, x), rtol=1e-13, atol=1e-15)
-    assert network.taps((TIME, INPUTS))[0].before.shape == (TIME, HIDDEN)
 
 
 def test_initial_kernels_keep_the_signals_size_and_biases_are_zero():
@@ -203,11 +177,9 @@ def test_a_batch_of_models_equals_the_models_one_by_one(network):
     x = numbers(3, EXAMPLES, TIME, INPUTS)
 
     def run(key, scale, x):
-        def loss(params, taps):
-            return jnp.sum(jnp.sin(network.apply(params, x, taps)))
-
+        tapped = ch5jax.tap(lambda params: jnp.sum(jnp.sin(network.apply(params, x))))
         params = network.init(key, scale)
-        return params, jax.value_and_grad(loss, argnums=(0, 1))(params, network.taps(x.shape))
+        return params, jax.value_and_grad(tapped, argnums=(0, 1))(params, tapped.zeros(params))
 
     batch, run = jax.jit(jax.vmap(run))(keys, scales, x), jax.jit(run)
     for i in range(3):
@@ -234,8 +206,9 @@ def test_sequences_spread_over_devices_give_the_same_outputs_and_gradients(netwo
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.bfloat16])
 def test_networks_train_where_jax_refuses_all_promotion(x64, network, dtype):
     def slope(key, x):
-        params, taps = jax.tree.map(lambda leaf: leaf.astype(dtype), (network.init(key, 0.5), network.taps(x.shape)))
-        return jax.value_and_grad(lambda *args: jnp.sum(network.apply(*args)), argnums=(0, 2))(params, x, taps)
+        params = jax.tree.map(lambda leaf: leaf.astype(dtype), network.init(key, 0.5))
+        tapped = ch5jax.tap(lambda params: jnp.sum(network.apply(params, x)))
+        return jax.value_and_grad(tapped, argnums=(0, 1))(params, tapped.zeros(params))
 
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         found = jax.eval_shape(slope, jax.random.key(0), jnp.ones((EXAMPLES, TIME, INPUTS), dtype))
@@ -266,12 +239,6 @@ def test_inputs_of_another_shape_are_refused(network, shape):
         network.apply(PARAMS, jnp.ones(shape))
 
 
-def test_parameters_and_taps_of_another_network_are_refused(network):
+def test_parameters_of_another_network_are_refused(network):
     with pytest.raises(ValueError, match="params must hold 2 layers, the recurrent one and the outputs, got 1"):
         network.apply(PARAMS[:1], X)
-    with pytest.raises(ValueError, match="taps must hold 2 layers, the recurrent one and the outputs, got 3"):
-        network.apply(PARAMS, X, mlp((3, 4, 4, 2)).taps((EXAMPLES, 3)))
-    with pytest.raises(ValueError, match="taps must hold a TapOverTime, or an array, for the recurrent layer, got a"):
-        network.apply(PARAMS, X, mlp((3, 4, 2)).taps((EXAMPLES, 3)))
-    with pytest.raises(ValueError, match="roadcast"):
-        network.apply(PARAMS, X, network.taps((EXAMPLES, TIME + 1, INPUTS)))

@@ -13,6 +13,7 @@ from ch5jax.tasks import adding
 from ch5jax.tasks._adding import sequences
 from ch5jax.training import init_key
 from tests.references import rnn as reference
+from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
 
@@ -179,16 +180,15 @@ def test_the_loss_is_that_of_the_step_with_the_same_key_and_shows_every_steps_si
     assert seen["params"] is state.params
     square = sum(np.sum(np.asarray(gradient) ** 2) for gradient in jax.tree.leaves(seen["gradients"]))
     np.testing.assert_allclose(metrics["gradient_norm"], np.sqrt(square), rtol=1e-6)
-    np.testing.assert_allclose(task.loss(KEY, OPT, state.params, None), metrics["loss"], rtol=1e-6)
-    taps = task.taps(OPT, state.params)
-    through_time, at_the_end = jax.grad(task.loss, argnums=3)(KEY, OPT, state.params, taps)
-    assert through_time.before.shape == through_time.after.shape == (5, 6, 4)
-    assert at_the_end.before.shape == (6, 1)
+    np.testing.assert_allclose(task.loss(KEY, OPT, state, state.params), metrics["loss"], rtol=1e-6)
+    through_time, at_the_end = site_gradients(lambda params: task.loss(KEY, OPT, state, params), state.params)
+    assert through_time.z.shape == through_time.after.shape == (5, 6, 4)
+    assert at_the_end.z.shape == (6, 1)
     norms = ch5jax.diagnostics.signal_norms((through_time, at_the_end))
     assert norms.shape == (6,)  # every step counts as a layer, and the outputs
     x, targets = sequences(KEY, 6, 5)
     due = 2 * (rnn(2, 4, 1).apply(state.params, x) - targets) / 6
-    np.testing.assert_allclose(at_the_end.before, due, rtol=1e-5)
+    np.testing.assert_allclose(at_the_end.z, due, rtol=1e-5)
     assert (norms > 0).all()
 
 
@@ -211,7 +211,7 @@ def test_width_activation_initialisers_and_scale_are_the_networks():
         chex.assert_trees_all_equal(params, rnn(2, 4, 1, jax.nn.relu, ones, ones).init(KEY, scale))
     x, targets = (np.asarray(array, float) for array in sequences(KEY, 6, 5))
     outputs = reference.forward(jax.tree.map(np.asarray, params), x, "relu")[0]
-    np.testing.assert_allclose(task.loss(KEY, OPT, params), np.mean((outputs - targets) ** 2), rtol=1e-5)
+    np.testing.assert_allclose(task.loss(KEY, OPT, None, params), np.mean((outputs - targets) ** 2), rtol=1e-5)
 
 
 def test_trains_where_jax_refuses_all_promotion(x64):

@@ -79,7 +79,7 @@ def test_the_loss_function_is_the_training_loss():
     state = jax.jit(task.init)(KEY, ch5jax.sgd(0.1))
     key = jax.random.fold_in(KEY, 0)
     _, metrics = jax.jit(task.step)(key, jnp.int32(0), ch5jax.sgd(0.1), state)
-    loss = jax.jit(task.loss)(key, ch5jax.sgd(0.1), state.params)
+    loss = jax.jit(task.loss)(key, ch5jax.sgd(0.1), state, state.params)
     np.testing.assert_allclose(loss, metrics["loss"], rtol=1e-6)
 
 

@@ -11,6 +11,7 @@ import ch5jax
 from ch5jax.networks import mlp
 from ch5jax.tasks import _digits, digits
 from ch5jax.training import init_key
+from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -73,9 +74,10 @@ def test_widths_activation_and_scale_are_the_networks():
 @pytest.mark.parametrize("batch_size", [1, 100])
 def test_the_batch_has_the_size_asked_for(batch_size):
     task = digits(hidden=(5,), batch_size=batch_size)
-    taps = [jnp.zeros((batch_size, 5)), jnp.zeros((batch_size, 10))]
-    signals = jax.jit(jax.grad(task.loss, argnums=3))(KEY, OPT, jax.jit(task.init)(KEY, OPT).params, taps)
-    assert (np.abs(signals[1]).max(axis=1) > 0).all()
+    state = jax.jit(task.init)(KEY, OPT)
+    signals = site_gradients(lambda params: task.loss(KEY, OPT, state, params), state.params)
+    assert signals[1].z.shape == (batch_size, 10)
+    assert (np.abs(signals[1].z).max(axis=1) > 0).all()
 
 
 def test_epochs_keep_an_order_of_all_training_examples():

@@ -62,7 +62,7 @@ def test_steps_on_batches_that_are_drawn_equal_numpys(x64):
     rows = [np.asarray(jax.random.randint(jax.random.fold_in(KEY, t), (30,), 0, 1000)) for t in range(4)]
     state = compare(task, rows)
     assert state.order.shape == (0,)
-    assert (task.objective, task.maximize, task.taps) == ("validation_loss", False, None)
+    assert (task.objective, task.maximize) == ("validation_loss", False)
 
 
 def test_steps_of_epochs_equal_numpys(x64):
@@ -77,7 +77,7 @@ def test_steps_of_epochs_equal_numpys(x64):
 
 def test_the_default_batch_is_deepobss():
     assert jax.eval_shape(lambda: quadratic_deep(epochs=True).init(KEY, OPT)).order.shape == (1000,)
-    losses = [quadratic_deep(**given).loss(KEY, OPT, jnp.ones(100), None) for given in ({}, {"batch_size": 128})]
+    losses = [quadratic_deep(**given).loss(KEY, OPT, None, jnp.ones(100)) for given in ({}, {"batch_size": 128})]
     assert losses[0] == losses[1]
 
 
@@ -97,9 +97,9 @@ def test_losses_at_the_start_and_at_the_minimum_are_as_documented():
 
 def test_every_batch_has_the_hessian_q(x64):
     task, theta = quadratic_deep(batch_size=3), jnp.linspace(-1, 1, 100)
-    curvature = jax.jit(jax.hessian(task.loss, argnums=2))
+    curvature = jax.jit(jax.hessian(task.loss, argnums=3))
     for key in jax.random.split(KEY, 2):
-        np.testing.assert_allclose(curvature(key, OPT, theta), hessian(), atol=1e-12)
+        np.testing.assert_allclose(curvature(key, OPT, None, theta), hessian(), atol=1e-12)
 
 
 def test_the_gradient_noise_is_the_documented_one_at_every_point():
@@ -109,10 +109,10 @@ def test_the_gradient_noise_is_the_documented_one_at_every_point():
     among_examples = np.trace(q @ np.cov(examples(42).T, bias=True) @ q)
     np.testing.assert_allclose(among_examples, 6940.9, atol=0.05)
     task = quadratic_deep(batch_size=4)
-    slopes = jax.jit(jax.vmap(jax.grad(task.loss, argnums=2), in_axes=(0, None, None)))
+    slopes = jax.jit(jax.vmap(jax.grad(task.loss, argnums=3), in_axes=(0, None, None, None)))
     keys = jax.random.split(KEY, 4000)
     for theta in (jnp.ones(100), jnp.linspace(-1, 1, 100)):
-        noise = 4 * np.var(np.asarray(slopes(keys, OPT, theta), float), axis=0).sum()
+        noise = 4 * np.var(np.asarray(slopes(keys, OPT, None, theta), float), axis=0).sum()
         np.testing.assert_allclose(noise, among_examples, rtol=0.02)  # ten directions have all of it: std 0.007
 
 
@@ -133,7 +133,7 @@ def test_the_loss_is_that_of_the_step_with_the_same_key():
     task = quadratic_deep(batch_size=7)
     state = task.init(KEY, OPT)
     after, metrics = task.step(KEY, jnp.int32(2), OPT, state)
-    value, slope = jax.value_and_grad(task.loss, argnums=2)(KEY, OPT, state.params, None)
+    value, slope = jax.value_and_grad(task.loss, argnums=3)(KEY, OPT, state, state.params)
     np.testing.assert_allclose(value, metrics["loss"], rtol=1e-6)
     np.testing.assert_allclose(state.params - 0.01 * slope, after.params, rtol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(slope), metrics["gradient_norm"], rtol=1e-6)

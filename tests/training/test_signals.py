@@ -11,6 +11,7 @@ import ch5jax
 from ch5jax import diagnostics
 from ch5jax.networks import mlp
 from ch5jax.tasks._supervised import split, supervised
+from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -39,8 +40,9 @@ def by_hand(task, opt, steps, looked_at):
         state, metrics = task.step(this, index, opt, state)
         losses.append(metrics["loss"])
         if index + 1 in looked_at:
-            g, taps = jax.grad(task.loss, (2, 3))(this, opt, params, task.taps(opt, params))
-            h = jax.grad(task.loss, 2)(other, opt, params, None)
+            g = jax.grad(task.loss, 3)(this, opt, state, params)
+            sites = site_gradients(lambda w, this=this, state=state: task.loss(this, opt, state, w), params)
+            h = jax.grad(task.loss, 3)(other, opt, state, params)
             flat = [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]) for tree in (g, h)]
             step = np.concatenate(
                 [
@@ -60,8 +62,8 @@ def by_hand(task, opt, steps, looked_at):
                     ],
                     "equal_units": np.zeros(2),
                     "distance": np.linalg.norm(moved[0] - moved[1]) / np.linalg.norm(moved[1]),
-                    "signal_norms": [np.linalg.norm(tap.before) for tap in taps],
-                    "flat_units": diagnostics.flat_units(taps),
+                    "signal_norms": [np.linalg.norm(site.z) for site in sites],
+                    "flat_units": diagnostics.flat_units(sites),
                     "update_norm": np.linalg.norm(step),
                     "predicted_decrease": -flat[1] @ step,
                     "mean_loss": np.mean(losses[looked_at[len(seen) - 1] if seen else 0 :]),
@@ -146,7 +148,7 @@ def test_a_task_without_params_and_loss_gets_what_metrics_allow():
     np.testing.assert_allclose(signals.spike[:2], [1, 50])  # the largest since the look before
     assert signals.spike[2] < 1  # what comes after is measured against it, too
     np.testing.assert_allclose(signals.alternation, [1, 1, 1])
-    counting = bare(params=lambda state: jnp.arange(3), loss=lambda key, opt, w, taps: jnp.sum(w))
+    counting = bare(params=lambda state: jnp.arange(3), loss=lambda key, opt, state, w: jnp.sum(w))
     _, metrics = ch5jax.train(counting, OPT, KEY, 60, signals_every=20)
     assert metrics["signals"].gradient_norm is None
     nameless = bare(step=lambda key, index, opt, state: (state, {"regret": state}))
@@ -154,7 +156,7 @@ def test_a_task_without_params_and_loss_gets_what_metrics_allow():
     assert all(value is None for value in metrics["signals"])
 
 
-def test_a_task_without_taps_has_no_signal_over_depth_and_one_without_matrices_no_ratio():
+def test_a_task_without_layers_has_no_signal_over_depth_and_one_without_matrices_no_ratio():
     def step(key, index, opt, state):
         w, opt_state = state
         loss, g = jax.value_and_grad(lambda w: jnp.sum(w**2))(w)
@@ -166,7 +168,7 @@ def test_a_task_without_taps_has_no_signal_over_depth_and_one_without_matrices_n
         step=step,
         evaluate=lambda opt, state: {"validation_loss": jnp.sum(state[0])},
         params=lambda state: state[0],
-        loss=lambda key, opt, w, taps: jnp.sum(w**2),
+        loss=lambda key, opt, state, w: jnp.sum(w**2),
     )
     signals = ch5jax.train(task, ch5jax.sgd(0.1), KEY, 4, signals_every=2)[1]["signals"]
     missing = {name for name, value in signals._asdict().items() if value is None}

@@ -38,7 +38,8 @@ def test_it_is_the_run_that_train_does():
     chex.assert_trees_all_close(found.signals, metrics["signals"], rtol=1e-5, atol=1e-7)
     assert found.looked_at.tolist() == ch5jax.recorded_steps(60, 7).tolist()
     assert found.curvature is None
-    assert found.matrices == ("0.kernel", "1.kernel")
+    assert found.names.matrices == found.names.layers == ("[0].kernel", "[1].kernel")
+    assert found.names.activations == ("[0].kernel",)
 
 
 def test_it_looks_fifty_times_by_default_and_at_every_step_of_a_short_run():
@@ -56,7 +57,7 @@ def test_evidence_says_where_when_how_strongly_and_what_to_try(dead):
     assert seen.where == layer
     np.testing.assert_allclose(seen.strength, shares[-12:, layer].mean(), rtol=1e-5)
     assert seen.step == dead.looked_at[np.argmax(shares[:, layer] > 0.5)]
-    assert f"hidden layer {layer + 1} were flat" in seen.sentence
+    assert f"layer [{layer}].kernel were flat" in seen.sentence
     assert "(over 50 %)" in seen.sentence
     assert f"step {seen.step}." in seen.sentence
     assert "Try a smaller learning rate" in seen.sentence
@@ -163,7 +164,7 @@ def test_lowest_is_known_where_it_can_be():
     assert tasks.digits().lowest == tasks.adding(time=4).lowest == 0
     quadratic = tasks.quadratic_deep()
     state, _ = ch5jax.train(quadratic, ch5jax.sgd(0.02), KEY, 2000)
-    losses = [quadratic.loss(jax.random.key(i), None, state.params, None) for i in range(40)]
+    losses = [quadratic.loss(jax.random.key(i), None, state, state.params) for i in range(40)]
     assert quadratic.lowest == pytest.approx(np.mean(losses), rel=0.02)  # 40 batches of 128 of the training part
 
 

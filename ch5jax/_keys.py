@@ -1,0 +1,12 @@
+"""Every number that a trial's key is folded with, beside the indices of its steps.
+
+`fold_in(key, i)` is `split(key)[i]`: were the initial state drawn from the trial's key itself, its bits would be those
+of the first steps. No index reaches the last four uint32.
+"""
+
+import numpy as np
+
+INIT = np.uint32(2**32 - 1)  # the initial state
+PRETRAINING = np.uint32(2**32 - 2)  # layerwise pretraining
+OTHER_BATCH = np.uint32(2**32 - 3)  # the second mini-batch of a pair, for the noise
+AT_THE_END = np.uint32(2**32 - 4)  # the mini-batches of a diagnosis after the last step
