@@ -9,7 +9,7 @@ import jaxlib.version
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax.sweeps._assemble import assemble
+from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
 from ch5jax.sweeps._groups import Group, make_groups
 from ch5jax.sweeps._plan import Plan, compiler
 from ch5jax.sweeps._programs import STRETCH, Fingerprint, fingerprint
@@ -18,10 +18,10 @@ from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._run import Progress, Run
 from ch5jax.sweeps._store import Folder, Memory, Store, read_width
 from ch5jax.sweeps._width import choose_width
-from ch5jax.tasks import Task
+from ch5jax.tasks import Task, check_promises
 from ch5jax.training import signal_spacing
 
-FORMAT = 3
+FORMAT = 4
 
 
 def sweep(
@@ -69,8 +69,8 @@ def sweep(
       A `SweepResult`.
 
     Raises:
-      ValueError: if an argument is not as above. `StoreError`, a `ValueError`, if the folder is another sweep's or a
-        file in it is damaged, and leaves it as it is.
+      ValueError: if an argument is not as above, or a task breaks a promise of `Task`. `StoreError`, a `ValueError`, if
+        the folder is another sweep's or a file in it is damaged, and leaves it as it is.
       OSError: if the folder cannot be written; what it holds is whole, and the same call goes on from there.
 
     Example:
@@ -92,6 +92,8 @@ def sweep(
     """
     groups = make_groups(task, hyperparameters, seeds)
     _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every, width=width)
+    for group in groups:
+        check_promises(group.task, group.rows(np.zeros((), int))[0], OWN_COLUMNS)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     ends = {*range(evaluate_every or steps, steps, evaluate_every or steps), steps}

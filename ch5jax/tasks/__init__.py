@@ -2,6 +2,7 @@
 
 from ch5jax.tasks._adding import adding as adding
 from ch5jax.tasks._digits import digits as digits
+from ch5jax.tasks._promises import check_promises as check_promises
 from ch5jax.tasks._quadratic_deep import quadratic_deep as quadratic_deep
 from ch5jax.tasks._surface import surface as surface
 from ch5jax.tasks._table import Table as Table, read_table as read_table, table as table

@@ -25,6 +25,14 @@ class Task(NamedTuple):
       baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
         descent of a run that ends below it begin, however high its first loss was.
 
+    Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
+
+    - the state that `step` gives back is like the one it got, leaf by leaf, in shape and dtype; numbers of Python's in
+      the initial state become arrays;
+    - `step` and `evaluate` report dicts of scalars, under different names, none of which is "signals" or, in a sweep, a
+      column of its table's own (trial, group, seed, diverged_at, best_step, verdict, difficulties);
+    - the objective is one of `evaluate`'s, and `loss` is a real scalar.
+
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, optax
       >>> def step(key, index, opt, state):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax.tasks import Task
+from ch5jax.tasks import Task, check_promises
 from ch5jax.training._observer import Looks, look, observer, signal_spacing, start_of, watched_step
 from ch5jax.training._step import init_key
 
@@ -75,8 +75,8 @@ def train(
       metrics allow for any other.
 
     Raises:
-      ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, `step` and
-        `evaluate` use the same name or "signals", or the state given is not such as the task's initial one.
+      ValueError: if a number of steps is not positive, `evaluate_every` is no multiple of `every`, the task breaks a
+        promise of `Task`, or the state given is not such as the task's initial one.
 
     Example:
       >>> import ch5jax, jax
@@ -111,6 +111,7 @@ def _train(
     start: jax.typing.ArrayLike,
 ) -> tuple[Any, dict[str, Any]]:
     """`train`, compiled; an `evaluate_every` of 0 evaluates at the end only."""
+    check_promises(task, hyperparameters)
     if state is None:
         state = task.init(init_key(key), hyperparameters)
     else:
@@ -141,10 +142,6 @@ def _train(
     (state, seen), (metrics, evaluation) = _in_blocks(evaluated, carried, first, steps, evaluate_every or steps)
     if not evaluate_every:
         evaluation = jax.tree.map(lambda value: value[0], evaluation)
-    if both := metrics.keys() & evaluation.keys():
-        raise ValueError(f"step and evaluate must name their metrics differently, both have {', '.join(sorted(both))}")
-    if "signals" in metrics | evaluation:
-        raise ValueError('step and evaluate must not name a metric "signals": that is where the signals are')
     return state, metrics | evaluation | ({} if seen is None else {"signals": seen.record})
 
 

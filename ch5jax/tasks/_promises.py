@@ -1,0 +1,115 @@
+"""What a task promises, looked at before anything long starts: traced, never run."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ch5jax.tasks._task import Task
+
+SIGNALS = "signals"  # where `train` puts its own
+
+
+def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()) -> None:
+    """Refuses a task whose functions do not fit together, or fit no loop.
+
+    Args:
+      task: the task.
+      hyperparameters: one setting, arrays or their shapes.
+      taken: names that no metric may have.
+
+    Raises:
+      ValueError: that names the function, what it has to give and what it gave, if `task` is none; `step` does not
+        return a pair of a state like the one it got and a dict of scalars; `evaluate` returns no such dict, or without
+        the objective; both use one name, or one that is taken; or `loss` returns no real scalar.
+    """
+    if not isinstance(task, Task):
+        raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
+
+    def trial(hyperparameters: Any) -> None:
+        key, index = jax.random.key(0), jnp.zeros((), jnp.int32)
+        state = jax.tree.map(jnp.asarray, task.init(key, hyperparameters))
+        stepped = task.step(key, index, hyperparameters, state)
+        if not isinstance(stepped, tuple) or len(stepped) != 2:
+            raise ValueError(f"task.step must return a pair (state, metrics), got {_shapes(stepped)}")
+        _check_state(state, stepped[0])
+        of_step = _check_metrics(stepped[1], "task.step", taken)
+        evaluation = _check_metrics(task.evaluate(hyperparameters, state), "task.evaluate", taken)
+        if both := of_step & evaluation:
+            names = ", ".join(sorted(both))
+            raise ValueError(f"step and evaluate must name their metrics differently, both have {names}")
+        if task.objective not in evaluation:
+            raise ValueError(
+                f"task.objective must be a metric of task.evaluate, which gives {', '.join(sorted(evaluation))}; "
+                f"got {task.objective!r}"
+            )
+        if task.params is not None and task.loss is not None:
+            loss = task.loss(key, hyperparameters, state, task.params(state))
+            if jnp.shape(loss) or not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
+                raise ValueError(f"task.loss must return a real scalar, got {_shapes(loss)}")
+
+    jax.eval_shape(trial, hyperparameters)
+
+
+def _check_state(before: Any, after: Any) -> None:
+    """A step gives back what it got, with other numbers in it."""
+    due = dict(jax.tree_util.tree_leaves_with_path(before))
+    came = dict(jax.tree_util.tree_leaves_with_path(after))
+    for path in {**due, **came}:
+        one, other = (repr(_shapes(leaves[path])) if path in leaves else "nothing" for leaves in (due, came))
+        if one != other:
+            where = jax.tree_util.keystr(path) or "the root"
+            raise ValueError(
+                f"task.step must return a state like the one it got: at {where} it got {one}, gave {other}"
+            )
+    if jax.tree.structure(before) != jax.tree.structure(after):
+        got, gave = jax.tree.structure(before), jax.tree.structure(after)
+        raise ValueError(f"task.step must return a state like the one it got: it got {got}, gave {gave}")
+
+
+def _check_metrics(metrics: Any, whose: str, taken: Collection[str]) -> set[str]:
+    """A dict of scalars; its names."""
+    if not isinstance(metrics, Mapping):
+        raise ValueError(f"{whose} must report a dict of scalars, got {_shapes(metrics)}")
+    for name, value in metrics.items():
+        if not isinstance(name, str):
+            raise ValueError(f"{whose} must name its metrics in words, got the name {name!r}")
+        if name in taken:
+            raise ValueError(f"{whose} must not name a metric {name!r}: that is one of the table's own names")
+        if name == SIGNALS:
+            raise ValueError(f'{whose} must not name a metric "{SIGNALS}": that is where the signals are')
+        if not _is_scalar(value):
+            raise ValueError(f"{whose} must report scalars, and its {name!r} is {_shapes(value)}")
+    return set(metrics)
+
+
+def _is_number(leaf: Any) -> bool:
+    """Whether JAX takes it for an array."""
+    return hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float | complex)
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether it is one real number, or a truth value."""
+    if not _is_number(value):
+        return False
+    dtype = jnp.result_type(value)
+    real = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer) or dtype == jnp.bool_
+    return jnp.shape(value) == () and real
+
+
+def _shapes(tree: Any) -> Any:
+    """A tree in words: dtypes and shapes in the place of arrays."""
+    return jax.tree.map(_Said, tree)
+
+
+class _Said:
+    """A leaf in words."""
+
+    def __init__(self, leaf: Any) -> None:
+        self.leaf = leaf
+
+    def __repr__(self) -> str:
+        if not _is_number(self.leaf):
+            return repr(self.leaf)
+        return f"{jnp.result_type(self.leaf).name}{list(jnp.shape(self.leaf))}"

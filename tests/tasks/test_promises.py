@@ -1,0 +1,110 @@
+"""A task that breaks a promise is refused before anything long starts, by `train` and by `sweep` alike."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ch5jax
+from ch5jax import Task
+from ch5jax.tasks import check_promises
+
+KEY = jax.random.key(0)
+
+
+def init(key, rate):
+    return {"w": jnp.ones(3), "count": 0}
+
+
+def step(key, index, rate, state):
+    w = state["w"] * (1 - rate)
+    return {"w": w, "count": state["count"] + 1}, {"loss": jnp.sum(w**2)}
+
+
+def evaluate(rate, state):
+    return {"validation_loss": jnp.sum(state["w"] ** 2)}
+
+
+GOOD = Task(init, step, evaluate, params=lambda state: state["w"], loss=lambda key, rate, state, w: jnp.sum(w**2))
+
+
+def stepping(change=None, metrics=None):
+    """A step whose state or metrics are something else."""
+
+    def other(key, index, rate, state):
+        after, of_step = step(key, index, rate, state)
+        return {**after, **(change or {})}, of_step if metrics is None else metrics
+
+    return GOOD._replace(step=other)
+
+
+def reporting(**metrics):
+    return GOOD._replace(evaluate=lambda rate, state: metrics)
+
+
+BROKEN = {
+    "no pair": (GOOD._replace(step=lambda *args: {"w": jnp.ones(3)}), r"task\.step must return a pair .* got \{'w': f"),
+    "a shape": (stepping({"w": jnp.ones(2)}), r"at \['w'\] it got float32\[3\], gave float32\[2\]"),
+    "a dtype": (stepping({"count": jnp.ones(())}), r"at \['count'\] it got int32\[\], gave float32\[\]"),
+    "a leaf more": (stepping({"new": jnp.ones(())}), r"at \['new'\] it got nothing, gave float32\[\]"),
+    "a leaf less": (stepping({"count": None}), r"at \['count'\] it got int32\[\], gave nothing"),
+    "a structure": (stepping({"w": (jnp.ones(3),)}), r"at \['w'\]"),
+    "no dict": (stepping(metrics=jnp.ones(())), r"task\.step must report a dict of scalars, got float32\[\]"),
+    "a vector": (stepping(metrics={"loss": jnp.ones(3)}), r"task\.step .* its 'loss' is float32\[3\]"),
+    "a word": (stepping(metrics={"loss": "low"}), r"task\.step must report scalars, and its 'loss' is 'low'"),
+    "a tree": (stepping(metrics={"loss": {"a": 1.0}}), r"its 'loss' is \{'a': float32\[\]\}"),
+    "complex": (stepping(metrics={"loss": 1j}), r"its 'loss' is complex64\[\]"),
+    "a number's name": (stepping(metrics={3: 1.0}), r"must name its metrics in words, got the name 3"),
+    "no objective": (
+        reporting(test_loss=0.0),
+        "objective must be a metric of task.evaluate, which gives test_loss; got",
+    ),
+    "nothing": (GOOD._replace(evaluate=lambda rate, state: None), r"task\.evaluate must report a dict"),
+    "one name": (reporting(validation_loss=0.0, loss=0.0), "must name their metrics differently, both have loss"),
+    "our name": (reporting(validation_loss=0.0, signals=0.0), 'must not name a metric "signals"'),
+    "a vector loss": (
+        GOOD._replace(loss=lambda key, rate, state, w: w),
+        r"task\.loss must return a real scalar, got f",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_promise_is_refused_by_train_and_by_sweep(name):
+    task, words = BROKEN[name]
+    with pytest.raises(ValueError, match=words):
+        ch5jax.train(task, 0.1, KEY, 10)
+    with pytest.raises(ValueError, match=words):
+        ch5jax.sweep(task, np.array([0.1, 0.2]), steps=10, key=KEY)
+
+
+@pytest.mark.parametrize("name", ["seed", "verdict", "best_step"])
+def test_a_column_of_the_tables_own_is_no_metrics_name_in_a_sweep(name, tmp_path):
+    task = reporting(**{"validation_loss": 0.0, name: 1.0})
+    ch5jax.train(task, 0.1, KEY, 2)
+    with pytest.raises(ValueError, match=rf"must not name a metric '{name}': that is one of the table's own"):
+        ch5jax.sweep(task, np.array([0.1]), steps=2, key=KEY, store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_numbers_of_pythons_and_truth_values_will_do(compiled_quickly):
+    task = stepping(metrics={"loss": 1, "done": True, "rate": np.float32(0.1)})
+    state, metrics = ch5jax.train(task, 0.1, KEY, 5)
+    assert int(state["count"]) == 5
+    assert metrics["done"].shape == (5,)
+    result = ch5jax.sweep(task, np.array([0.1, 0.2]), steps=5, key=KEY)
+    assert len(result) == 2
+
+
+def test_it_only_traces():
+    ran = []
+
+    def watched(rate, state):
+        jax.debug.callback(lambda: ran.append(1))
+        return evaluate(rate, state)
+
+    check_promises(GOOD._replace(evaluate=watched), 0.1)
+    check_promises(GOOD, jax.ShapeDtypeStruct((), jnp.float32))
+    assert not ran
+    with pytest.raises(ValueError, match=r"task must be a ch5jax\.Task"):
+        check_promises(step, 0.1)
