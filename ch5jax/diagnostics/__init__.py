@@ -28,6 +28,8 @@ from ch5jax.diagnostics._loss_course import (
     descent as descent,
     diverged_at as diverged_at,
     fall as fall,
+    first_finite as first_finite,
+    lost as lost,
 )
 from ch5jax.diagnostics._noise import (
     Noise as Noise,

@@ -1,8 +1,11 @@
 """What the course of a loss shows: oscillation, a rate too small, divergence."""
 
+from typing import Any
+
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ch5jax import _trees
 from ch5jax.diagnostics._vectors import dot
@@ -110,12 +113,14 @@ def diverged_at(losses: chex.Array) -> jax.Array:
 
     .. math:: |L_t| \le 10^6 \max(|L_0|, 1) \text{ holds at no later step}
 
+    where L₀ is the first finite loss.
+
     Args:
       losses: shape (..., n), n ≥ 1, at successive steps.
 
     Returns:
       Indices from 0, int32, shape (...); −1 where the last loss is a good one: a bad batch that a run recovers from is
-      no divergence. Behind a first loss that is not finite every later one may be as large as it likes.
+      no divergence.
 
     Raises:
       ValueError: if there is no loss.
@@ -126,15 +131,27 @@ def diverged_at(losses: chex.Array) -> jax.Array:
       3
     """
     losses = _losses(losses, 1)
-    bad = lost(losses, losses[..., :1])
+    bad = lost(losses, first_finite(losses)[..., None])
     lasting = jnp.flip(jnp.cumprod(jnp.flip(bad, -1).astype(jnp.int32), axis=-1), -1)
     return jnp.where(lasting[..., -1] == 1, jnp.argmax(lasting, axis=-1).astype(jnp.int32), -1)
 
 
-def lost(loss: jax.Array, first: jax.Array) -> jax.Array:
-    """Whether a loss is not finite, or far beyond the first one."""
-    limit = DIVERGENCE * jnp.maximum(jnp.where(jnp.isfinite(first), jnp.abs(first), 1), 1)
-    return ~(jnp.isfinite(loss) & (jnp.abs(loss) <= limit))
+def lost(loss: Any, first: Any) -> Any:
+    """Whether a loss is not finite, or far beyond the first finite one (NaN where there is none yet): the one rule.
+
+    In a program and in a watch for arrays of JAX's; on the host for NumPy's, in which a sweep keeps its losses.
+    """
+    xp = np if isinstance(loss, np.ndarray) else jnp
+    limit = DIVERGENCE * xp.maximum(xp.where(xp.isfinite(first), xp.abs(first), 1), 1)
+    return ~(xp.isfinite(loss) & (xp.abs(loss) <= limit))
+
+
+def first_finite(losses: Any) -> Any:
+    """The first finite loss along the last axis; NaN where there is none."""
+    xp = np if isinstance(losses, np.ndarray) else jnp
+    finite = xp.isfinite(losses)
+    at = xp.argmax(finite, axis=-1)[..., None]
+    return xp.where(finite.any(axis=-1), xp.take_along_axis(losses, at, axis=-1)[..., 0], xp.nan)
 
 
 def _losses(losses: chex.Array, fewest: int) -> jax.Array:

@@ -17,12 +17,13 @@ class Watch(NamedTuple):
 
     spikes: Spikes  # of the gradient norm, or whatever is watched
     spike: jax.Array  # shape (): the largest one in this interval
-    loss: jax.Array  # shape (): the last one
+    loss: jax.Array  # shape (): the last finite one
     difference: jax.Array  # shape (): from the one before to it
     steps: jax.Array  # shape (), int32: losses seen
+    finite: jax.Array  # shape (), int32: how many of them were finite
     alternation: jax.Array  # shape (): of late, the share of steps at which the loss turned
-    first_loss: jax.Array  # shape (): that of the first step
-    mean_loss: jax.Array  # shape (): the mean of this interval's
+    first_loss: jax.Array  # shape (): the first finite one; NaN before it
+    mean_loss: jax.Array  # shape (): the mean of this interval's finite ones; NaN of none
     averaged: jax.Array  # shape (), int32: how many there are in it
     lost_since: jax.Array  # shape (), int32: what `diverged_at` says of the losses so far
 
@@ -45,7 +46,8 @@ def watch_init() -> Watch:
       0
     """
     zero, none = jnp.zeros((), _trees.default_float()), jnp.zeros((), jnp.int32)
-    return Watch(spikes_init(), zero, zero, zero, none, zero, zero, zero, none, none - 1)
+    nan = jnp.full((), jnp.nan, zero.dtype)
+    return Watch(spikes_init(), zero, zero, zero, none, none, zero, nan, nan, none, none - 1)
 
 
 def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
@@ -69,11 +71,8 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
       >>> float(watch.mean_loss), int(ch5jax.diagnostics.watch_reset(watch).averaged)
       (2.0, 0)
     """
-
-    def zero(value: jax.Array) -> jax.Array:
-        return jnp.where(now, jnp.zeros_like(value), value)
-
-    return watch._replace(spike=zero(watch.spike), mean_loss=zero(watch.mean_loss), averaged=zero(watch.averaged))
+    new = {"spike": 0, "mean_loss": jnp.nan, "averaged": 0}
+    return watch._replace(**{name: jnp.where(now, value, getattr(watch, name)) for name, value in new.items()})
 
 
 def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typing.ArrayLike | None) -> Watch:
@@ -81,7 +80,7 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
 
     `spike` becomes the largest s of `spikes_update` in this interval, `mean_loss` the mean of its losses,
     `alternation` an average, over some 50 steps, of whether the loss has turned (see `alternation`), and `lost_since`
-    what `diverged_at` says of all losses so far.
+    what `diverged_at` says of all losses so far. A loss that is not finite, and passes, leaves no trace elsewhere.
 
     Args:
       watch: of `watch_init`, or what the last call returned.
@@ -107,21 +106,26 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
         watch = watch._replace(spikes=spikes, spike=jnp.maximum(watch.spike, spike.astype(watch.spike.dtype)))
     if loss is not None:
         loss = jnp.asarray(loss).astype(watch.loss.dtype)
-        difference = jnp.where(watch.steps > 0, loss - watch.loss, 0)
+        finite = jnp.isfinite(loss)  # one that is not, and passes, leaves no trace in what follows
+        difference = jnp.where(watch.finite > 0, loss - watch.loss, 0)
         turned = (difference * watch.difference < 0).astype(loss.dtype)
-        share = 1 / jnp.clip(watch.steps - 1, 1, MEMORY).astype(loss.dtype)  # from the third loss on it can turn
-        alternation = jnp.where(watch.steps > 1, watch.alternation + share * (turned - watch.alternation), 0)
-        first = jnp.where(watch.steps > 0, watch.first_loss, loss)
-        mean = watch.mean_loss + (loss - watch.mean_loss) / (watch.averaged + 1).astype(loss.dtype)
+        share = 1 / jnp.clip(watch.finite - 1, 1, MEMORY).astype(loss.dtype)  # from the third loss on it can turn
+        alternation = jnp.where(watch.finite > 1, watch.alternation + share * (turned - watch.alternation), 0)
+        first = jnp.where(finite & (watch.finite == 0), loss, watch.first_loss)
+        mean = jnp.where(watch.averaged > 0, watch.mean_loss, 0)
+        mean = mean + (loss - mean) / (watch.averaged + 1).astype(loss.dtype)
         since = jnp.where(watch.lost_since < 0, watch.steps, watch.lost_since)
+        new = {
+            "loss": loss,
+            "difference": difference,
+            "finite": watch.finite + 1,
+            "alternation": alternation,
+            "first_loss": first,
+            "mean_loss": mean,
+            "averaged": watch.averaged + 1,
+        }
+        new = {name: jnp.where(finite, value, getattr(watch, name)) for name, value in new.items()}
         watch = watch._replace(
-            loss=loss,
-            difference=difference,
-            steps=watch.steps + 1,
-            alternation=alternation,
-            first_loss=first,
-            mean_loss=mean,
-            averaged=watch.averaged + 1,
-            lost_since=jnp.where(lost(loss, first), since, -1),
+            **new, steps=watch.steps + 1, lost_since=jnp.where(lost(loss, first), since, jnp.int32(-1))
         )
     return watch

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ch5jax.diagnostics import DIVERGENCE
+from ch5jax.diagnostics import first_finite, lost
 from ch5jax.training import recorded_steps
 
 
@@ -30,13 +30,14 @@ class Course:
             self._follow(name, metrics[name], start)
 
     def _follow(self, name: str, loss: np.ndarray, start: int) -> None:
-        """Notes the first step of the last stretch, if it lasts, in which a loss is not finite or is far too large."""
+        """What `diverged_at` says of all losses so far, stretch by stretch."""
         if not np.issubdtype(loss.dtype, np.inexact):
             return
-        loss = np.abs(loss.astype(np.float64))
-        if start == 0:
-            self._arrays[f"limit/{name}"] = [DIVERGENCE * np.maximum(loss[:, 0], 1.0)]
-        good = loss <= self._arrays[f"limit/{name}"][0][:, None]  # NaN is not
+        loss = loss.astype(np.float64)
+        first = self._arrays.get(f"first/{name}", [np.full(len(loss), np.nan)])[0]
+        first = np.where(np.isnan(first), first_finite(loss), first)
+        self._arrays[f"first/{name}"] = [first]
+        good = ~lost(loss, first[:, None])
         last_good = np.where(good.any(axis=1), good.shape[1] - 1 - np.argmax(good[:, ::-1], axis=1), -1)
         before = self._arrays.get(f"since/{name}", [np.full(len(loss), -1)])[0]
         since = np.where((last_good < 0) & (before >= 0), before, start + last_good + 1)

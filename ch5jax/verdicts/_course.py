@@ -50,7 +50,7 @@ def course(
     went = Course(**dict.fromkeys(Course._fields, nan))
     went = went._replace(known=no, has_best=no, falling=no, mostly_noise=no, steep=no, steps=looked_at[-1])
     if signals.mean_loss is not None and signals.first_loss is not None and len(looked_at) >= FEWEST_LOOKS:
-        went = _of_the_loss(went, signals.mean_loss, signals.first_loss[0], best, baseline, limits)
+        went = _of_the_loss(went, signals.mean_loss, signals.first_loss[-1], best, baseline, limits)
     if signals.update_norm is not None and signals.gradient_norm is not None:
         moves = (signals.gradient_norm > 0) & (signals.update_norm > 0)
         rates = jnp.where(moves, signals.update_norm / signals.gradient_norm, jnp.nan)
