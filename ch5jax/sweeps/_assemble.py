@@ -80,9 +80,9 @@ def _named_apart(settings: dict[str, np.ndarray], taken: set[str]) -> dict[str, 
 
 
 def _best(objective: str, maximize: bool, evaluations: dict[str, np.ndarray], at: np.ndarray) -> dict[str, np.ndarray]:
-    """The best evaluation of each trial, and when it was; NaN is never the best of several."""
+    """The best evaluation of each trial, and when it was; what is not finite is never the best of several."""
     values = evaluations[objective].astype(float)
-    score = np.where(np.isnan(values), -np.inf, values if maximize else -values)
+    score = np.where(np.isfinite(values), values if maximize else -values, -np.inf)
     first = np.argmax(score, axis=1)
     return {f"best_{objective}": values[np.arange(len(values)), first], "best_step": at[first]}
 

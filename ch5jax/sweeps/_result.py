@@ -97,10 +97,13 @@ class SweepResult:
         return require("pandas", "sweep", "SweepResult.table").DataFrame(self.columns)
 
     def ranking(self) -> np.ndarray:
-        """The trials' numbers, the best first; those that diverged come last, in the order of their divergence."""
+        """The trials' numbers, the best first; those that diverged come last, in the order of their divergence.
+
+        With them are those whose objective is no finite number, on whichever side: −∞ is no lowest loss.
+        """
         score = self.columns[self.objective].astype(float)
         diverged = self.columns["diverged_at"]
-        score = np.where((diverged >= 0) | np.isnan(score), np.inf, -score if self.maximize else score)
+        score = np.where((diverged >= 0) | ~np.isfinite(score), np.inf, -score if self.maximize else score)
         return np.lexsort((-diverged, score))
 
     def trial(self, number: int) -> Trial:

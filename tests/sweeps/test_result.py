@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ch5jax
+from ch5jax.sweeps import _assemble
 from tests.sweeps.small import RATES, run
 
 
@@ -50,6 +51,21 @@ def test_a_diverged_trial_ranks_last_however_good_its_numbers_are(result):
     best = result.ranking()[0]
     columns = {**result.columns, "diverged_at": np.where(result.columns["trial"] == best, 5, -1)}
     assert dataclasses.replace(result, columns=columns).ranking()[-1] == best
+
+
+@pytest.mark.parametrize(("maximize", "value"), [(False, -np.inf), (True, np.inf), (False, np.nan), (True, -np.inf)])
+def test_an_objective_that_is_not_finite_ranks_last_on_whichever_side(result, maximize, value):
+    objective = np.where(result.columns["trial"] == 3, value, result.columns["validation_accuracy"])
+    columns = {**result.columns, "validation_accuracy": objective}
+    assert dataclasses.replace(result, columns=columns, maximize=maximize).ranking()[-1] == 3
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_an_evaluation_that_is_not_finite_is_never_the_best(maximize):
+    values = {"score": np.array([[3.0, -np.inf, np.inf, 2.0, np.nan], [np.inf, np.nan, 5.0, 5.0, -np.inf]])}
+    best = _assemble._best("score", maximize, values, np.arange(1, 6))
+    assert best["best_score"].tolist() == [3.0 if maximize else 2.0, 5.0]
+    assert best["best_step"].tolist() == [1 if maximize else 4, 3]
 
 
 def test_the_table_is_a_data_frame(result):
