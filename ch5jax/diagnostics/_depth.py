@@ -1,6 +1,5 @@
 """Vanishing and exploding gradients: the signal ∂L/∂z over the depth of a network, or over time."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax.diagnostics._vectors import dot
-from ch5jax.tapping import Site, in_sequence
+from ch5jax.tapping import Site, counts, in_sequence, loops_of
 
 
 def signal_norms(gradients: Sequence[Any]) -> jax.Array:
@@ -52,14 +51,14 @@ def signal_norms(gradients: Sequence[Any]) -> jax.Array:
     _trees.check_inexact(gradients, "gradients")
     norms, first = [], [0]
     for gradient in gradients:
-        z, loops = (gradient.z, len(gradient.loops)) if isinstance(gradient, Site) else (jnp.asarray(gradient), 0)
-        norms.append(_norm(z, tuple(range(loops, z.ndim))).reshape(-1))
-        first.append(first[-1] + math.prod(z.shape[:loops]))
+        z = jnp.asarray(gradient.z if isinstance(gradient, Site) else gradient)
+        kept = [axis for axis, loop in enumerate(loops_of(gradient)) if counts(loop)]
+        norms.append(_norm(z, tuple(axis for axis in range(z.ndim) if axis not in kept)))
+        first.append(first[-1] + norms[-1].size)
     order = [
-        first[i] + int(np.ravel_multi_index(at, gradients[i].z.shape[: len(at)])) if at else first[i]
-        for i, at in in_sequence(gradients)
+        first[i] + (int(np.ravel_multi_index(at, norms[i].shape)) if at else 0) for i, at in in_sequence(gradients)
     ]
-    joined = jnp.concatenate(norms)
+    joined = jnp.concatenate([norm.reshape(-1) for norm in norms])
     return joined if order == sorted(order) else joined[np.array(order)]
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
-from ch5jax.tapping import Site, in_sequence
+from ch5jax.tapping import Site, counts, in_sequence
 
 
 def flat_units(gradients: Sequence[Any], tolerance: jax.typing.ArrayLike = 0.01) -> jax.Array:
@@ -57,7 +57,7 @@ def _share(site: Site, tolerance: jax.typing.ArrayLike) -> jax.Array:
     """The share of flat units, an axis for each loop over depth."""
     z, h = jnp.abs(site.z if site.before is None else site.before), jnp.abs(site.after)
     loops = len(site.loops)
-    kept = [axis for axis, loop in enumerate(site.loops) if loop.over_depth]
+    kept = [axis for axis, loop in enumerate(site.loops) if counts(loop, over_time=False)]
     units = [loops + axis for axis in site.active_units]
     batch = tuple(axis for axis in range(h.ndim) if axis not in (*kept, *units))
     passes = jnp.any(z > jnp.asarray(tolerance, h.dtype) * h, axis=batch)

@@ -14,7 +14,7 @@ from ch5jax.diagnostics._flat_units import flat_units
 from ch5jax.diagnostics._noise import noise_of_pair
 from ch5jax.diagnostics._start import distance
 from ch5jax.diagnostics._symmetry import equal_units
-from ch5jax.tapping import Site
+from ch5jax.tapping import Site, counts
 
 # With fewer examples in a batch, units are flat over all of it by chance: of a batch of one, every inactive ReLU is.
 FEWEST_EXAMPLES = 8
@@ -103,6 +103,6 @@ def _tells_flat(site: Site) -> bool:
     """Whether a layer has an activation behind it, and examples enough for a unit to show that it is flat."""
     if site.after is None:
         return False
-    apart = [loop.length for loop in site.loops if loop.over_depth]
+    apart = [loop.length for loop in site.loops if counts(loop, over_time=False)]
     units = [site.after.shape[len(site.loops) + axis] for axis in site.active_units]
     return site.after.size >= FEWEST_EXAMPLES * math.prod([*apart, *units])

@@ -16,10 +16,10 @@ Path = tuple[tuple[int, int], ...]  # the equations that lead to a sub-jaxpr: (i
 class Loop(NamedTuple):
     """A `scan` that a layer stands in."""
 
-    at: Path  # the scan itself: sites of one loop have it in common
+    at: int  # which scan, counted in the order of the depth: sites of one loop have it in common
     length: int
     reverse: bool
-    over_depth: bool  # the weights are sliced: an iteration is a layer; otherwise a step of time
+    over: str  # "depth": each iteration has weights of its own; "time": one follows the other; "batch": neither
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Graph:
                 env.update(zip(eqn.outvars, outs, strict=True))
             elif name == "scan":
                 env.update(zip(eqn.outvars, self._scan(eqn, ins, (*path, (index, 0))), strict=True))
-            elif name == "cond":
+            elif name == "cond" and not eqn.params.get("branches_platforms"):
                 outs = [self._write(env, var) for var in eqn.outvars]
                 for i, branch in enumerate(jaxprs_of(eqn)):
                     results = self._frame(branch, ins[1:], (*path, (index, i)))
@@ -150,7 +150,8 @@ class Graph:
                         self._link(path, result, out)
             else:
                 outs = [self._write(env, var) for var in eqn.outvars]
-                self.ops.append(Op(path, index, name, tuple(ins), tuple(outs), eqn))
+                if outs:  # a print, for instance, has none
+                    self.ops.append(Op(path, index, name, tuple(ins), tuple(outs), eqn))
 
     def _scan(self, eqn: Any, ins: list[int], path: Path) -> list[int]:
         parts = scan_parts(eqn)
@@ -211,5 +212,4 @@ def is_activation(eqn: Any) -> bool:
 
 def bends(eqn: Any) -> bool:
     """Whether a function has a kink or flattens somewhere; a square or an exponential has neither."""
-    name = eqn.primitive.name
-    return name in BENT or name in CUSTOM or any(bends(one) for sub in jaxprs_of(eqn) for one in sub.jaxpr.eqns)
+    return eqn.primitive.name in BENT or any(bends(one) for sub in jaxprs_of(eqn) for one in sub.jaxpr.eqns)

@@ -14,8 +14,13 @@ def in_sequence(sites: Sequence[Any], over_time: bool = True) -> list[tuple[int,
       sites: of a tapped loss; anything else counts as one layer.
       over_time: whether steps of time count as layers, as iterations over depth do.
     """
-    loops = [tuple(loop for loop in loops_of(site) if loop.over_depth or over_time) for site in sites]
+    loops = [tuple(loop for loop in loops_of(site) if counts(loop, over_time)) for site in sites]
     return list(_unrolled(range(len(sites)), loops, 0))
+
+
+def counts(loop: Loop, over_time: bool = True) -> bool:
+    """Whether the iterations of a loop are layers."""
+    return loop.over == "depth" or (over_time and loop.over == "time")
 
 
 def loops_of(site: Any) -> tuple[Loop, ...]:
@@ -26,7 +31,11 @@ def loops_of(site: Any) -> tuple[Loop, ...]:
 def _unrolled(
     numbers: Sequence[int], loops: Sequence[tuple[Loop, ...]], level: int
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
-    for _, same in itertools.groupby(numbers, lambda i: loops[i][level].at if len(loops[i]) > level else i):
+    def together(i: int) -> tuple[bool, int]:
+        inside = len(loops[i]) > level
+        return inside, loops[i][level].at if inside else i
+
+    for _, same in itertools.groupby(numbers, together):
         group = list(same)
         if len(loops[group[0]]) <= level:
             yield group[0], ()
@@ -85,7 +94,7 @@ def activation_names(sites: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _named(site: Any, at: tuple[int, ...], over_time: bool) -> str:
-    loops = [loop for loop in site.loops if loop.over_depth or over_time]
-    depth = "".join(f"[{t}]" for loop, t in zip(loops, at, strict=True) if loop.over_depth)
-    time = "".join(f", step {t + 1} of {loop.length}" for loop, t in zip(loops, at, strict=True) if not loop.over_depth)
+    loops = [loop for loop in site.loops if counts(loop, over_time)]
+    depth = "".join(f"[{t}]" for loop, t in zip(loops, at, strict=True) if loop.over == "depth")
+    time = "".join(f", step {t + 1} of {loop.length}" for loop, t in zip(loops, at, strict=True) if loop.over == "time")
     return f"{site.name}{depth}{time}"

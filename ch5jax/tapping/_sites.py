@@ -29,8 +29,9 @@ REDUCTIONS = frozenset(
         *("reduce", "reduce_precision_sum", "sort", "top_k"),
     }
 )
-# a value's origin: no data, parameters and no data, or anything
-CONSTANT, PARAMETER, DATA = range(3)
+# A value's origin: constants; parameters; parameters joined, elementwise, with data that no parameter has touched, that
+# is masked weights or scaled inputs (their use tells); data.
+CONSTANT, PARAMETER, MASKED, DATA = range(4)
 
 
 class Origin(NamedTuple):
@@ -39,6 +40,7 @@ class Origin(NamedTuple):
     kind: int
     leaves: frozenset[int]  # the parameters
     size: int  # of what it was before it was broadcast
+    named: frozenset[int] = frozenset()  # the parameters that name it: those of its largest part
 
 
 class Place(NamedTuple):
@@ -74,29 +76,30 @@ def find(graph: Graph, sizes: Sequence[tuple[int, int]], floating: Sequence[bool
       sizes: of each leaf its size and its number of axes: the largest matrix names a layer.
       floating: whether a leaf can be differentiated; others count as data.
     """
-    origins = _origins(graph, floating)
+    origins = _origins(graph, sizes, floating)
     layers = [found for i, op in enumerate(graph.ops) if (found := _layer(graph, origins, i, op, sizes)) is not None]
     parameters = {node for node, origin in enumerate(origins) if origin.kind == PARAMETER}
     to_the_loss = _reaching(graph, [graph.outputs[0]], parameters)  # not those that only normalise a parameter
     layers = [layer for layer in layers if layer.node in to_the_loss]
-    for layer in layers:
-        layer.loops = _loops_of(graph, origins, graph.ops[layer.op])
-    layers = _Followed(graph, origins, layers).layers
-    return _in_order(graph, layers)
+    layers = _in_order(graph, _Followed(graph, origins, layers).layers)
+    _add_loops(graph, origins, layers)
+    return layers
 
 
 # What a value is made of
 
 
-def _origins(graph: Graph, floating: Sequence[bool]) -> list[Origin]:
+def _origins(graph: Graph, sizes: Sequence[tuple[int, int]], floating: Sequence[bool]) -> list[Origin]:
     """The origin of every node, to a fixed point: what a loop carries is joined over its iterations."""
     nothing: frozenset[int] = frozenset()
     origins = [Origin(CONSTANT, nothing, _size(aval)) for aval in graph.avals]
     for node in (*graph.consts, *graph.inputs[len(floating) :]):
         origins[node] = origins[node]._replace(kind=DATA)
     for i, node in enumerate(graph.inputs[: len(floating)]):
-        kind, leaves = (PARAMETER, frozenset({i})) if floating[i] else (DATA, nothing)
-        origins[node] = origins[node]._replace(kind=kind, leaves=leaves)
+        own = frozenset({i})
+        origins[node] = (
+            Origin(PARAMETER, own, _size(graph.avals[node]), own) if floating[i] else origins[node]._replace(kind=DATA)
+        )
     arrays = {node for op in graph.ops for node in op.ins if node not in graph.makers} - graph.literals
     for node in arrays - {*graph.inputs, *graph.consts}:  # constants of calls, arrays among the literals
         origins[node] = origins[node]._replace(kind=DATA)
@@ -104,7 +107,7 @@ def _origins(graph: Graph, floating: Sequence[bool]) -> list[Origin]:
     while changed:
         changed = False
         for op in graph.ops:
-            made = _made(graph, origins, op)
+            made = _made(graph, origins, op, sizes)
             for node in op.outs:
                 new = _joined(origins[node], made) if op.name == "link" else made
                 if new != origins[node]:
@@ -117,43 +120,61 @@ def _size(aval: Any) -> int:
 
 
 def _joined(a: Origin, b: Origin) -> Origin:
-    return Origin(max(a.kind, b.kind), a.leaves | b.leaves, max(a.size, b.size))
+    return Origin(max(a.kind, b.kind), a.leaves | b.leaves, max(a.size, b.size), a.named | b.named)
 
 
-def _made(graph: Graph, origins: list[Origin], op: Op) -> Origin:
+def _made(graph: Graph, origins: list[Origin], op: Op, sizes: Sequence[tuple[int, int]]) -> Origin:
     """The origin of what an op writes."""
     ins = [origins[node] for node in op.ins]
-    shape = getattr(graph.avals[op.outs[0]], "shape", ())
-    size = math.prod(shape)
-    leaves: frozenset[int] = frozenset().union(*(one.leaves for one in ins))
+    size = _size(graph.avals[op.outs[0]])
+    nothing: frozenset[int] = frozenset()
+    leaves = nothing.union(*(one.leaves for one in ins))
+    largest = max((one.size for one in ins if one.named), default=0)
+    named = nothing.union(*(one.named for one in ins if one.size == largest))
     kind = max((one.kind for one in ins), default=CONSTANT)
     if op.name in ("link", "broadcast_in_dim"):
-        return Origin(kind, leaves, min(size, ins[0].size))
-    if (
-        op.name in ("dynamic_slice", "gather")
-        and ins[0].kind == PARAMETER
-        and (op.name == "dynamic_slice" or _one_slice(graph, op))
-    ):
-        return Origin(PARAMETER, ins[0].leaves, size)
-    if kind == DATA and op.name in ELEMENTWISE:
-        for node, own in zip(op.ins, ins, strict=True):
-            others = [one for other, one in zip(op.ins, ins, strict=True) if other != node]
-            if own.kind == PARAMETER and all(_normalises(own, one, len(shape), size) for one in others):
-                return Origin(PARAMETER, leaves, size)
-    return Origin(kind, leaves, size)
+        return Origin(kind, leaves, min(size, ins[0].size), named)
+    if op.name in ("dynamic_slice", "gather") and ins[0].kind == PARAMETER:
+        return Origin(DATA if _is_lookup(op, ins) else PARAMETER, ins[0].leaves, size, ins[0].named)
+    if op.name in LINEAR and _which_is_the_parameter(graph, op, ins, sizes) is not None:
+        return Origin(DATA, leaves, size, nothing)
+    if kind >= MASKED and op.name in ELEMENTWISE:
+        return Origin(_of_elementwise(ins), leaves, size, named)
+    return Origin(kind, leaves, size, named)
 
 
-def _normalises(own: Origin, other: Origin, axes: int, size: int) -> bool:
-    """Whether a parameter stays one with this factor: a mask, noise, or a norm of its own with statistics in it."""
-    if other.kind <= PARAMETER:
-        return True
-    whole = own.size == size and axes >= 2
-    return whole and (not other.leaves or (other.leaves <= own.leaves and other.size < own.size))
+def _of_elementwise(ins: list[Origin]) -> int:
+    """A parameter stays one when it is divided by a norm of its own, whatever statistics are in that."""
+    of_parameters = [one for one in ins if one.kind in (PARAMETER, MASKED)]
+    data = [one for one in ins if one.kind == DATA]
+    if not of_parameters:
+        return DATA
+    whole = max(of_parameters, key=lambda one: one.size)
+    own = frozenset().union(*(one.leaves for one in of_parameters))
+    if data and all(one.leaves and one.leaves <= own and one.size < whole.size for one in data):
+        return max(one.kind for one in of_parameters)
+    return DATA if any(one.leaves for one in data) else MASKED
 
 
-def _one_slice(graph: Graph, op: Op) -> bool:
-    """Whether a gather takes one slice, as `stacked[i]` does, and not a row for each of many indices."""
-    return _size(graph.avals[op.ins[1]]) <= len(graph.avals[op.ins[0]].shape)
+def _is_lookup(op: Op, ins: list[Origin]) -> bool:
+    """Whether rows of a parameter are asked for by data, as an embedding's, and not slices of stacked weights."""
+    if all(one.kind < MASKED for one in ins[1:]):
+        return False
+    return sum(length > 1 for length in op.eqn.params["slice_sizes"]) <= 1
+
+
+def _which_is_the_parameter(graph: Graph, op: Op, ins: list[Origin], sizes: Sequence[tuple[int, int]]) -> int | None:
+    """The operand of a linear map that is the layer's; None where both are parameters, or neither is."""
+
+    def may_be(i: int) -> bool:  # what is masked has to have a parameter of as many axes as a matrix
+        axes = max((sizes[leaf][1] for leaf in ins[i].named), default=0)
+        return ins[i].kind == MASKED and axes >= min(2, len(graph.avals[op.ins[i]].shape))
+
+    sure = [i for i in (0, 1) if ins[i].kind == PARAMETER]
+    if sure:
+        return sure[0] if len(sure) == 1 else None
+    masked = [i for i in (0, 1) if may_be(i)]
+    return max(masked, key=lambda i: max(sizes[leaf][0] for leaf in ins[i].named)) if masked else None
 
 
 # Linear maps
@@ -164,15 +185,17 @@ def _layer(graph: Graph, origins: list[Origin], number: int, op: Op, sizes: Sequ
     if op.eqn is None or not op.ins:
         return None
     ins = [origins[node] for node in op.ins]
+    output = 0
     if op.name in LINEAR:
-        parameters = [i for i in (0, 1) if ins[i].kind == PARAMETER]
-        if len(parameters) != 1:
+        found = _which_is_the_parameter(graph, op, ins, sizes)
+        if found is None:
             return None
-        parameter, output = parameters[0], 0
-        units = _units(op, parameter)
-    elif op.name == "gather" and ins[0].kind == PARAMETER and ins[1].kind != PARAMETER and not _one_slice(graph, op):
-        parameter, output = 0, 0
-        units = tuple(op.eqn.params["dimension_numbers"].offset_dims)
+        parameter, units = found, _units(op, found)
+    elif op.name in ("gather", "dynamic_slice") and ins[0].kind == PARAMETER:
+        if not _is_lookup(op, ins):
+            return None
+        numbers = op.eqn.params.get("dimension_numbers")
+        parameter, units = 0, tuple(numbers.offset_dims) if numbers else (len(graph.avals[op.outs[0]].shape) - 1,)
     elif op.name not in ELEMENTWISE and not is_elementwise_call(op.eqn) and _hides_a_layer(op):
         matrices = [i for i, one in enumerate(ins) if one.kind == PARAMETER and len(graph.avals[op.ins[i]].shape) > 1]
         outputs = [i for i, node in enumerate(op.outs) if _floating(graph.avals[node])]
@@ -185,7 +208,7 @@ def _layer(graph: Graph, origins: list[Origin], number: int, op: Op, sizes: Sequ
     node = op.outs[output]
     if not _floating(graph.avals[node]):
         return None
-    name = max(sorted(ins[parameter].leaves), key=lambda leaf: (sizes[leaf][1] >= 2, sizes[leaf][0]))
+    name = max(sorted(ins[parameter].named), key=lambda leaf: (sizes[leaf][1] >= 2, sizes[leaf][0]))
     return Found(node, number, [name], Place(op.path, op.index, output), units)
 
 
@@ -211,33 +234,69 @@ def _units(op: Op, parameter: int) -> tuple[int, ...]:
     return (out.ndim - 1,)
 
 
-def _loops_of(graph: Graph, origins: list[Origin], op: Op) -> tuple[Loop, ...]:
-    """The scans around an op, outermost first."""
-    loops = []
-    for i in range(1, len(op.path) + 1):
-        path = op.path[:i]
-        if path in graph.loops:
-            length, reverse = graph.loops[path]
-            loops.append(Loop(path, length, reverse, _from_slices(graph, origins, op, path)))
-    return tuple(loops)
+def _add_loops(graph: Graph, origins: list[Origin], layers: list[Found]) -> None:
+    """Writes down the scans around each layer, outermost first."""
+    ordinals: dict[Path, int] = {}
+    kinds: dict[Path, str] = {}
+    for layer in layers:
+        op = graph.ops[layer.op]
+        for path in _loop_paths(graph, op.path):
+            ordinals.setdefault(path, len(ordinals))
+            if _from_slices(graph, origins, op, path):
+                kinds[path] = "depth"
+    for path in ordinals:
+        if path not in kinds:
+            kinds[path] = "time" if _feeds_itself(graph, layers, path) else "batch"
+    for layer in layers:
+        paths = _loop_paths(graph, graph.ops[layer.op].path)
+        layer.loops = tuple(Loop(ordinals[path], *graph.loops[path], kinds[path]) for path in paths)
 
 
 def _from_slices(graph: Graph, origins: list[Origin], op: Op, path: Path) -> bool:
     """Whether a parameter that an op reads is another one in each iteration of the scan at this path."""
-    todo, seen = [node for node in op.ins if origins[node].kind == PARAMETER], set()
+    todo, seen = [node for node in op.ins if origins[node].named and origins[node].kind != DATA], set()
     while todo:
         node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
         if node in graph.varying[path]:
             return True
-        if node not in seen:
-            seen.add(node)
-            todo += [
-                one
-                for i in graph.makers[node]
-                if graph.ops[i].path[: len(path)] == path or graph.ops[i].name == "link"
-                for one in graph.ops[i].ins
-            ]
+        for i in graph.makers[node]:
+            maker = graph.ops[i]
+            if maker.path[: len(path)] != path and maker.name != "link":
+                continue
+            sliced = maker.name in ("dynamic_slice", "gather") and origins[maker.ins[0]].kind == PARAMETER
+            if sliced and _reached_from(graph, maker.ins[1:]) & graph.varying[path]:
+                return True
+            todo += [one for one in maker.ins if origins[one].named and origins[one].kind != DATA]
     return False
+
+
+def _feeds_itself(graph: Graph, layers: list[Found], path: Path) -> bool:
+    """Whether what a layer gives in one iteration reaches a layer in the next, as through time."""
+    inside = [graph.ops[layer.op] for layer in layers if graph.ops[layer.op].path[: len(path)] == path]
+    before = _reached_from(graph, [node for op in inside for node in op.ins], path)
+    given = {node for op in inside for node in op.outs}
+    return any(
+        op.back and op.outs[0] in before and given & _reached_from(graph, op.ins, path)
+        for op in graph.ops
+        if op.name == "link"
+    )
+
+
+def _reached_from(graph: Graph, nodes: Sequence[int], path: Path | None = None) -> set[int]:
+    """The nodes that some nodes are made of; with a path, those inside one iteration of that loop."""
+    found, todo = set(), list(nodes)
+    while todo:
+        node = todo.pop()
+        if node in found:
+            continue
+        found.add(node)
+        for i in graph.makers[node]:
+            if path is None or graph.ops[i].path[: len(path)] == path:
+                todo += graph.ops[i].ins
+    return found
 
 
 # What follows a layer
@@ -263,6 +322,7 @@ class _Region(NamedTuple):
     base: int
     straight: bool  # affine in it
     bent: bool
+    plain: bool = True  # made by an affine step from another member
 
 
 class _Followed:
@@ -337,10 +397,16 @@ class _Followed:
         affine = op.name in AFFINE and (len(pending) == 1 or op.name in ("add", "sub", "add_any"))
         affine = affine and not (op.name == "div" and op.ins[0] not in pending)
         affine = affine and op.ins.count(pending[0]) == 1
-        bent = any(one.bent for one in inside) or bends(op.eqn)
-        self.region[out] = _Region(base, straight and affine, bent)
+        affine = affine or (op.name == "select_n" and len(pending) == 1 and op.ins[0] not in pending)  # a constant mask
+        affine = affine or (call and not bends(op.eqn))  # the identity with a gradient of its own, for instance
+        bent = any(one.bent for one in inside) or (not affine and bends(op.eqn))
+        self.region[out] = _Region(base, straight and affine, bent, affine)
         self.owner[out] = self.owner[base]
         self.members[base].append(out)
+        adds = op.name in ("add", "add_any") or (op.name == "sub" and op.ins[0] == pending[0])
+        alone = len(pending) == 1 and pending[0] in self.same and self._alone(pending[0])
+        if adds and alone and self._shape(out) == self._shape(pending[0]):
+            self.same.add(out)
 
     def _merge(self, op: Op, out: int, pending: list[int]) -> bool:
         """The sum of two layers' outputs, neither of them used elsewhere: one layer, since ∂L/∂z is the same."""
@@ -364,28 +430,27 @@ class _Followed:
             permutation = op.eqn.params["permutation"]
             return tuple(sorted(permutation.index(axis) for axis in units))
         if op.name in ("reshape", "squeeze", "expand_dims"):
-            moved = [_axis_after(old, new, axis) for axis in units]
-            return None if None in moved else tuple(axis for axis in moved if axis is not None)
+            moved = [_axes_after(old, new, axis) for axis in units]
+            return None if None in moved else tuple(axis for axes in moved for axis in axes or ())
         if op.name == "broadcast_in_dim":
             return tuple(op.eqn.params["broadcast_dimensions"][axis] for axis in units)
         return units if len(old) == len(new) else None
 
     def _activate(self, base: int, members: list[int]) -> None:
-        """Gives a layer the first nonlinearity of this region that leads on to another layer."""
+        """Gives a layer the nonlinearity of this region, as a whole, if it leads on to another layer."""
         layer_number, units = self.owner[base]
         layer = self.found[self._root(layer_number)]
         if layer.after is not None or not any(self.region[node].bent for node in members):
             return
-        candidates = [node for node in members if self.region[node].bent and node in self.onward]
-        chosen = next((node for node in candidates if self._closes(base, members, node)), None)
-        chosen = candidates[0] if chosen is None and candidates else chosen
-        if chosen is None:
+        bent = [node for node in members if self.region[node].bent and not self.region[node].plain]
+        candidates = [node for node in bent if node in self.onward]
+        if not candidates:
             return
+        closing = [node for node in candidates if self._closes(base, members, node)]
+        chosen = closing[-1] if closing else candidates[0]
         maker = self.graph.makers[chosen][0]
         op = self.graph.ops[maker]
-        if len(op.path) < len(layer.z.path) or _loop_paths(self.graph, op.path) != _loop_paths(
-            self.graph, layer.z.path
-        ):
+        if _loop_paths(self.graph, op.path) != _loop_paths(self.graph, layer.z.path):
             return  # in another loop than its layer
         inside = [i for i in self.graph.uses[base] if i <= maker and self._within(base, i)]
         exact = base in self.same and len(inside) == len(self.graph.uses[base]) and base not in self.graph.outputs
@@ -428,12 +493,14 @@ def _loop_paths(graph: Graph, path: Path) -> list[Path]:
     return [path[:i] for i in range(1, len(path) + 1) if path[:i] in graph.loops]
 
 
-def _axis_after(old: tuple[int, ...], new: tuple[int, ...], axis: int) -> int | None:
-    """Where an axis is after a reshape, if it is still one."""
+def _axes_after(old: tuple[int, ...], new: tuple[int, ...], axis: int) -> tuple[int, ...] | None:
+    """Where an axis is after a reshape, if it is still there, in one piece or several."""
     before = math.prod(old[:axis])
-    for i, size in enumerate(new):
-        if size == old[axis] and math.prod(new[:i]) == before:
-            return i
+    for first in range(len(new)):
+        if math.prod(new[:first]) == before:
+            for last in range(first, len(new)):
+                if math.prod(new[first : last + 1]) == old[axis]:
+                    return tuple(range(first, last + 1))
     return None
 
 
@@ -450,8 +517,9 @@ def _in_order(graph: Graph, layers: list[Found]) -> list[Found]:
             for node in op.outs:
                 depth[node] = max(depth[node], reached)
     place = {layer.op: (depth[layer.node], layer.op) for layer in layers}
+    around = {layer.op: _loop_paths(graph, graph.ops[layer.op].path) for layer in layers}
     loops: dict[Path, tuple[int, int]] = {}
-    for layer in layers:
-        for loop in layer.loops:
-            loops[loop.at] = min(loops.get(loop.at, place[layer.op]), place[layer.op])
-    return sorted(layers, key=lambda layer: (*(loops[loop.at] for loop in layer.loops), place[layer.op]))
+    for number, paths in around.items():
+        for path in paths:
+            loops[path] = min(loops.get(path, place[number]), place[number])
+    return sorted(layers, key=lambda layer: (*(loops[path] for path in around[layer.op]), place[layer.op]))

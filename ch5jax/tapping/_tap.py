@@ -48,13 +48,15 @@ class Traced:
             for i, value in zip(abstract, shapes, strict=True):
                 all_others[i] = value
             args, kwargs = jax.tree.unflatten(structure, all_others)
-            return loss(jax.tree.unflatten(self._tree, self._filled(changing)), *args, **kwargs)
+            result = loss(jax.tree.unflatten(self._tree, self._filled(changing)), *args, **kwargs)
+            _check_scalar(result)
+            self._results, self._result = jax.tree.flatten(result)
+            return [leaf for leaf in self._results if _is_array(leaf)]
 
         numbers = [leaves[i] for i in self._changing]
-        closed, shape = jax.make_jaxpr(flat, return_shape=True)(numbers, [others[i] for i in abstract])
+        closed = jax.make_jaxpr(flat)(numbers, [others[i] for i in abstract])
+        self._results = [None if _is_array(leaf) else leaf for leaf in self._results]
         self._jaxpr, self._consts = closed.jaxpr, closed.consts
-        self._result = jax.tree.structure(shape)
-        _check_scalar(shape)
         graph = Graph(self._jaxpr, self._consts)
         avals = [graph.avals[node] for node in graph.inputs]
         mine = avals[: len(numbers)]
@@ -92,19 +94,30 @@ class Traced:
             if spec.after is not None and layer.after is not None:
                 add(outputs, [layer.after], site.after)
         results = evaluate(self._jaxpr, self._consts, changing, Additions(outputs, operands), terms, ())
-        return jax.tree.unflatten(self._result, results)
+        arrays = iter(results)
+        leaves = [next(arrays) if leaf is None else leaf for leaf in self._results]
+        return jax.tree.unflatten(self._result, leaves)
 
 
 def _is_number(leaf: Any) -> bool:
-    numbers = jax.Array | np.ndarray | np.number | jax.ShapeDtypeStruct | int | float | complex
-    return isinstance(leaf, numbers) and not isinstance(leaf, bool)
+    """Whether a parameter is traced; anything else, such as an integer of Python's or a function, stays as it is."""
+    if isinstance(leaf, np.ndarray | np.generic):
+        return jnp.issubdtype(leaf.dtype, jnp.number)
+    return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | float | complex)
 
 
-def _check_scalar(shape: Any) -> None:
+def _is_array(leaf: Any) -> bool:
+    """Whether a result is JAX's."""
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex)
+
+
+def _check_scalar(result: Any) -> None:
     """The loss is a scalar, or a pair of one and something else."""
-    value = shape[0] if isinstance(shape, tuple) and len(shape) == 2 else shape
-    if not isinstance(value, jax.ShapeDtypeStruct) or value.shape or not jnp.issubdtype(value.dtype, jnp.floating):
-        got = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", shape)
+    value = result[0] if isinstance(result, tuple) and len(result) == 2 else result
+    if not _is_array(value) or jnp.shape(value) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        got = jax.tree.map(
+            lambda leaf: f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}" if _is_array(leaf) else leaf, result
+        )
         raise ValueError(f"loss must return a real scalar, or a pair (scalar, aux), got {got}")
 
 
@@ -144,7 +157,7 @@ class Tapped:
     loss: Callable[..., Any]
     activations: bool
 
-    def __call__(self, params: Any, zeros: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, params: Any, zeros: Any, /, *args: Any, **kwargs: Any) -> Any:
         """The loss with `zeros` added at its layers, and what else it returns."""
         traced = self.trace(params, *args, **kwargs)
         due = jax.eval_shape(traced.zeros)
@@ -161,7 +174,7 @@ class Tapped:
                 )
         return traced(params, zeros)
 
-    def zeros(self, params: Any, *args: Any, **kwargs: Any) -> tuple[Site, ...]:
+    def zeros(self, params: Any, /, *args: Any, **kwargs: Any) -> tuple[Site, ...]:
         """Zeros for every layer, in the order of the depth: a tuple of `Site`, each with one array as its leaf."""
         traced = self.trace(params, *args, **kwargs)
         if not traced.names:
@@ -171,11 +184,11 @@ class Tapped:
             )
         return traced.zeros()
 
-    def names(self, params: Any, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+    def names(self, params: Any, /, *args: Any, **kwargs: Any) -> tuple[str, ...]:
         """The parameters' paths, in the order of `zeros`; () where there is no layer."""
         return self.trace(params, *args, **kwargs).names
 
-    def trace(self, params: Any, *args: Any, **kwargs: Any) -> Traced:
+    def trace(self, params: Any, /, *args: Any, **kwargs: Any) -> Traced:
         """All of it from one tracing: `names`, `zeros()`, and a function of (params, zeros) for these arguments."""
         return Traced(self.loss, self.activations, params, args, kwargs)
 
@@ -193,34 +206,38 @@ def tap(loss: Callable[..., Any], *, activations: bool = False) -> Tapped:
     Like `jax.grad` or `jax.vmap` it takes a function and gives a function, and the network knows nothing of it: the
     loss is traced to a jaxpr, and evaluated with something added where a layer is.
 
-    - A layer's z is the output of a linear map of data with a parameter: a matrix product, a convolution, or the rows
-      that an embedding is asked for. The parameter may be sliced, reshaped, transposed, cast, masked or normalised
-      first. A parameter that is used twice makes two layers. A linear map whose result goes nowhere but to metrics, or
-      behind a `stop_gradient`, is none.
+    - A layer's z is the output of a linear map of data (arguments, constants, random numbers) with a parameter: a
+      matrix product, a convolution, or the rows that an embedding is asked for. The parameter may be sliced, reshaped,
+      transposed, cast, masked or normalised first. A parameter that is used twice makes two layers. A linear map whose
+      result goes nowhere but to metrics, or behind a `stop_gradient`, is none.
     - Layers whose outputs are only added to each other are one, since the signal is the same: z = x W + h U has the
       name of both.
     - It goes into `jit`, `checkpoint`, `scan` and `cond`. In a `scan` a layer has one signal for each iteration: over
-      depth where the weights are sliced, over time where they are shared. A function with a derivative of its own
-      (`custom_vjp`, `custom_jvp`), a `while` loop and a `shard_map` inside the loss are not looked into, since nothing
-      that is added in there would be seen by their derivative: with a linear map inside, each is one layer, at its
-      output.
+      depth where the weights are sliced; over time where they are shared and one iteration feeds the next; else, as in
+      `lax.map`, iterations count as examples.
+    - A function with a derivative of its own (`custom_vjp`, `custom_jvp`), a `while` loop and a `shard_map` inside the
+      loss are not looked into, since nothing that is added in there would be seen by their derivative: with a linear
+      map inside, each is one layer, at its output.
 
     Args:
       loss: a function (params, ...) → scalar, or (scalar, aux); params any pytree, with anything that is no number in
         it taken as it is (None, a function). Further arguments are not traced by `tap`: they may be arrays, tracers,
         or anything static.
-      activations: whether a layer has two more arrays, around the first nonlinearity that follows it, for
-        `diagnostics.flat_units`: `before` (None where that is ∂L/∂z itself) and `after`.
+      activations: whether a layer has two more arrays, around the elementwise nonlinearity that follows it and leads on
+        to another layer, for `diagnostics.flat_units`: `before` (None where that is ∂L/∂z itself) and `after`.
 
     Returns:
-      A `Tapped`, a function (params, zeros, ...) with the value of `loss(params, ...)`, under jit to the last bit, and
+      A `Tapped`, a function (params, zeros, ...) with the value of `loss(params, ...)`, and
 
       - `.zeros(params, ...)`: a tuple of `Site`, in the order of the depth, each with an array like the layer's output,
         of its dtype, with one more axis in front for each `scan` that it is in. `jax.tree.leaves` gives the arrays.
         `Site.units` says which axes run over units: where the loss maps over examples, they may come first.
       - `.names(params, ...)`: the path of each one's parameter, such as "['Dense_0']['kernel']". Shapes will do.
 
-      Under `jit` it costs what zeros placed by hand cost. Outside, every call traces the loss anew.
+      Under `jit` the value is the same to the last bit wherever XLA fuses both alike, which it does as a rule, and it
+      costs what zeros placed by hand cost. Outside, every call traces the loss anew.
+
+      Weights that are computed from data, by a hypernetwork or an inner step of descent, are not known as such.
 
     Raises:
       ValueError: if `loss` is no function, or does not return a real scalar (and aux); by `.zeros`, if there is no

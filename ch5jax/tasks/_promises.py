@@ -46,7 +46,7 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
             )
         if task.params is not None and task.loss is not None:
             loss = task.loss(key, hyperparameters, state, task.params(state))
-            if jnp.shape(loss) or not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
+            if not _is_scalar(loss):
                 raise ValueError(f"task.loss must return a real scalar, got {_shapes(loss)}")
 
     jax.eval_shape(trial, hyperparameters)

@@ -110,7 +110,7 @@ def test_an_explosion_that_weight_gradients_miss():
 def test_norms_are_those_of_numpy_whatever_the_container(x64):
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=(4, 3)), rng.normal(size=(5, 2, 6)), rng.normal(size=(2,))
-    through_time = Site(jnp.asarray(b), None, None, "b", (Loop(((0, 0),), 5, False, False),))
+    through_time = Site(jnp.asarray(b), None, None, "b", (Loop(0, 5, False, "time"),))
     norms = signal_norms([jnp.asarray(a), through_time, Site(jnp.asarray(c), None, jnp.ones(2), "c")])
     expected = [np.linalg.norm(a), *np.linalg.norm(b.reshape(5, -1), axis=1), np.linalg.norm(c)]
     np.testing.assert_allclose(norms, expected, rtol=1e-14)

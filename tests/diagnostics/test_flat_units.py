@@ -62,10 +62,10 @@ def test_a_unit_that_no_signal_reaches_accuses_nobody():
 def test_over_time_a_unit_is_flat_if_it_is_so_at_every_step():
     h = jnp.ones((3, 2, 4))
     z = jnp.zeros((3, 2, 4)).at[2, 1, 0].set(0.5)
-    np.testing.assert_array_equal(flat_units([site(z, h, (Loop(((0, 0),), 3, False, False),))]), [0.75])
+    np.testing.assert_array_equal(flat_units([site(z, h, (Loop(0, 3, False, "time"),))]), [0.75])
     # over depth, each iteration is a layer of its own
-    np.testing.assert_array_equal(flat_units([site(z, h, (Loop(((0, 0),), 3, False, True),))]), [1, 1, 0.75])
-    backwards = site(z, h, (Loop(((0, 0),), 3, True, True),))
+    np.testing.assert_array_equal(flat_units([site(z, h, (Loop(0, 3, False, "depth"),))]), [1, 1, 0.75])
+    backwards = site(z, h, (Loop(0, 3, True, "depth"),))
     np.testing.assert_array_equal(flat_units([backwards]), [0.75, 1, 1])
 
 
