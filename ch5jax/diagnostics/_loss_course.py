@@ -137,9 +137,24 @@ def diverged_at(losses: chex.Array) -> jax.Array:
 
 
 def lost(loss: Any, first: Any) -> Any:
-    """Whether a loss is not finite, or far beyond the first finite one (NaN where there is none yet): the one rule.
+    r"""Whether a loss is not finite, or far beyond the first one: the one rule, in programs and on the host.
 
-    In a program and in a watch for arrays of JAX's; on the host for NumPy's, in which a sweep keeps its losses.
+    .. math:: \text{not finite, or } |L_t| > 10^6 \max(|L_0|, 1)
+
+    Args:
+      loss: L_t, of any shape, JAX's or NumPy's.
+      first: L₀, the first finite loss, of a shape that broadcasts to it; NaN where there is none yet.
+
+    Returns:
+      Truth values of the loss's shape, in NumPy where the loss is NumPy's.
+
+    Raises:
+      ValueError: never.
+
+    Example:
+      >>> import ch5jax, numpy as np
+      >>> ch5jax.diagnostics.lost(np.array([1.0, 3e6, np.inf]), np.array(2.0)).tolist()
+      [False, True, True]
     """
     xp = np if isinstance(loss, np.ndarray) else jnp
     limit = DIVERGENCE * xp.maximum(xp.where(xp.isfinite(first), xp.abs(first), 1), 1)
@@ -147,7 +162,22 @@ def lost(loss: Any, first: Any) -> Any:
 
 
 def first_finite(losses: Any) -> Any:
-    """The first finite loss along the last axis; NaN where there is none."""
+    """The first finite loss.
+
+    Args:
+      losses: shape (..., n), n ≥ 1, JAX's or NumPy's.
+
+    Returns:
+      Shape (...); NaN where there is none.
+
+    Raises:
+      ValueError: never.
+
+    Example:
+      >>> import ch5jax, numpy as np
+      >>> float(ch5jax.diagnostics.first_finite(np.array([np.inf, 3.0, 2.0])))
+      3.0
+    """
     xp = np if isinstance(losses, np.ndarray) else jnp
     finite = xp.isfinite(losses)
     at = xp.argmax(finite, axis=-1)[..., None]

@@ -19,10 +19,17 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
       hyperparameters: one setting, arrays or their shapes.
       taken: names that no metric may have.
 
+    Returns:
+      Nothing.
+
     Raises:
       ValueError: that names the function, what it has to give and what it gave, if `task` is none; `step` does not
         return a pair of a state like the one it got and a dict of scalars; `evaluate` returns no such dict, or without
         the objective; both use one name, or one that is taken; or `loss` returns no real scalar.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.tasks.check_promises(ch5jax.tasks.digits(), ch5jax.sgd(0.1))
     """
     if not isinstance(task, Task):
         raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
