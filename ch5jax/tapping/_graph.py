@@ -1,4 +1,9 @@
-"""A traced function as one flat graph: what every equation reads and writes, calls and loops opened."""
+"""A traced function as one flat graph: what every equation reads and writes, calls and loops opened.
+
+Beside `jax.extend.core` this package needs what JAX does not promise: the names of primitives and of the parameters of
+`dot_general`, `conv_general_dilated`, `gather`, `scan`, `jit` and `checkpoint`; that a jaxpr among an equation's
+parameters has `eqns`; and, to evaluate one, `eqn.ctx.manager`, `Primitive.get_bind_params` and `aval.manual_axis_type`.
+"""
 
 import collections
 import dataclasses
