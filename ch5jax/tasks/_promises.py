@@ -11,13 +11,14 @@ from ch5jax.tasks._task import Task
 SIGNALS = "signals"  # where `train` puts its own
 
 
-def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()) -> None:
+def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = (), key: jax.Array | None = None) -> None:
     """Refuses a task whose functions do not fit together, or fit no loop.
 
     Args:
       task: the task.
       hyperparameters: one setting, arrays or their shapes.
       taken: names that no metric may have.
+      key: one such as the task will get, where that is no typed key.
 
     Returns:
       Nothing.
@@ -34,8 +35,8 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
     if not isinstance(task, Task):
         raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
 
-    def trial(hyperparameters: Any) -> None:
-        key, index = jax.random.key(0), jnp.zeros((), jnp.int32)
+    def trial(hyperparameters: Any, given: jax.Array | None) -> None:
+        key, index = jax.random.key(0) if given is None else given, jnp.zeros((), jnp.int32)
         state = jax.tree.map(jnp.asarray, task.init(key, hyperparameters))
         stepped = task.step(key, index, hyperparameters, state)
         if not isinstance(stepped, tuple) or len(stepped) != 2:
@@ -47,16 +48,16 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
             names = ", ".join(sorted(both))
             raise ValueError(f"step and evaluate must name their metrics differently, both have {names}")
         if task.objective not in evaluation:
+            gives = ", ".join(sorted(evaluation)) or "nothing"
             raise ValueError(
-                f"task.objective must be a metric of task.evaluate, which gives {', '.join(sorted(evaluation))}; "
-                f"got {task.objective!r}"
+                f"task.objective must be a metric of task.evaluate, which gives {gives}; got {task.objective!r}"
             )
         if task.params is not None and task.loss is not None:
             loss = task.loss(key, hyperparameters, state, task.params(state))
             if not _is_scalar(loss):
                 raise ValueError(f"task.loss must return a real scalar, got {_shapes(loss)}")
 
-    jax.eval_shape(trial, hyperparameters)
+    jax.eval_shape(trial, hyperparameters, key)
 
 
 def _check_state(before: Any, after: Any) -> None:

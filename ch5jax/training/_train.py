@@ -111,7 +111,7 @@ def _train(
     start: jax.typing.ArrayLike,
 ) -> tuple[Any, dict[str, Any]]:
     """`train`, compiled; an `evaluate_every` of 0 evaluates at the end only."""
-    check_promises(task, hyperparameters)
+    check_promises(task, hyperparameters, key=key)
     if state is None:
         state = task.init(init_key(key), hyperparameters)
     else:

@@ -96,6 +96,14 @@ def test_numbers_of_pythons_and_truth_values_will_do(compiled_quickly):
     assert len(result) == 2
 
 
+def test_a_task_for_raw_keys_gets_raw_keys(compiled_quickly):
+    def raw(key, index, rate, state):
+        return step(key, index, rate, state)[0], {"loss": key[1].astype(float)}
+
+    _, metrics = ch5jax.train(GOOD._replace(step=raw), 0.1, jax.random.PRNGKey(3), 2)
+    assert metrics["loss"].shape == (2,)
+
+
 def test_it_only_traces():
     ran = []
 
