@@ -33,6 +33,16 @@ def abs_sq(x: chex.Array) -> chex.Array:
     return x.real**2 + x.imag**2 if jnp.iscomplexobj(x) else x * x
 
 
+def is_array(leaf: Any) -> bool:
+    """Whether JAX takes it for an array: one of its own, NumPy's, or a number."""
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex)
+
+
+def is_inexact(tree: chex.ArrayTree) -> bool:
+    """Whether all of a tree can be differentiated."""
+    return all(jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(tree))
+
+
 def check_inexact(tree: chex.ArrayTree, what: str) -> None:
     """Refuses a leaf that is neither floating nor complex."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.extend.core as jex
 
-from ch5jax.tapping._graph import Path, inner, jaxprs_of, scan_parts
-from ch5jax.tapping._sites import Place
+from ch5jax.tapping._graph import Path, Place, scan_parts
+from ch5jax.tapping._primitives import jaxprs_of
 
 
 class Additions(NamedTuple):
@@ -71,8 +71,7 @@ def _equation(
 
     def body(i: int) -> Any:
         def run(own: dict[int, Any], *args: Any) -> list[Any]:
-            one = inner(bodies[i])
-            return evaluate(one.jaxpr, one.consts, args, additions, own, (*path, (index, i)))
+            return evaluate(bodies[i].jaxpr, bodies[i].consts, args, additions, own, (*path, (index, i)))
 
         return run
 

@@ -5,17 +5,24 @@ Beside `jax.extend.core` this package needs what JAX does not promise: the names
 parameters has `eqns`; and, to evaluate one, `eqn.ctx.manager`, `Primitive.get_bind_params` and `aval.manual_axis_type`.
 """
 
-import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import jax.extend.core as jex
 import jax.numpy as jnp
 
-OPENED = frozenset({"jit", "pjit", "remat", "remat2", "checkpoint", "closed_call", "core_call", "call"})
+from ch5jax.tapping._primitives import OPENED, Inner, is_activation, jaxprs_of
 
 Path = tuple[tuple[int, int], ...]  # the equations that lead to a sub-jaxpr: (index, which of its jaxprs)
+
+
+class Place(NamedTuple):
+    """Where zeros are added: to what an equation writes, or to one thing that it reads."""
+
+    path: Path
+    eqn: int  # its index there
+    number: int  # of its outputs, or of its operands
 
 
 class Loop(NamedTuple):
@@ -38,38 +45,6 @@ class Op:
     outs: tuple[int, ...]
     eqn: Any = None
     back: bool = False  # from one iteration to the next
-
-
-class Inner(NamedTuple):
-    """A sub-jaxpr, whatever class it has: JAX 0.12 made one of two."""
-
-    jaxpr: Any
-    consts: Sequence[Any]
-
-
-def inner(jaxpr: Any) -> Inner:
-    """A jaxpr and its constants."""
-    if hasattr(jaxpr, "jaxpr"):
-        return Inner(jaxpr.jaxpr, jaxpr.consts)
-    return Inner(jaxpr, getattr(jaxpr, "consts", ()))
-
-
-def jaxprs_of(eqn: Any) -> list[Inner]:
-    """All jaxprs among an equation's parameters."""
-    found = []
-    for value in eqn.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(item, "eqns"):
-                found.append(inner(item))
-    return found
-
-
-def all_eqns(jaxpr: Any) -> Iterator[Any]:
-    """Its equations, and those inside them."""
-    for eqn in jaxpr.eqns:
-        yield eqn
-        for one in jaxprs_of(eqn):
-            yield from all_eqns(one.jaxpr)
 
 
 class ScanParts(NamedTuple):
@@ -106,8 +81,8 @@ class Graph:
         self.inputs = [self._write(env, var) for var in jaxpr.invars]
         self._walk(jaxpr, env, ())
         self.outputs = [self._read(env, atom) for atom in jaxpr.outvars]
-        self.uses: dict[int, list[int]] = collections.defaultdict(list)  # node: the ops that read it
-        self.makers: dict[int, list[int]] = collections.defaultdict(list)  # node: the ops that write it, in order
+        self.uses: list[list[int]] = [[] for _ in self.avals]  # of each node: the ops that read it
+        self.makers: list[list[int]] = [[] for _ in self.avals]  # the ops that write it; none of what is given
         for i, op in enumerate(self.ops):
             for node in op.ins:
                 self.uses[node].append(i)
@@ -176,45 +151,36 @@ class Graph:
             self._link(path[:-1], result, node, back=True)
         return outs
 
+    def shape(self, node: int) -> tuple[int, ...]:
+        """A value's shape; () of what has none, such as a token."""
+        return getattr(self.avals[node], "shape", ())
 
-# Where every element of the result depends on one element of each operand.
-AFFINE = frozenset({"add", "sub", "neg", "mul", "div", "convert_element_type", "copy", "add_any", "reduce_precision"})
-BENT = frozenset(
-    {"max", "min", "clamp", "select_n", "abs", "tanh", "logistic", "erf", "erfc", "sin", "cos", "atan", "asinh", "sign"}
-)
-ELEMENTWISE = (
-    AFFINE
-    | BENT
-    | frozenset(
-        {
-            *("exp", "exp2", "expm1", "log", "log1p", "pow", "integer_pow", "square", "sqrt", "rsqrt", "cbrt"),
-            *("gt", "lt", "ge", "le", "eq", "ne", "and", "or", "not", "is_finite", "floor", "ceil", "round", "sinh"),
-            *("cosh", "tan", "atan2", "acosh", "atanh", "lgamma", "digamma", "erf_inv", "rem", "stop_gradient"),
-        }
-    )
-)
-CUSTOM = frozenset({"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"})
+    def floating(self, node: int) -> bool:
+        """Whether a value can be differentiated."""
+        return jnp.issubdtype(getattr(self.avals[node], "dtype", jnp.bool_), jnp.inexact)
 
+    def loop_paths(self, path: Path) -> list[Path]:
+        """The scans around a place, outermost first."""
+        return [path[:i] for i in range(1, len(path) + 1) if path[:i] in self.loops]
 
-def is_elementwise_call(eqn: Any) -> bool:
-    """Whether a call, or a function with a derivative of its own, is elementwise as a whole."""
-    if eqn.primitive.name not in OPENED | CUSTOM or len(eqn.outvars) != 1:
-        return False
-    shape = eqn.outvars[0].aval.shape
-    if any(atom.aval.shape not in (shape, ()) for atom in eqn.invars):
-        return False
-    names = {one.primitive.name for one in all_eqns(jaxprs_of(eqn)[0].jaxpr)} - OPENED - CUSTOM
-    return names <= ELEMENTWISE | {"broadcast_in_dim"}  # of scalars, as in full_like
+    def upstream(
+        self,
+        nodes: Sequence[int],
+        keep: Callable[[int], bool] = lambda node: True,
+        through: Callable[[Op], bool] = lambda op: True,
+    ) -> set[int]:
+        """The nodes that some nodes are made of, themselves with them: those to keep, through some ops."""
+        found: set[int] = set()
+        todo = list(nodes)
+        while todo:
+            node = todo.pop()
+            if node not in found and keep(node):
+                found.add(node)
+                todo += [one for i in self.makers[node] if through(self.ops[i]) for one in self.ops[i].ins]
+        return found
 
-
-def is_activation(eqn: Any) -> bool:
-    """Whether a call is one elementwise function of one array that bends it: a composite such as SiLU."""
-    if not is_elementwise_call(eqn):
-        return False
-    arrays = [a for a in eqn.invars if a.aval.shape == eqn.outvars[0].aval.shape and not isinstance(a, jex.Literal)]
-    return len(arrays) == 1 and bends(eqn)
-
-
-def bends(eqn: Any) -> bool:
-    """Whether a function has a kink or flattens somewhere; a square or an exponential has neither."""
-    return eqn.primitive.name in BENT or any(bends(one) for sub in jaxprs_of(eqn) for one in sub.jaxpr.eqns)
+    def reaching(self, targets: Sequence[int], without: Collection[int] = ()) -> set[int]:
+        """The nodes from which a derivative gets to one of these, on a way that avoids some."""
+        return self.upstream(
+            targets, lambda node: self.floating(node) and node not in without, lambda op: op.name != "stop_gradient"
+        )

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ch5jax import _trees
 from ch5jax.tapping._evaluate import Additions, evaluate
-from ch5jax.tapping._graph import Graph, Loop
-from ch5jax.tapping._sites import Found, Place, find
+from ch5jax.tapping._graph import Graph, Loop, Place
+from ch5jax.tapping._layers import Found
+from ch5jax.tapping._sites import find
 
 
 @functools.partial(
@@ -51,11 +53,11 @@ class Traced:
             result = loss(jax.tree.unflatten(self._tree, self._filled(changing)), *args, **kwargs)
             _check_scalar(result)
             self._results, self._result = jax.tree.flatten(result)
-            return [leaf for leaf in self._results if _is_array(leaf)]
+            return [leaf for leaf in self._results if _trees.is_array(leaf)]
 
         numbers = [leaves[i] for i in self._changing]
         closed = jax.make_jaxpr(flat)(numbers, [others[i] for i in abstract])
-        self._results = [None if _is_array(leaf) else leaf for leaf in self._results]
+        self._results = [None if _trees.is_array(leaf) else leaf for leaf in self._results]
         self._jaxpr, self._consts = closed.jaxpr, closed.consts
         graph = Graph(self._jaxpr, self._consts)
         avals = [graph.avals[node] for node in graph.inputs]
@@ -106,17 +108,12 @@ def _is_number(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | float | complex)
 
 
-def _is_array(leaf: Any) -> bool:
-    """Whether a result is JAX's."""
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex)
-
-
 def _check_scalar(result: Any) -> None:
     """The loss is a scalar, or a pair of one and something else."""
     value = result[0] if isinstance(result, tuple) and len(result) == 2 else result
-    if not _is_array(value) or jnp.shape(value) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+    if not _trees.is_array(value) or jnp.shape(value) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
         got = jax.tree.map(
-            lambda leaf: f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}" if _is_array(leaf) else leaf, result
+            lambda leaf: f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}" if _trees.is_array(leaf) else leaf, result
         )
         raise ValueError(f"loss must return a real scalar, or a pair (scalar, aux), got {got}")
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ch5jax import _trees
 from ch5jax.tasks._task import Task
 
 SIGNALS = "signals"  # where `train` puts its own
@@ -62,18 +63,15 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
 
 def _check_state(before: Any, after: Any) -> None:
     """A step gives back what it got, with other numbers in it."""
-    due = dict(jax.tree_util.tree_leaves_with_path(before))
-    came = dict(jax.tree_util.tree_leaves_with_path(after))
-    for path in {**due, **came}:
-        one, other = (repr(_shapes(leaves[path])) if path in leaves else "nothing" for leaves in (due, came))
-        if one != other:
-            where = jax.tree_util.keystr(path) or "the root"
+    _trees.check_match(after, before, "the state that task.step returns", "the one it got")
+    for (path, one), other in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
+        due, came = jnp.result_type(one), jnp.result_type(other)
+        if due != came:
+            where = jax.tree_util.keystr(path)
             raise ValueError(
-                f"task.step must return a state like the one it got: at {where} it got {one}, gave {other}"
+                f"the state that task.step returns{where} must have dtype {due.name} like the one it got, "
+                f"got {came.name}"
             )
-    if jax.tree.structure(before) != jax.tree.structure(after):
-        got, gave = jax.tree.structure(before), jax.tree.structure(after)
-        raise ValueError(f"task.step must return a state like the one it got: it got {got}, gave {gave}")
 
 
 def _check_metrics(metrics: Any, whose: str, taken: Collection[str]) -> set[str]:
@@ -92,14 +90,9 @@ def _check_metrics(metrics: Any, whose: str, taken: Collection[str]) -> set[str]
     return set(metrics)
 
 
-def _is_number(leaf: Any) -> bool:
-    """Whether JAX takes it for an array."""
-    return hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float | complex)
-
-
 def _is_scalar(value: Any) -> bool:
     """Whether it is one real number, or a truth value."""
-    if not _is_number(value):
+    if not _trees.is_array(value):
         return False
     dtype = jnp.result_type(value)
     real = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer) or dtype == jnp.bool_
@@ -118,6 +111,6 @@ class _Said:
         self.leaf = leaf
 
     def __repr__(self) -> str:
-        if not _is_number(self.leaf):
+        if not _trees.is_array(self.leaf):
             return repr(self.leaf)
         return f"{jnp.result_type(self.leaf).name}{list(jnp.shape(self.leaf))}"

@@ -138,7 +138,7 @@ def _look(task: Task, hyperparameters: Any, key: jax.Array, index: jax.Array, st
     if task.params is None or task.loss is None:
         return Signals()
     loss, params = task.loss, task.params(state)
-    if any(not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)):
+    if not _trees.is_inexact(params):
         return Signals()  # what counts has no gradient
     this, other = (jax.random.fold_in(k, index) for k in (key, jax.random.fold_in(key, _keys.OTHER_BATCH)))
     traced = tap(lambda w: loss(this, hyperparameters, state, w), activations=True).trace(params)

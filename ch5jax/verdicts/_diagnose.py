@@ -202,7 +202,7 @@ def names_of(task: Task, hyperparameters: Any) -> Names:
         state = task.init(key, hyperparameters)
         params = task.params(state)
         found = Names(matrix_names(params))
-        if task.loss is not None and all(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in jax.tree.leaves(params)):
+        if task.loss is not None and _trees.is_inexact(params):
             loss = task.loss
             sites = tap(lambda w: loss(key, hyperparameters, state, w), activations=True).trace(params).zeros()
             found = Names(found.matrices, layer_names(sites), activation_names(sites))
@@ -219,7 +219,7 @@ def _end(
     if task.params is None or task.loss is None:
         return None, None
     loss, params = task.loss, task.params(state)
-    if any(not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in jax.tree.leaves(params)):
+    if not _trees.is_inexact(params):
         return None, None
     own = jax.random.fold_in(key, _keys.AT_THE_END)
     keys = jax.random.split(own, GRADIENT_BATCHES)

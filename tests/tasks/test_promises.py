@@ -44,11 +44,17 @@ def reporting(**metrics):
 
 BROKEN = {
     "no pair": (GOOD._replace(step=lambda *args: {"w": jnp.ones(3)}), r"task\.step must return a pair .* got \{'w': f"),
-    "a shape": (stepping({"w": jnp.ones(2)}), r"at \['w'\] it got float32\[3\], gave float32\[2\]"),
-    "a dtype": (stepping({"count": jnp.ones(())}), r"at \['count'\] it got int32\[\], gave float32\[\]"),
-    "a leaf more": (stepping({"new": jnp.ones(())}), r"at \['new'\] it got nothing, gave float32\[\]"),
-    "a leaf less": (stepping({"count": None}), r"at \['count'\] it got int32\[\], gave nothing"),
-    "a structure": (stepping({"w": (jnp.ones(3),)}), r"at \['w'\]"),
+    "a shape": (
+        stepping({"w": jnp.ones(2)}),
+        r"returns\['w'\] must have shape \(3,\) like the one it got, got \(2,\)",
+    ),
+    "a dtype": (
+        stepping({"count": jnp.ones(())}),
+        r"returns\['count'\] must have dtype int32 .* got float32",
+    ),
+    "a leaf more": (stepping({"new": jnp.ones(())}), r"must match the one it got: got a leaf at \['new'\]"),
+    "a leaf less": (stepping({"count": None}), r"must match the one it got: expected a leaf at \['count'\]"),
+    "a structure": (stepping({"w": (jnp.ones(3),)}), r"must match the one it got: .* at \['w'\]"),
     "no dict": (stepping(metrics=jnp.ones(())), r"task\.step must report a dict of scalars, got float32\[\]"),
     "a vector": (stepping(metrics={"loss": jnp.ones(3)}), r"task\.step .* its 'loss' is float32\[3\]"),
     "a word": (stepping(metrics={"loss": "low"}), r"task\.step must report scalars, and its 'loss' is 'low'"),
