@@ -17,8 +17,9 @@ import ch5jax
 from benchmarks.timing import alternate, at, median, ratio, save, table
 from ch5jax import diagnostics
 from ch5jax.sweeps._groups import make_groups
-from ch5jax.sweeps._programs import Stretch, compile_programs
-from ch5jax.tasks._supervised import Examples, Parts, supervised
+from ch5jax.sweeps._programs import compile_programs, trace_group
+from ch5jax.tasks import supervised
+from ch5jax.training import Probes
 
 WIDTHS, BATCH = at((784, 256, 256, 10), (8, 8, 4)), at(128, 8)
 OPT = ch5jax.sgd(1e-2)
@@ -30,13 +31,13 @@ SPACING = at(100, 5)  # steps between curvatures
 def mlp_task() -> ch5jax.Task:
     rng = np.random.default_rng(0)
 
-    def examples(count: int) -> Examples:
+    def examples(count: int) -> tuple[np.ndarray, np.ndarray]:
         inputs = rng.normal(size=(count, WIDTHS[0])).astype(np.float32)
-        return Examples(inputs, np.eye(WIDTHS[-1], dtype=np.float32)[rng.integers(0, WIDTHS[-1], count)])
+        return inputs, np.eye(WIDTHS[-1], dtype=np.float32)[rng.integers(0, WIDTHS[-1], count)]
 
-    parts = Parts(examples(at(2048, 32)), examples(BATCH), examples(BATCH))
+    parts = examples(at(2048, 32)), examples(BATCH), examples(BATCH)
     network = ch5jax.networks.mlp(WIDTHS)
-    return supervised(parts, network, classify=True, batch_size=BATCH, initial_scale=1.0, epochs=False)
+    return supervised(network, *parts, loss="cross_entropy", batch_size=BATCH)
 
 
 def rnn_task() -> ch5jax.Task:
@@ -45,7 +46,7 @@ def rnn_task() -> ch5jax.Task:
 
 def training(task: ch5jax.Task, steps: int, signals_every: int, opt: Any = OPT) -> Callable[[jax.Array], Any]:
     """A whole training from a key."""
-    return lambda key: ch5jax.train(task, opt, key, steps, every=steps, signals_every=signals_every)
+    return lambda key: ch5jax.train(task, opt, key, steps, record_every=steps, signals_every=signals_every)
 
 
 def with_curvature(task: ch5jax.Task, steps: int, spacing: int) -> Callable[[jax.Array], Any]:
@@ -53,7 +54,8 @@ def with_curvature(task: ch5jax.Task, steps: int, spacing: int) -> Callable[[jax
 
     def run(key: jax.Array) -> Any:
         def segment(state: Any, start: jax.Array) -> tuple[Any, Any]:
-            state, _ = ch5jax.train(task, OPT, key, spacing, every=spacing, signals_every=0, state=state, start=start)
+            spacings = {"record_every": spacing, "signals_every": 0}
+            state = ch5jax.train(task, OPT, key, spacing, state=state, start=start, **spacings).state
             found = diagnostics.curvature(
                 lambda params: task.loss(key, OPT, state, params), task.params(state), key, LANCZOS
             )
@@ -79,18 +81,18 @@ def sgd_with_norms(learning_rate: Any) -> optax.GradientTransformation:
 
 
 class Swept:
-    """A stretch of a sweep's own program on one device, again and again from where it left off."""
+    """A segment of a sweep's own program on one device, again and again from where it left off."""
 
     def __init__(self, task: ch5jax.Task, width: int, steps: int, signals_every: int):
         (group,) = make_groups(task, ch5jax.grid(ch5jax.sgd, learning_rate=[1e-2] * width), 1)
         self.rows = group.rows(np.arange(width))
-        stretch = Stretch(steps, signals_every, steps)
-        self.programs = compile_programs(group, KEY, width, stretch, jax.devices()[:1])
-        self.carried, self.begun = self.programs.init(*self.rows, KEY)
+        traced = trace_group(group, KEY, steps, Probes(signals_every, steps))
+        self.programs = compile_programs(traced, group, KEY, width, jax.devices()[:1])
+        self.carried, self.origin = self.programs.init(*self.rows, KEY)
         self.span = np.int32(0), np.int32(steps)
 
     def __call__(self) -> None:
-        self.carried, record = self.programs.advance(*self.rows, KEY, self.carried, self.begun, *self.span)
+        self.carried, record = self.programs.advance(*self.rows, KEY, self.carried, self.origin, *self.span)
         jax.block_until_ready((self.carried, record))
 
 
@@ -200,7 +202,7 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
         "norm of the gradient, optax.tree.norm": optax.tree.norm,
         "update ratios": lambda p: diagnostics.update_ratio(gradient, p),
         "noise of a pair of gradients": lambda p: diagnostics.noise_of_pair(gradient, p),
-        "twins in all layers": lambda p: [diagnostics.equal_units(layer.kernel) for layer in p],
+        "twins in all layers": lambda p: [diagnostics.duplicate_units(layer.kernel) for layer in p],
         "sharpness": at(diagnostics.sharpness),
         "Hutchinson's trace, 10 products": at(diagnostics.hessian_trace, key=KEY, samples=10),
         f"curvature, {LANCZOS} products": at(diagnostics.curvature, key=KEY, iterations=LANCZOS),

@@ -17,14 +17,15 @@ from sklearn.datasets import load_digits
 import ch5jax
 from benchmarks.timing import alternate, at, median, ratio, save, table
 from ch5jax.sweeps._groups import make_groups
-from ch5jax.sweeps._programs import Stretch, compile_programs, fingerprint
+from ch5jax.sweeps._programs import compile_programs, trace_group
 from ch5jax.sweeps._width import choose_width
+from ch5jax.training import Probes
 
 BATCH = 64
 STEPS = at(100, 4)  # of every configuration in one turn of ours
 LOOP = at(300, 4)  # steps in one turn of a loop
 ALL = at(1024, 8)  # configurations of the one vmap over all of them
-LOOKS = 25  # signals are taken at one step in so many, as by default
+PROBES = 25  # signals are taken at one step in so many, as by default
 ROUNDS = at(5, 2)
 WIDTHS = at({(32,): (16, 32, 128, 256), (128, 128): (2, 4, 16, 64)}, {(4,): (2,)})
 RATE = 1e-3
@@ -77,17 +78,17 @@ class Ours:
         task = task or ch5jax.tasks.digits(hidden=hidden, batch_size=BATCH)
         (group,) = make_groups(task, ch5jax.grid(ch5jax.adam, learning_rate=rates), 1)
         key, devices = jax.random.key(0), jax.devices()
-        stretch = Stretch(STEPS, signals_every, STEPS)
-        self.chosen = choose_width(fingerprint(group, key, stretch).state_bytes, group.trials, devices)
-        self.width = width or self.chosen
         begin = time.perf_counter()
-        self.programs = compile_programs(group, key, self.width, stretch, devices)
+        traced = trace_group(group, key, STEPS, Probes(signals_every, STEPS))
+        self.chosen = choose_width(traced.state_bytes, group.trials, devices)
+        self.width = width or self.chosen
+        self.programs = compile_programs(traced, group, key, self.width, devices)
         self.compile_seconds = time.perf_counter() - begin
         self.configurations = self.width * len(devices)
         rows = group.rows(np.arange(self.configurations))
         self.hyperparameters, self.seeds = jax.device_put(rows, self.programs.sharding)
         self.key = key
-        self.carried, self.begun = self.programs.init(self.hyperparameters, self.seeds, key)
+        self.carried, self.origin = self.programs.init(self.hyperparameters, self.seeds, key)
 
     @property
     def work(self) -> int:
@@ -96,7 +97,7 @@ class Ours:
     def __call__(self) -> None:
         span = np.int32(0), np.int32(STEPS)
         self.carried, record = self.programs.advance(
-            self.hyperparameters, self.seeds, self.key, self.carried, self.begun, *span
+            self.hyperparameters, self.seeds, self.key, self.carried, self.origin, *span
         )
         jax.device_get(record)
 
@@ -110,7 +111,7 @@ class Everything:
         task = ch5jax.tasks.digits(hidden=hidden, batch_size=BATCH)
         self.opts = jax.tree.map(jnp.asarray, ch5jax.grid(ch5jax.adam, learning_rate=np.geomspace(1e-4, 1e-1, ALL)))
         run = jax.jit(
-            jax.vmap(lambda opt: ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0)[1]["loss"][-1])
+            jax.vmap(lambda opt: ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0).metrics["loss"][-1])
         )
         begin = time.perf_counter()
         self.run = run.lower(self.opts).compile()
@@ -197,7 +198,7 @@ def measure(hidden: tuple[int, ...]) -> list[dict[str, object]]:
     ours = Ours(hidden, None)
     contestants: dict[str, Any] = {f"ch5jax, W = {ours.width} (chosen)": ours}
     contestants |= {f"ch5jax, W = {w}": Ours(hidden, w) for w in WIDTHS[hidden] if w != ours.width}
-    contestants["ch5jax, with its signals, by default"] = Ours(hidden, ours.width, signals_every=LOOKS)
+    contestants["ch5jax, with its signals, by default"] = Ours(hidden, ours.width, signals_every=PROBES)
     contestants["ch5jax, one fixed batch"] = Ours(hidden, ours.width, bare(hidden, opt_used=True))
     contestants["ch5jax, one fixed batch, no Adam"] = Ours(hidden, ours.width, bare(hidden, opt_used=False))
     contestants |= {"Python loop, jitted Optax step": PythonLoop(hidden), "PyTorch loop": TorchLoop(hidden)}

@@ -3,11 +3,13 @@
 from ch5jax import (
     diagnostics as diagnostics,
     initializers as initializers,
+    models as models,
     networks as networks,
     problems as problems,
     tasks as tasks,
     verdicts as verdicts,
 )
+from ch5jax.checkpoints import load as load, save as save
 from ch5jax.normalization import (
     BatchNormParams as BatchNormParams,
     BatchNormState as BatchNormState,
@@ -42,8 +44,10 @@ from ch5jax.optimizers import (
 )
 from ch5jax.pretraining import Pretrained as Pretrained, pretrain_layerwise as pretrain_layerwise
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
-from ch5jax.sweeps import SweepResult as SweepResult, sweep as sweep
+from ch5jax.sweeps import SweepResult as SweepResult, open_sweep, sweep as sweep
 from ch5jax.tapping import Site as Site, Tapped as Tapped, tap as tap
 from ch5jax.tasks import Task as Task
-from ch5jax.training import recorded_steps as recorded_steps, train as train
+from ch5jax.training import Run as Run, recorded_steps as recorded_steps, train as train
 from ch5jax.verdicts import Diagnosis as Diagnosis, diagnose as diagnose
+
+open = open_sweep  # noqa: A001

@@ -2,7 +2,7 @@
 
 import numbers
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,7 @@ POSITIVE = Range(0.0, low_allowed=False)
 DECAY = Range(0.0, 1.0, high_allowed=False)
 DECAY_OR_ONE = Range(0.0, 1.0)
 
+Factory = TypeVar("Factory", bound=Callable[..., Any])
 ScalarOrSchedule: TypeAlias = jax.typing.ArrayLike | Callable[[jax.typing.ArrayLike], Any]
 
 
@@ -81,6 +82,24 @@ def scalar(name: str, value: Any, dtype: Any) -> jax.Array:
     if jnp.shape(value) != ():
         raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}; map over a batch with jax.vmap")
     return jnp.asarray(value).astype(dtype)
+
+
+_IMPLEMENTATIONS: dict[Callable[..., Any], Any] = {}
+
+
+def implemented_by(implementation: Any) -> Callable[[Factory], Factory]:
+    """Marks a factory as the maker of one kind of call, and says what that kind does: the one registry of them all."""
+
+    def register(factory: Factory) -> Factory:
+        _IMPLEMENTATIONS[factory] = implementation
+        return factory
+
+    return register
+
+
+def implementation_of(factory: Callable[..., Any]) -> Any:
+    """What `implemented_by` said of a factory."""
+    return _IMPLEMENTATIONS[factory]
 
 
 class Static:

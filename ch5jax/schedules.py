@@ -4,14 +4,11 @@ Any callable of the count serves as a schedule, Optax's too; those are compared 
 swept. The two here can.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import ANY, POSITIVE, Call, check_number
+from ch5jax._hyperparameters import ANY, POSITIVE, Call, check_number, implementation_of, implemented_by
 
 
 class Schedule(Call):
@@ -21,9 +18,20 @@ class Schedule(Call):
         """The value at a count of steps, which starts at 0: a scalar, float32 (float64 where x64 is enabled)."""
         dtype = _trees.default_float()
         values = {name: jnp.asarray(value).astype(dtype) for name, value in self._values.items()}
-        return _FORMULAS[self._factory](jnp.asarray(count).astype(dtype), **values)
+        return implementation_of(self._factory)(jnp.asarray(count).astype(dtype), **values)
 
 
+def _line(count: jax.Array, *, init_value: jax.Array, end_value: jax.Array, transition_steps: jax.Array) -> jax.Array:
+    passed = jnp.minimum(count / transition_steps, 1)
+    return (1 - passed) * init_value + passed * end_value
+
+
+def _same(count: jax.Array, *, value: jax.Array) -> jax.Array:
+    del count
+    return value
+
+
+@implemented_by(_same)
 def constant(value: jax.typing.ArrayLike) -> Schedule:
     """The same value at every step.
 
@@ -46,6 +54,7 @@ def constant(value: jax.typing.ArrayLike) -> Schedule:
     return Schedule._of(constant, {"value": check_number("value", value, ANY)}, frozenset())
 
 
+@implemented_by(_line)
 def linear_decay(
     init_value: jax.typing.ArrayLike, end_value: jax.typing.ArrayLike, transition_steps: jax.typing.ArrayLike
 ) -> Schedule:
@@ -81,16 +90,3 @@ def linear_decay(
         "transition_steps": check_number("transition_steps", transition_steps, POSITIVE),
     }
     return Schedule._of(linear_decay, values, frozenset())
-
-
-def _line(count: jax.Array, *, init_value: jax.Array, end_value: jax.Array, transition_steps: jax.Array) -> jax.Array:
-    passed = jnp.minimum(count / transition_steps, 1)
-    return (1 - passed) * init_value + passed * end_value
-
-
-def _same(count: jax.Array, *, value: jax.Array) -> jax.Array:
-    del count
-    return value
-
-
-_FORMULAS: dict[Callable[..., Any], Callable[..., jax.Array]] = {constant: _same, linear_decay: _line}

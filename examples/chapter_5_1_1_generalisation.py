@@ -109,8 +109,8 @@ def evaluate(setting, state):
 
 
 def train(setting, key):
-    options = {"every": EVERY, "evaluate_every": EVERY, "signals_every": 0}
-    return ch5jax.train(ch5jax.Task(init, step, evaluate), setting, key, NETWORK_STEPS, **options)[1]
+    options = {"record_every": EVERY, "evaluate_every": EVERY, "signals_every": 0}
+    return ch5jax.train(ch5jax.Task(init, step, evaluate), setting, key, NETWORK_STEPS, **options).evaluations
 
 
 opts = ch5jax.grid(ch5jax.adam, learning_rate=np.full(len(CASES), 0.005))

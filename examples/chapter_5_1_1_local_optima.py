@@ -66,8 +66,13 @@ slope = np.polyfit(SIZES[fitted], np.log(escape_steps[fitted]), 1)[0]
 
 surface = ch5jax.tasks.surface(ch5jax.problems.Problem("basins", full, np.ones(1), np.array([[-2.0], [2.0]]), ()))
 starts, opt = np.linspace(top + 0.01, 2, SEEDS)[:, None], ch5jax.sgd(RATE)
-run = jax.vmap(lambda x: ch5jax.train(surface, {"optimizer": opt, "start": x}, jax.random.key(0), STEPS)[0].params)
-full_batch_ends = np.asarray(run(starts))[:, 0]
+
+
+def end_of(start):
+    return ch5jax.train(surface, {"optimizer": opt, "start": start}, jax.random.key(0), STEPS).state.params
+
+
+full_batch_ends = np.asarray(jax.vmap(end_of)(starts))[:, 0]
 
 print(f"full batch: {np.mean(full_batch_ends < top):.0%} of {SEEDS} starts on its side leave the shallow basin")
 for size, share, end, steps, kramers in zip(SIZES, escaped, ended_deep, escape_steps, predicted_steps, strict=True):

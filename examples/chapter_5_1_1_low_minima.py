@@ -56,7 +56,7 @@ def loss_of(teacher, student):
 
 def train(start, problem):
     setting = {"optimizer": ch5jax.momentum(3 / len(problem.start) ** 0.5, 0.95), "start": start}
-    w = ch5jax.train(ch5jax.tasks.surface(problem), setting, jax.random.key(0), STEPS, signals_every=0)[0].params
+    w = ch5jax.train(ch5jax.tasks.surface(problem), setting, jax.random.key(0), STEPS, signals_every=0).state.params
     return w, problem.function(w), jnp.linalg.norm(jax.grad(problem.function)(w))
 
 
@@ -87,11 +87,11 @@ def scores(width, key):
     state, used = task.init(key, opt), jnp.arange(WIDTHS.max()) < width
     hidden, outputs = state.params
     params = hidden._replace(kernel=hidden.kernel * used), outputs._replace(kernel=outputs.kernel * used[:, None])
-    state, metrics = ch5jax.train(task, opt, key, NETWORK_STEPS, signals_every=0, state=state._replace(params=params))
+    run = ch5jax.train(task, opt, key, NETWORK_STEPS, signals_every=0, state=state._replace(params=params))
     return (
-        metrics["loss"][-100:].mean(),
-        metrics["test_loss"],
-        sum(jnp.sum(w != 0) for w in jax.tree.leaves(state.params)),
+        run.metrics["loss"][-100:].mean(),
+        run.last()["test_loss"],
+        sum(jnp.sum(w != 0) for w in jax.tree.leaves(run.state.params)),
     )
 
 

@@ -128,7 +128,7 @@ setting = {"optimizer": ch5jax.momentum(0.05), "start": rng.uniform(*box, size=(
 
 
 def descend(start):
-    return ch5jax.train(task, setting | {"start": start}, jax.random.key(0), 400, signals_every=0)[0].params
+    return ch5jax.train(task, setting | {"start": start}, jax.random.key(0), 400, signals_every=0).state.params
 
 
 ends = np.asarray(jax.jit(jax.vmap(descend))(setting["start"])) % PERIOD

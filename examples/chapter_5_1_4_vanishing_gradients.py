@@ -57,7 +57,7 @@ for name, due in predicted.items():
         return diagnostics.signal_norms(jax.grad(tapped, 1)(state.params, tapped.zeros(state.params)))
 
     def train(opt, task=task):
-        return ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0)[1]["validation_accuracy"]
+        return ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0).last()["validation_accuracy"]
 
     keys = jax.random.split(jax.random.key(1), SEEDS)
     networks = jax.vmap(lambda key, task=task: task.init(key, opts))(keys)

@@ -43,7 +43,8 @@ def losses_of(opts, problem, steps, key=None, **options):
     axes = (0, None) if key is None else (None, 0)
 
     def one(opt, key):
-        return ch5jax.train(task, opt, key, steps, evaluate_every=1, signals_every=0)[1]["validation_loss"]
+        run = ch5jax.train(task, opt, key, steps, evaluate_every=1, signals_every=0)
+        return run.evaluations["validation_loss"]
 
     return np.asarray(jax.jit(jax.vmap(one, axes))(opts, jax.random.key(0) if key is None else key))
 
@@ -136,8 +137,8 @@ for name, opt, due in (  # both small slopes move AdaGrad δ off −1: 2δ cost 
     ("Adam", adam, 2 * (C - 2) / 3),
 ):
     task = ch5jax.tasks.surface(sequence, project=True)
-    state, metrics = ch5jax.train(task, opt, jax.random.key(0), 3 * TRIPLES, signals_every=0)
-    report(f"{name}, Reddi's sequence", bound, due, metrics["loss"].mean() - sequence.lowest)
+    run = ch5jax.train(task, opt, jax.random.key(0), 3 * TRIPLES, signals_every=0)
+    report(f"{name}, Reddi's sequence", bound, due, run.metrics["loss"].mean() - sequence.lowest)
 
 LENGTH, SEGMENT, RATES = 1000, 50, np.array([0.02, 0.05, 0.1, 0.2])
 data, order = load_digits(), np.random.default_rng(0).permutation(1797)[:128]

@@ -25,8 +25,8 @@ task = ch5jax.tasks.surface(problem, noise=NOISE)
 
 
 def losses_of(opt, key):
-    _, metrics = ch5jax.train(task, opt, key, STEPS, evaluate_every=1, signals_every=0)
-    return metrics["validation_loss"]  # without the noise
+    run = ch5jax.train(task, opt, key, STEPS, evaluate_every=1, signals_every=0)
+    return run.evaluations["validation_loss"]  # without the noise
 
 
 of_runs = jax.vmap(losses_of, (None, 0))

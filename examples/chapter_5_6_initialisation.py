@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 import ch5jax
-from ch5jax.diagnostics import distance, equal_units
+from ch5jax.diagnostics import distance, duplicate_units
 
 mpl.use("agg")
 UNITS, STEPS = 16, 400
@@ -43,7 +43,7 @@ def trained(params, opt):
         params, state = carry
         loss, slope = jax.value_and_grad(lambda p: jnp.mean((network.apply(p, x) - target) ** 2))(params)
         updates, state = opt.update(slope, state)
-        return (optax.apply_updates(params, updates), state), (loss, equal_units(params[0].kernel))
+        return (optax.apply_updates(params, updates), state), (loss, duplicate_units(params[0].kernel))
 
     (params, _), seen = jax.lax.scan(step, (params, opt.init(params)), length=STEPS)
     return params, *seen

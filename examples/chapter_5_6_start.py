@@ -38,10 +38,11 @@ def descend(problem, rate, steps, grid=GRID):
 
     def one(start):
         setting = {"optimizer": ch5jax.sgd(rate), "start": start}
-        state, metrics = ch5jax.train(task, setting, jax.random.key(0), steps, signals_every=0)
-        uphill = jnp.diff(metrics["loss"]) > 1e-5 * (1 + jnp.abs(metrics["loss"][1:]))
-        moved = ch5jax.diagnostics.distance(state.params, jnp.asarray(start))
-        return state.params, rate * metrics["gradient_norm"].sum(), uphill.sum(), moved
+        run = ch5jax.train(task, setting, jax.random.key(0), steps, signals_every=0)
+        losses, end = run.metrics["loss"], run.state.params
+        uphill = jnp.diff(losses) > 1e-5 * (1 + jnp.abs(losses[1:]))
+        moved = ch5jax.diagnostics.distance(end, jnp.asarray(start))
+        return end, rate * run.metrics["gradient_norm"].sum(), uphill.sum(), moved
 
     return starts, *map(np.asarray, jax.jit(jax.vmap(one))(starts))
 

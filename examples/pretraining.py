@@ -70,8 +70,7 @@ def swept(task, starts):
 
     def one(start, labelled, key, optimizer):
         setting = {"optimizer": optimizer, "start": start, "labelled": labelled}
-        _, metrics = ch5jax.train(task, setting, key, STEPS, every=STEPS)
-        return {name: jnp.squeeze(metrics[name]) for name in ("loss", "training", "validation", "test")}
+        return ch5jax.train(task, setting, key, STEPS, record_every=STEPS).last()
 
     optimizers = ch5jax.grid(ch5jax.momentum, learning_rate=RATES)
     return jax.vmap(jax.vmap(one, (None, None, None, 0)), (0, 0, 0, None))(starts, labelled, keys, optimizers)

@@ -18,7 +18,7 @@ figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
 for batch_size in (4, 32, 256):
     task = ch5jax.tasks.digits(hidden=(32,), batch_size=batch_size)
     keys = jax.random.split(jax.random.key(0), 8)
-    run = jax.jit(jax.vmap(lambda key, task=task: ch5jax.train(task, OPT, key, STEPS, signals_every=10)[1]["signals"]))
+    run = jax.jit(jax.vmap(lambda key, task=task: ch5jax.train(task, OPT, key, STEPS, signals_every=10).signals))
     signals = run(keys)
     noise, signal = np.mean(signals.noise, axis=0), np.mean(signals.signal, axis=0)
     scale = np.asarray(noise_scale(noise, signal))

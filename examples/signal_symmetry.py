@@ -23,11 +23,11 @@ def nearly_constant(noise):
 figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
 for noise in (0.0, 1e-7, 0.1):
     task = ch5jax.tasks.digits(hidden=(32,), kernel_init=nearly_constant(noise))
-    _, metrics = ch5jax.train(task, ch5jax.momentum(0.05), jax.random.key(0), STEPS, signals_every=10)
-    twins = metrics["signals"].equal_units[:, 0]
+    run = ch5jax.train(task, ch5jax.momentum(0.05), jax.random.key(0), STEPS, signals_every=10)
+    twins = run.signals.duplicate_units[:, 0]
     print(
         f"noise {noise:g}: {twins[0]} of 32 hidden units have a twin at step 10, {twins[-1]} at the end; "
-        f"accuracy {metrics['validation_accuracy']:.1%}"
+        f"accuracy {run.last()['validation_accuracy']:.1%}"
     )
     axes.plot(ch5jax.recorded_steps(STEPS, 10), twins, label=f"noise {noise:g}")
 axes.set(xlabel="step", ylabel="hidden units with a twin")

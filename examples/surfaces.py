@@ -26,8 +26,8 @@ def descents(problem, starts):
 
     def descend(opt, start):
         setting = {"optimizer": opt, "start": start}
-        state, metrics = ch5jax.train(task, setting, jax.random.key(0), STEPS, signals_every=0)
-        return state.params, metrics["loss"]
+        run = ch5jax.train(task, setting, jax.random.key(0), STEPS, signals_every=0)
+        return run.state.params, run.metrics["loss"]
 
     mapped = jax.vmap(jax.vmap(descend, (None, 0)), (0, None))
     found = jax.jit(lambda optimizers: {name: mapped(batch, starts) for name, batch in optimizers.items()})(OPTIMIZERS)

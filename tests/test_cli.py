@@ -361,3 +361,64 @@ def test_help_of_diagnose_fits_80_columns():
     assert result.exit_code == 0
     assert "ch5jax diagnose --optimizer sgd --learning-rate 10" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table whose class a line tells, and whose number is one."""
+    x = np.random.default_rng(0).normal(size=80)
+    frame = pd.DataFrame({"x": x, "c": np.where(x > 0, "up", "down"), "y": 3 * x + 1})
+    frame[["x", "c"]].to_csv(tmp_path / "classes.csv", index=False)
+    frame[["x", "y"]].to_csv(tmp_path / "numbers.csv", index=False)
+    pd.DataFrame({"x": [-2.0, 0.5, 2.0]}).to_csv(tmp_path / "new.csv", index=False)
+
+
+def predict(*arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)], env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+def test_a_sweeps_winner_is_applied_to_new_rows(table, tmp_path):
+    learning = ["--steps", "150", "--seeds", "2", "--learning-rate", "0.1,0.3", "--optimizer", "adam"]
+    for name, target in (("classes", "c"), ("numbers", "y")):
+        result = run("--data", f"{name}.csv", "--target", target, "--hidden", "none", "--out", name, *learning)
+        assert result.exit_code == 0, result.output
+        said = predict(name, "--data", "new.csv")
+        assert said.exit_code == 0, said.output
+        assert "3 rows by training" in said.stdout
+    classes = pd.read_csv("classes/predictions.csv")
+    assert classes["c"].tolist() == ["down", "up", "up"]
+    assert (classes["probability"] > 0.5).all()
+    np.testing.assert_allclose(pd.read_csv("numbers/predictions.csv")["y"], [-5, 2.5, 7], atol=0.2)
+    said = predict("numbers", "--data", "new.csv", "--trial", "3", "--last", "--out", "mine.csv")
+    assert "training 3 (adam, after 150 steps): mine.csv" in " ".join(said.stdout.split())
+    assert len(pd.read_csv("mine.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda: Path("numbers.csv").write_text("x,y\n1,2\n"),
+            "must hold what the sweep was made with, and has changed",
+        ),
+        (lambda: Path("numbers.csv").unlink(), "No such file"),
+        (lambda: Path("runs/job.json").write_text("{"), "job.json is damaged"),
+        (lambda: Path("runs/job.json").unlink(), "job.json is missing"),
+        (lambda: Path("new.csv").write_text("z\n1\n"), "'x' is missing"),
+        (lambda: Path("new.csv").unlink(), "there is no file new.csv"),
+    ],
+)
+def test_what_cannot_be_predicted_is_said_in_a_line(table, change, words):
+    run("--data", "numbers.csv", "--target", "y", "--out", "runs", *TINY)
+    change()
+    said = predict("runs", "--data", "new.csv")
+    assert said.exit_code == 1
+    assert words in " ".join(said.stderr.split())
+    assert "Traceback" not in said.stderr
+
+
+def test_a_sweep_of_digits_has_no_new_rows(table):
+    run(*TINY, "--out", "digits")
+    said = predict("digits", "--data", "new.csv")
+    assert said.exit_code == 1
+    assert "must be a sweep over a table" in " ".join(said.stderr.split())

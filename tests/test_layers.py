@@ -16,6 +16,7 @@ LAYERS = [
     "_extras",
     "_trees",
     "_keys",
+    "checkpoints",
     "_hyperparameters",
     "schedules",
     "optimizers",
@@ -23,8 +24,10 @@ LAYERS = [
     "normalization",
     "networks",
     "problems",
+    "tracing",
     "tapping",
     "diagnostics",
+    "models",
     "tasks",
     "training",
     "pretraining",
@@ -73,6 +76,14 @@ def test_a_module_imports_only_from_layers_above(path):
                 assert name.split(".")[-1].startswith("_"), (
                     f"{shown(path)} imports {name}: name the file, not the package"
                 )
+
+
+@pytest.mark.parametrize("path", FILES, ids=shown)
+def test_a_packages_private_files_are_its_own(path):
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "ch5jax" and len(parts) > 2 and parts[1] != layer(path):
+            assert not parts[2].startswith("_"), f"{shown(path)} imports {name}: name the package"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if layer(path) in CORE], ids=shown)

@@ -7,6 +7,7 @@ import jax
 import typer
 
 from ch5jax.cli._diagnose import diagnose
+from ch5jax.cli._predict import predict
 from ch5jax.cli._screen import keep_printing, say
 from ch5jax.cli._sweep import sweep
 
@@ -38,3 +39,4 @@ def ch5jax_command(
 
 app.command()(sweep)
 app.command()(diagnose)
+app.command()(predict)

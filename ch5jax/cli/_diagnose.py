@@ -8,7 +8,7 @@ import typer
 
 import ch5jax
 from ch5jax.cli._errors import check_data, errors_in_a_line, parsed
-from ch5jax.cli._job import OPTIMIZERS, Activation, Job, counted, prepare
+from ch5jax.cli._job import Activation, Job, counted, prepare
 from ch5jax.cli._options import (
     BatchNorm,
     BatchSize,
@@ -23,11 +23,12 @@ from ch5jax.cli._options import (
 )
 from ch5jax.cli._screen import say, show_diagnosis
 from ch5jax.cli._values import parse_grid, parse_names, parse_widths
+from ch5jax.optimizers import RULES
 
 
 def diagnose(
     optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Among {', '.join(OPTIMIZERS)}.", rich_help_panel="Setting")
+        str, typer.Option(metavar="NAME", help=f"Among {', '.join(RULES)}.", rich_help_panel="Setting")
     ] = "adam",
     learning_rate: Annotated[
         float, typer.Option(min=0.0, metavar="RATE", help="The learning rate.", rich_help_panel="Setting")
@@ -72,7 +73,7 @@ def diagnose(
         data=data,
         target=target,
         kind=kind,
-        optimizers=parsed("--optimizer", lambda text: parse_names([text], [*OPTIMIZERS]), optimizer),
+        optimizers=parsed("--optimizer", lambda text: parse_names([text], [*RULES]), optimizer),
         learning_rates=parsed("--learning-rate", parse_grid, str(learning_rate)),
         seeds=[seed],
         steps=steps,
@@ -103,7 +104,7 @@ def _train_and_diagnose(job: Job, best: float | None) -> None:
     )
     found = ch5jax.diagnose(
         prepared.task,
-        OPTIMIZERS[name](rate),
+        RULES[name](rate),
         steps=job.steps,
         key=jax.random.fold_in(jax.random.key(0), seed),
         best=best,

@@ -15,14 +15,7 @@ import numpy as np
 
 import ch5jax
 from ch5jax import tasks
-
-OPTIMIZERS = {
-    "sgd": ch5jax.sgd,
-    "momentum": ch5jax.momentum,
-    "adagrad": ch5jax.adagrad,
-    "rmsprop": ch5jax.rmsprop,
-    "adam": ch5jax.adam,
-}
+from ch5jax.optimizers import RULES
 
 
 class Activation(StrEnum):
@@ -43,6 +36,9 @@ class Kind(StrEnum):
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+
+
+JOB_FILE = "job.json"
 
 
 class Job(NamedTuple):
@@ -82,14 +78,61 @@ class Job(NamedTuple):
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
         stem = "digits"
         if self.data is not None:
-            settings["data"] = hashlib.sha256(self.data.read_bytes()).hexdigest()
+            settings["data"] = _digest(self.data)
             stem = re.sub(r"[^\w.-]+", "-", self.data.stem).strip("-.") or "table"
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return Path("runs", f"{stem}-{digest[:8]}")
 
+    def write(self, path: Path) -> None:
+        """Keeps the job, for `ch5jax predict`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        where = {"data": str(self.data.resolve()), "digest": _digest(self.data)} if self.data is not None else {}
+        settings = self._asdict() | {"learning_rates": self.learning_rates.tolist()} | where
+        path.write_text(json.dumps(settings, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Job":
+        """The job that `write` kept.
+
+        Raises:
+          ValueError: if the file is damaged, or the data are others by now.
+          OSError: if the data cannot be read.
+        """
+        try:
+            settings = json.loads(path.read_text())
+            data, digest = settings.pop("data"), settings.pop("digest", None)
+            kind = settings["kind"] and Kind(settings["kind"])
+            given = {"data": data and Path(data), "kind": kind, "activation": Activation(settings["activation"])}
+            given |= {name: tuple(settings[name]) for name in ("optimizers", "hidden")}
+            given |= {"learning_rates": np.array(settings["learning_rates"])}
+            job = cls(**(settings | given))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error})") from None
+        if job.data is not None and _digest(job.data) != digest:
+            raise ValueError(f"{job.data} must hold what the sweep was made with, and has changed since")
+        return job
+
+    def sweep(self, task: ch5jax.Task, store: Path, progress: Any = None) -> ch5jax.SweepResult:
+        """Trains what the store does not hold yet."""
+        return ch5jax.sweep(
+            task,
+            self.grids(),
+            steps=self.steps,
+            key=jax.random.key(0),
+            seeds=self.seeds,
+            store=store,
+            evaluate_every=self.evaluate_every,
+            width=self.width,
+            progress=progress,
+        )
+
     def grids(self) -> dict[str, Any]:
         """The batch of each optimizer."""
-        return {name: ch5jax.grid(OPTIMIZERS[name], learning_rate=self.learning_rates) for name in self.optimizers}
+        return {name: ch5jax.grid(RULES[name], learning_rate=self.learning_rates) for name in self.optimizers}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Prepared(NamedTuple):
@@ -100,6 +143,7 @@ class Prepared(NamedTuple):
     notes: Sequence[str]
     settings: dict[str, str]
     units: dict[str, str]
+    table: tasks.Table | None
 
 
 def prepare(job: Job) -> Prepared:
@@ -118,6 +162,7 @@ def prepare(job: Job) -> Prepared:
         "batch_norm": job.batch_norm,
     }
     notes: Sequence[str] = ()
+    table = None
     batch_size = job.batch_size
     if job.data is None:
         task, name, ends, classify = tasks.digits(**network), "Scanned digits", (64, 10), True
@@ -142,7 +187,8 @@ def prepare(job: Job) -> Prepared:
         f"{name}: {counted(len(job.optimizers), 'optimizer')} × {counted(len(rates), 'learning rate')} × "
         f"{counted(job.seed_count, 'seed')}"
     )
-    return Prepared(task, title, notes, settings, dict.fromkeys(("loss", "validation_loss", "test_loss"), unit))
+    units = dict.fromkeys(("loss", "validation_loss", "test_loss"), unit)
+    return Prepared(task, title, notes, settings, units, table)
 
 
 def counted(count: int, thing: str) -> str:

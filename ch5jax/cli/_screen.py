@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ch5jax.cli._job import counted
-from ch5jax.report import Files, Row, Span, difficulties
-from ch5jax.report._numbers import amount, is_share, label, number
+from ch5jax.report import Files, Row, Span, amount, difficulties, is_share, label, number
 from ch5jax.sweeps import Progress, SweepResult
 from ch5jax.verdicts import Diagnosis
 

@@ -9,10 +9,9 @@ from typing import Annotated
 import jax
 import typer
 
-import ch5jax
 from ch5jax import report
 from ch5jax.cli._errors import check_data, errors_in_a_line, interrupted, parsed
-from ch5jax.cli._job import OPTIMIZERS, Activation, Job, counted, prepare, start_devices
+from ch5jax.cli._job import JOB_FILE, Activation, Job, counted, prepare, start_devices
 from ch5jax.cli._options import (
     BatchNorm,
     BatchSize,
@@ -27,6 +26,7 @@ from ch5jax.cli._options import (
 )
 from ch5jax.cli._screen import Reporter, say, show_difficulties, show_files, show_leaderboard
 from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
+from ch5jax.optimizers import RULES
 
 
 def sweep(
@@ -41,7 +41,7 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="NAMES",
-            help=f"Among {', '.join(OPTIMIZERS)}; several with commas or repeated. [default: all]",
+            help=f"Among {', '.join(RULES)}; several with commas or repeated. [default: all]",
             rich_help_panel="Search",
             show_default=False,
         ),
@@ -116,7 +116,7 @@ def sweep(
         data=data,
         target=target,
         kind=kind,
-        optimizers=parsed("--optimizer", lambda texts: parse_names(texts, [*OPTIMIZERS]), optimizer or []),
+        optimizers=parsed("--optimizer", lambda texts: parse_names(texts, [*RULES]), optimizer or []),
         learning_rates=parsed("--learning-rate", parse_grid, learning_rate),
         seeds=parsed("--seeds", parse_seeds, seeds),
         steps=steps,
@@ -153,17 +153,8 @@ def _train_and_report(job: Job, folder: Path) -> None:
         say(note)
     store = folder / "store"
     with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
-        result = ch5jax.sweep(
-            prepared.task,
-            job.grids(),
-            steps=job.steps,
-            key=jax.random.key(0),
-            seeds=job.seeds,
-            store=store,
-            evaluate_every=job.evaluate_every,
-            width=job.width,
-            progress=reporter,
-        )
+        job.write(folder / JOB_FILE)
+        result = job.sweep(prepared.task, store, reporter)
     say(reporter.summary(len(result)))
     rows = report.leaderboard(result)
     say("")

@@ -27,8 +27,8 @@ from ch5jax.diagnostics._loss_course import (
     alternation as alternation,
     descent as descent,
     diverged_at as diverged_at,
-    fall as fall,
     first_finite as first_finite,
+    loss_slope as loss_slope,
     lost as lost,
 )
 from ch5jax.diagnostics._noise import (
@@ -42,7 +42,7 @@ from ch5jax.diagnostics._recorder import RecorderState as RecorderState, recorde
 from ch5jax.diagnostics._sharpness import sharpness as sharpness
 from ch5jax.diagnostics._signals import Signals as Signals, observe as observe
 from ch5jax.diagnostics._start import distance as distance
-from ch5jax.diagnostics._symmetry import equal_units as equal_units
+from ch5jax.diagnostics._symmetry import duplicate_units as duplicate_units
 from ch5jax.diagnostics._watch import (
     Watch as Watch,
     watch_init as watch_init,

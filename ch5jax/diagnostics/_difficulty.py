@@ -31,4 +31,4 @@ class Difficulty(IntEnum):
     OSCILLATING = 9  # steps overshoot: the rate is too large
     SLOW = 10  # it was on its way when it ended: the rate is too small, or the steps too few
     DIVERGED = 11  # the loss or the parameters are lost for good
-    UNKNOWN = 12  # none of these was seen, but it did not get where it could, or there were too few looks to tell
+    UNKNOWN = 12  # none of these was seen, but it did not get where it could, or there were too few probes to tell

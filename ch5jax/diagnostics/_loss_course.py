@@ -70,10 +70,10 @@ def descent(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
     """
     losses = _losses(losses, 8)
     n = losses.shape[-1]
-    return fall(losses[..., n // 4 : n // 2])[0], fall(losses[..., n - n // 4 :])[0]
+    return loss_slope(losses[..., n // 4 : n // 2])[0], loss_slope(losses[..., n - n // 4 :])[0]
 
 
-def fall(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
+def loss_slope(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
     r"""How fast a loss falls, and how well that is known.
 
     .. math:: -\text{slope of } L_t \text{ over } t \text{ by least squares}, \qquad
@@ -91,7 +91,7 @@ def fall(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
 
     Example:
       >>> import ch5jax, jax.numpy as jnp
-      >>> slope, error = ch5jax.diagnostics.fall(jnp.array([9.0, 7.0, 5.0, 3.0]))
+      >>> slope, error = ch5jax.diagnostics.loss_slope(jnp.array([9.0, 7.0, 5.0, 3.0]))
       >>> float(slope), float(error)
       (2.0, 0.0)
 

@@ -9,7 +9,7 @@ import optax
 from ch5jax import _trees
 from ch5jax.diagnostics._cliff import norm, relative, weight_matrices
 from ch5jax.diagnostics._watch import Watch, watch_init, watch_update
-from ch5jax.optimizers._transformation import Transformation, defined_by, make
+from ch5jax.optimizers import Transformation, defined_by, make
 
 
 class RecorderState(NamedTuple):

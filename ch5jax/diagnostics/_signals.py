@@ -13,7 +13,7 @@ from ch5jax.diagnostics._depth import signal_norms
 from ch5jax.diagnostics._flat_units import flat_units
 from ch5jax.diagnostics._noise import noise_of_pair
 from ch5jax.diagnostics._start import distance
-from ch5jax.diagnostics._symmetry import equal_units
+from ch5jax.diagnostics._symmetry import duplicate_units
 from ch5jax.tapping import Site, counts
 
 # With fewer examples in a batch, units are flat over all of it by chance: of a batch of one, every inactive ReLU is.
@@ -26,9 +26,9 @@ class Signals(NamedTuple):
     The first five come from every step's metrics, the others from looking at one step.
     """
 
-    spike: jax.Array | None = None  # (): the largest gradient norm since the last look, over its running quantile
+    spike: jax.Array | None = None  # (): the largest gradient norm since the last probe, over its running quantile
     alternation: jax.Array | None = None  # (): of late, the share of steps at which the loss turned
-    mean_loss: jax.Array | None = None  # (): the mean of the finite losses since the last look; NaN of none
+    mean_loss: jax.Array | None = None  # (): the mean of the finite losses since the last probe; NaN of none
     first_loss: jax.Array | None = None  # (): the first finite loss of all; NaN before it
     lost_since: jax.Array | None = None  # (), int32: the step, from 0, since which the loss is lost; −1 if it is not
     gradient_norm: jax.Array | None = None  # (): ‖g‖
@@ -37,7 +37,7 @@ class Signals(NamedTuple):
     update_norm: jax.Array | None = None  # (): ‖u‖
     predicted_decrease: jax.Array | None = None  # (): −G·u, by how much the step lowers the loss, to first order
     update_ratio: jax.Array | None = None  # (matrices,): ‖u‖/‖w‖ of each weight matrix
-    equal_units: jax.Array | None = None  # (matrices,): units with a twin, of each weight matrix
+    duplicate_units: jax.Array | None = None  # (matrices,): units with a twin, of each weight matrix
     distance: jax.Array | None = None  # (): ‖w − w₀‖/‖w₀‖
     signal_norms: jax.Array | None = None  # (layers,): ‖∂L/∂z‖
     flat_units: jax.Array | None = None  # (layers with an activation,): share of units flat over the whole batch
@@ -65,7 +65,7 @@ def observe(
 
     Returns:
       `Signals`, all but those that need more than one step (see `watch_update`). Without a leaf
-      of two axes or more there are no update_ratio and equal_units.
+      of two axes or more there are no update_ratio and duplicate_units.
 
     Raises:
       ValueError: if trees do not match.
@@ -92,7 +92,7 @@ def observe(
         update_norm=norm(updates),
         predicted_decrease=None if other_gradient is None else -inner(other_gradient, updates),
         update_ratio=update_ratio(updates, params) if matrices else None,
-        equal_units=jnp.stack([equal_units(matrix) for matrix in matrices]) if matrices else None,
+        duplicate_units=jnp.stack([duplicate_units(matrix) for matrix in matrices]) if matrices else None,
         distance=distance(new_params, start),
         signal_norms=signal_norms(site_gradients) if site_gradients else None,
         flat_units=flat_units(site_gradients) if active else None,

@@ -10,7 +10,7 @@ from ch5jax import _trees
 PROJECTIONS = 8
 
 
-def equal_units(kernel: chex.Array, tolerance: jax.typing.ArrayLike = 1e-5) -> jax.Array:
+def duplicate_units(kernel: chex.Array, tolerance: jax.typing.ArrayLike = 1e-5) -> jax.Array:
     r"""How many units of a layer have a twin: another unit with the same incoming weights.
 
     .. math:: \#\{j : \exists k \ne j,\ \|w_j - w_k\| \le \tau \max(\|w_j\|, \|w_k\|)\}
@@ -36,7 +36,7 @@ def equal_units(kernel: chex.Array, tolerance: jax.typing.ArrayLike = 1e-5) -> j
     Example:
       >>> import ch5jax, jax.numpy as jnp
       >>> kernel = jnp.array([[1.0, 2.0, 1.0, 4.0], [0.5, 1.0, 0.5, 1.0]])
-      >>> int(ch5jax.diagnostics.equal_units(kernel))
+      >>> int(ch5jax.diagnostics.duplicate_units(kernel))
       2
 
     Source: the chapter, section 5.6 no. 2; Goodfellow, Bengio and Courville, *Deep Learning* (2016), section 8.4:

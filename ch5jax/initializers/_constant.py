@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ch5jax._hyperparameters import ANY, check_number, scalar
-from ch5jax.initializers._initializer import Initializer, drawn_by
+from ch5jax._hyperparameters import ANY, check_number, implemented_by, scalar
+from ch5jax.initializers._initializer import Initializer
 
 
 def _draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, value: Any) -> jax.Array:
@@ -14,7 +14,7 @@ def _draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, value: Any) -> jax
     return jnp.broadcast_to(scalar("value", value, dtype), shape)
 
 
-@drawn_by(_draw)
+@implemented_by(_draw)
 def constant(value: jax.typing.ArrayLike) -> Initializer:
     """The same value everywhere: for biases; units whose weights all start equal stay equal.
 

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import NON_NEGATIVE, check_number, scalar
-from ch5jax.initializers._initializer import Initializer, drawn_by
+from ch5jax._hyperparameters import NON_NEGATIVE, check_number, implemented_by, scalar
+from ch5jax.initializers._initializer import Initializer
 
 
 def draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, std: Any) -> jax.Array:
@@ -14,7 +14,7 @@ def draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, std: Any) -> jax.Ar
     return scalar("std", std, wide) * jax.random.normal(key, shape, wide)
 
 
-@drawn_by(draw)
+@implemented_by(draw)
 def gaussian(std: jax.typing.ArrayLike) -> Initializer:
     r"""Gaussian about 0; for a complex dtype, the same in all directions.
 

@@ -1,35 +1,20 @@
 """The machinery that every initialiser shares: a function for networks, a pytree for JAX, a draw for each kind."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import Call
-
-Factory = TypeVar("Factory", bound=Callable[..., Any])
-
-_DRAWS: dict[Callable[..., Any], Callable[..., jax.Array]] = {}
-
-
-def drawn_by(draw: Callable[..., jax.Array]) -> Callable[[Factory], Factory]:
-    """Marks a factory as the maker of one kind of initialiser.
-
-    Args:
-      draw: (key, shape, dtype, **arguments) -> array of the accumulator's dtype for `dtype`, to which it is rounded.
-    """
-
-    def register(factory: Factory) -> Factory:
-        _DRAWS[factory] = draw
-        return factory
-
-    return register
+from ch5jax._hyperparameters import Call, implementation_of
 
 
 class Initializer(Call):
     """A function that draws parameters, and a pytree of its numbers.
+
+    Each kind is implemented by a draw: (key, shape, dtype, **arguments) -> array of the accumulator's dtype for
+    `dtype`, to which it is rounded.
 
     `jax.jit(f)(initializer)`, `jax.vmap(f)(initializers)` and `jax.grad(f)(initializer)` take it as they take an
     optimizer; `ch5jax.grid`, `stack` and `unstack` make batches of it and take them apart; `initializer.std` and
@@ -47,4 +32,4 @@ class Initializer(Call):
         )  # read, and warned of, as by JAX
         if not jnp.issubdtype(dtype, jnp.inexact):
             raise ValueError(f"dtype must be floating or complex, got {dtype.name}")
-        return _DRAWS[self._factory](key, tuple(shape), dtype, **self._values).astype(dtype)
+        return implementation_of(self._factory)(key, tuple(shape), dtype, **self._values).astype(dtype)

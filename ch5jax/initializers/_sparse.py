@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import POSITIVE, Range, check_number, scalar
+from ch5jax._hyperparameters import POSITIVE, Range, check_number, implemented_by, scalar
 from ch5jax.initializers._gaussian import draw as draw_gaussian
-from ch5jax.initializers._initializer import Initializer, drawn_by
+from ch5jax.initializers._initializer import Initializer
 
 _AT_LEAST_ONE = Range(1.0)
 
@@ -42,7 +42,7 @@ def _draw(
     return jnp.where(chosen, weights, jnp.zeros_like(weights))
 
 
-@drawn_by(_draw)
+@implemented_by(_draw)
 def sparse(
     nonzeros: jax.typing.ArrayLike,
     std: jax.typing.ArrayLike,

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import NON_NEGATIVE, check_number, scalar
-from ch5jax.initializers._initializer import Initializer, drawn_by
+from ch5jax._hyperparameters import NON_NEGATIVE, check_number, implemented_by, scalar
+from ch5jax.initializers._initializer import Initializer
 
 
 def _draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, limit: Any) -> jax.Array:
@@ -24,7 +24,7 @@ def _draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, limit: Any) -> jax
     return scalar("limit", limit, wide) * drawn
 
 
-@drawn_by(_draw)
+@implemented_by(_draw)
 def uniform(limit: jax.typing.ArrayLike) -> Initializer:
     r"""Uniform between −limit and limit; for a complex dtype, in the disk of that radius.
 

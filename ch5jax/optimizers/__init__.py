@@ -9,9 +9,13 @@ from ch5jax.optimizers._master_weights import MasterWeightsState, master_weights
 from ch5jax.optimizers._momentum import MomentumState, momentum
 from ch5jax.optimizers._rmsprop import RmspropState, rmsprop
 from ch5jax.optimizers._sgd import SgdState, sgd
-from ch5jax.optimizers._transformation import Transformation
+from ch5jax.optimizers._transformation import Transformation, defined_by, make
+
+# The chapter's update rules by name, as the command line knows them: a new one is its file and a line here.
+RULES = {"sgd": sgd, "momentum": momentum, "adagrad": adagrad, "rmsprop": rmsprop, "adam": adam}
 
 __all__ = [
+    "RULES",
     "AdagradState",
     "AdamState",
     "Chain",
@@ -24,8 +28,10 @@ __all__ = [
     "adagrad",
     "adam",
     "chain",
+    "defined_by",
     "grid",
     "lift",
+    "make",
     "master_weights",
     "momentum",
     "rmsprop",

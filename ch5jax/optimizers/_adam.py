@@ -22,8 +22,8 @@ from ch5jax.optimizers._transformation import (
 
 def _rule(
     g: jax.Array,
-    v: jax.Array,
-    r: jax.Array,
+    mu: jax.Array,
+    nu: jax.Array,
     *,
     learning_rate: jax.Array,
     b1: jax.Array,
@@ -32,18 +32,18 @@ def _rule(
     mu_weight: jax.Array | float = 1.0,
     nu_weight: jax.Array | float = 1.0,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    v = b1 * v + (1 - b1) * g
-    r = b2 * r + (1 - b2) * _trees.abs_sq(g)
+    mu = b1 * mu + (1 - b1) * g
+    nu = b2 * nu + (1 - b2) * _trees.abs_sq(g)
     # times the reciprocal: XLA rewrites a division by one number for all in two ways, on one device and on several
-    return -learning_rate * over_root(v * (1 / mu_weight), r * (1 / nu_weight), eps), v, r
+    return -learning_rate * over_root(mu * (1 / mu_weight), nu * (1 / nu_weight), eps), mu, nu
 
 
 class AdamState(NamedTuple):
     """State of `adam`."""
 
     count: jax.Array  # t, shape (), int32: updates so far
-    mu: optax.Updates  # v, like the parameters, float32 at least
-    nu: optax.Updates  # r, like the parameters, real, float32 at least
+    mu: optax.Updates  # the first moment, the chapter's v, like the parameters, float32 at least
+    nu: optax.Updates  # the second moment, the chapter's r, like the parameters, real, float32 at least
     mu_weight: jax.Array  # 1 − Πβ₁, shape (), real: the sum of the weights of the gradients in mu
     nu_weight: jax.Array  # 1 − Πβ₂, shape (), real: likewise in nu
 

@@ -1,7 +1,7 @@
 """The machinery that every optimizer shares: a named tuple for Optax, a pytree for JAX, a rule applied leaf by leaf."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import chex
 import jax
@@ -9,9 +9,17 @@ import jax.numpy as jnp
 import optax
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import Call, Range, at, check_hyperparameter, is_node, scalar
-
-Factory = TypeVar("Factory", bound=Callable[..., Any])
+from ch5jax._hyperparameters import (
+    Call,
+    Factory,
+    Range,
+    at,
+    check_hyperparameter,
+    implementation_of,
+    implemented_by,
+    is_node,
+    scalar,
+)
 
 
 class Definition(NamedTuple):
@@ -21,17 +29,9 @@ class Definition(NamedTuple):
     update: Callable[..., Any]  # (hyperparameters, updates, state, params, **extra_args) -> (updates, state)
 
 
-_DEFINITIONS: dict[Callable[..., Any], Definition] = {}
-
-
 def defined_by(init: Callable[..., Any], update: Callable[..., Any]) -> Callable[[Factory], Factory]:
     """Marks a factory as the maker of one kind of optimizer, which these two functions define."""
-
-    def register(factory: Factory) -> Factory:
-        _DEFINITIONS[factory] = Definition(init, update)
-        return factory
-
-    return register
+    return implemented_by(Definition(init, update))
 
 
 class Transformation(Call, optax.GradientTransformationExtraArgs):
@@ -48,7 +48,7 @@ class Transformation(Call, optax.GradientTransformationExtraArgs):
 
     @classmethod
     def _new(cls, factory: Callable[..., Any], values: dict[str, Any]) -> Self:
-        definition = _DEFINITIONS[factory]
+        definition = implementation_of(factory)
 
         def init(params: optax.Params) -> optax.OptState:
             return definition.init(values, params)

@@ -92,8 +92,8 @@ def pretrain_layerwise(
       ...         state.params, inputs, ch5jax.adam(0.01), key, 100, activation=phi, loss="squared_error"
       ...     )
       ...     return state._replace(params=start.params, opt_state=opt.init(start.params))
-      >>> state, metrics = ch5jax.train(task._replace(init=init), ch5jax.sgd(0.1), jax.random.key(0), steps=100)
-      >>> metrics["loss"].shape
+      >>> run = ch5jax.train(task._replace(init=init), ch5jax.sgd(0.1), jax.random.key(0), steps=100)
+      >>> run.metrics["loss"].shape
       (100,)
 
     Source: the chapter, section 5.6 no. 6; Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 14.5 and

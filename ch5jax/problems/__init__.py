@@ -11,7 +11,11 @@ from ch5jax.problems._himmelblau import himmelblau as himmelblau
 from ch5jax.problems._nearest import Nearest as Nearest, nearest as nearest
 from ch5jax.problems._problem import CriticalPoint as CriticalPoint, Problem as Problem
 from ch5jax.problems._quadratic import quadratic as quadratic
-from ch5jax.problems._quadratic_deep import quadratic_deep as quadratic_deep
+from ch5jax.problems._quadratic_deep import (
+    NOISE_LEVEL as NOISE_LEVEL,
+    quadratic_deep as quadratic_deep,
+    spectrum as spectrum,
+)
 from ch5jax.problems._reddi import reddi as reddi
 from ch5jax.problems._rnn_cliff import rnn_cliff as rnn_cliff
 from ch5jax.problems._rosenbrock import rosenbrock as rosenbrock

@@ -35,8 +35,8 @@ def reddi(slope: float = 3.0) -> Problem:
       [3.0, -1.0, -1.0]
       >>> task = ch5jax.tasks.surface(problem, project=True)
       >>> for opt in (ch5jax.sgd(0.01), ch5jax.adam(0.01, b1=0.0, b2=0.1)):
-      ...     state, _ = ch5jax.train(task, opt, jax.random.key(0), steps=600)
-      ...     print(round(float(state.params[0]), 1))
+      ...     run = ch5jax.train(task, opt, jax.random.key(0), steps=600)
+      ...     print(round(float(run.state.params[0]), 1))
       -1.0
       1.0
 

@@ -119,7 +119,7 @@ def _in_parts(trials: np.ndarray, curves: Curves) -> Iterator[dict[str, Any]]:
     kinds = (
         (curves.steps, curves.metrics),
         (curves.evaluated_at, curves.evaluations),
-        (curves.looked_at, curves.signal_columns()),
+        (curves.probed_at, curves.signal_columns()),
     )
     steps = functools.reduce(np.union1d, (taken_at for taken_at, _ in kinds))
     at_once = max(1, _ROWS // len(steps))

@@ -1,6 +1,7 @@
 """Many trainings as one program: groups, seeds, chunks, devices, and a store that survives being killed."""
 
-from ch5jax.sweeps._result import Curves as Curves, Rerun as Rerun, SweepResult as SweepResult, Trial as Trial
-from ch5jax.sweeps._run import Progress as Progress
+from ch5jax.sweeps._curves import Curves as Curves
+from ch5jax.sweeps._executor import Progress as Progress
+from ch5jax.sweeps._result import Keep as Keep, SweepResult as SweepResult, Trial as Trial
 from ch5jax.sweeps._store import StoreError as StoreError
-from ch5jax.sweeps._sweep import sweep as sweep
+from ch5jax.sweeps._sweep import open_sweep as open_sweep, sweep as sweep

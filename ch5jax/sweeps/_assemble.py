@@ -1,76 +1,62 @@
 """From the store's chunks to a result."""
 
-from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
-from ch5jax.diagnostics import Signals
-from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._plan import Plan, chunk_name
-from ch5jax.sweeps._result import Curves, Rerun, SweepResult, Trial
+from ch5jax.sweeps._curves import Curves
+from ch5jax.sweeps._outline import Outline
+from ch5jax.sweeps._plan import Schedule, chunk_name, chunks_of
+from ch5jax.sweeps._repeat import Again
+from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import Store
-from ch5jax.sweeps._verdicts import diagnoser, judge_trials, verdict_columns
-from ch5jax.training import recorded_steps
+from ch5jax.sweeps._verdicts import diagnose_trials, verdict_columns
 
 OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties")
 
 
 def assemble(
-    groups: tuple[Group, ...],
-    plan: Plan,
+    outlines: tuple[Outline, ...],
+    schedule: Schedule,
+    objective: str,
+    maximize: bool,
     store: Store,
-    trial: Callable[[int], Trial],
-    rerun: Callable[[int], Rerun],
+    again: Again | None,
 ) -> SweepResult:
     """Joins what was stored of every group into columns and curves."""
     tables, curves, names, diverged = [], {}, {}, {}
-    task = groups[0].task
-    for g, group in enumerate(groups):
-        parts = [store.read(chunk_name(g, chunk)) for chunk in range(-(-group.trials // plan.width))]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        kinds: dict[str, dict[str, np.ndarray]] = {"metrics": {}, "evaluations": {}, "last": {}, "signals": {}}
-        for name, array in joined.items():
-            kind, _, metric = name.partition("/")
-            if metric:
-                kinds[kind][metric] = array
-        joined_names = [*kinds["last"], *kinds["evaluations"], f"best_{task.objective}"]
-        at = np.array(sorted(plan.evaluated))
-        looked_at = recorded_steps(plan.steps, plan.signals_every) if plan.signals_every else np.zeros(0, int)
-        signals = Signals(**kinds["signals"]) if kinds["signals"] else None
+    for g, group in enumerate(outlines):
+        parts = [store.read(chunk_name(g, chunk), group.chunk) for chunk in chunks_of(group.trials, schedule.width)]
+        chunk = jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+        at, last = schedule.evaluated_at, {name: values[:, -1] for name, values in chunk.metrics.items()}
         curves[group.name] = Curves(
-            recorded_steps(plan.steps, plan.every), kinds["metrics"], at, kinds["evaluations"], looked_at, signals
+            *(schedule.recorded_at, chunk.metrics, at, chunk.evaluations),
+            *(schedule.probes.taken_at(), chunk.signals, group.names),
         )
-        diverged[group.name] = joined["diverged_at"]
-        settings = _named_apart(group.columns(), {*OWN_COLUMNS, *joined_names})
+        diverged[group.name] = chunk.diverged_at
+        joined_names = [*last, *chunk.evaluations, f"best_{objective}"]
+        settings = _named_apart(group.settings, {*OWN_COLUMNS, *joined_names})
         names[group.name] = tuple(settings)
         tables.append(
             {
                 "group": np.full(group.trials, group.name),
                 **settings,
-                "seed": np.tile(group.seeds, group.settings).astype(np.int64),
-                "diverged_at": joined["diverged_at"],
-                **kinds["last"],
-                **{name: values[:, -1] for name, values in kinds["evaluations"].items()},
-                **_best(task.objective, task.maximize, kinds["evaluations"], at),
+                "seed": group.seeds,
+                "diverged_at": chunk.diverged_at,
+                **last,
+                **{name: values[:, -1] for name, values in chunk.evaluations.items()},
+                **_best(objective, maximize, chunk.evaluations, at),
             }
         )
-    judged = judge_trials(groups, curves, diverged)
-    if judged:
-        for table, group in zip(tables, groups, strict=True):
-            table.update(verdict_columns(judged[group.name].verdict))
-    columns = {"trial": np.arange(sum(group.trials for group in groups)), **_stacked(tables)}
+    diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every)
+    if diagnoses:
+        for table, group in zip(tables, outlines, strict=True):
+            table.update(verdict_columns(diagnoses[group.name].verdict))
+    columns = {"trial": np.arange(sum(group.trials for group in outlines)), **_stacked(tables)}
     return SweepResult(
-        columns,
-        curves,
-        names,
-        task.objective,
-        task.maximize,
-        plan.steps,
-        plan.width,
-        trial,
-        rerun,
-        diagnoser(groups, judged, plan),
+        *(columns, curves, names, objective, maximize, schedule.steps, schedule.width),
+        *(diagnoses, again),
     )
 
 

@@ -7,60 +7,89 @@ import jax
 import numpy as np
 
 from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._programs import Fingerprint, Programs, Stretch, compile_programs
-from ch5jax.training import recorded_steps
+from ch5jax.sweeps._programs import SEGMENT, Programs, Traced, compile_programs
+from ch5jax.training import Probes, recorded_steps
+
+
+class Schedule(NamedTuple):
+    """When what happens in every training of a sweep, and how many run side by side."""
+
+    steps: int
+    record_every: int
+    evaluate_every: int
+    probes: Probes
+    width: int
+
+    @property
+    def recorded_at(self) -> np.ndarray:
+        """Steps taken at each record of the metrics."""
+        return recorded_steps(self.steps, self.record_every)
+
+    @property
+    def evaluated_at(self) -> np.ndarray:
+        """Steps taken at each evaluation."""
+        return recorded_steps(self.steps, self.evaluate_every)
+
+    @property
+    def stops(self) -> list[int]:
+        """Where a segment ends: at evaluations, and where it would grow too long."""
+        return sorted({*self.evaluated_at.tolist(), *range(SEGMENT, self.steps, SEGMENT)})
+
+    @property
+    def length(self) -> int:
+        """The longest segment's."""
+        return int(max(np.diff([0, *self.stops])))
+
+    def recorded(self, begin: int, end: int) -> np.ndarray:
+        """Which steps of a segment have their metrics kept, from 0."""
+        steps = self.recorded_at
+        return steps[(steps > begin) & (steps <= end)] - 1 - begin
 
 
 class Plan(NamedTuple):
     """How every group of a sweep trains."""
 
     key: jax.Array
-    steps: int
-    every: int
-    stops: tuple[int, ...]  # where a stretch ends: at evaluations, and where it would grow too long
-    evaluated: frozenset[int]
-    signals_every: int  # 0 for never
-    width: int
+    schedule: Schedule
     devices: tuple[jax.Device, ...]
 
-    @property
-    def stretch(self) -> Stretch:
-        """What the programs need to know of a stretch."""
-        return Stretch(int(max(np.diff([0, *self.stops]))), self.signals_every, self.steps)
 
-    def looks(self, begin: int, end: int) -> np.ndarray:
-        """The rows of a stretch's record of signals that are whole by its end."""
-        if not self.signals_every:
-            return np.zeros(0, int)
-        looked = recorded_steps(self.steps, self.signals_every)
-        inside = looked[(looked > begin) & (looked <= end)]
-        return (inside - 1) // self.signals_every - begin // self.signals_every
+def chunks_of(trials: int, width: int) -> range:
+    """The numbers of a group's chunks."""
+    return range(-(-trials // width))
 
 
 _KEPT: dict[tuple[Any, ...], Programs] = {}
 _MOST_KEPT = 32
 
 
-def compiler(group: Group, mark: Fingerprint, plan: Plan) -> Callable[[], Programs]:
+def compiler(group: Group, traced: Traced, plan: Plan) -> Callable[[], Programs]:
     """A function that compiles a group's programs when it is first called.
 
     They are kept for the next sweep in the same process: a finer grid around the best compiles nothing. What was
     lowered is part of the key, so that a changed function, data set or setting of JAX's never meets an old program.
     """
     shapes = tuple((leaf.shape[1:], leaf.dtype) for leaf in jax.tree.leaves(group.hyperparameters))
-    kind = (mark, jax.tree.structure(group.hyperparameters), shapes, plan.width, plan.stretch, plan.devices)
+    what = traced.program, traced.data, jax.tree.structure(group.hyperparameters), shapes
+    schedule = plan.schedule
+    kind = (*what, schedule.width, schedule.length, schedule.probes, plan.devices)
 
     def programs() -> Programs:
         if kind not in _KEPT:
             while len(_KEPT) >= _MOST_KEPT:
                 del _KEPT[next(iter(_KEPT))]
-            _KEPT[kind] = compile_programs(group, plan.key, plan.width, plan.stretch, list(plan.devices))
+            _KEPT[kind] = compile_programs(traced, group, plan.key, schedule.width, plan.devices)
         return _KEPT[kind]
 
     return programs
 
 
 STATE = "-state"
+
+
+def group_name(g: int) -> str:
+    """Where what is known of a group beforehand is kept."""
+    return f"group{g:03}"
 
 
 def chunk_name(g: int, chunk: int) -> str:

@@ -1,53 +1,78 @@
-"""What a sweep found: a table with a row a trial, curves, and every trial again on demand."""
+"""What a sweep found: a table with a row a trial, curves, verdicts, and every trial once more on demand."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from ch5jax._extras import require
-from ch5jax.diagnostics import Signals
+from ch5jax.sweeps._curves import Curves
+from ch5jax.sweeps._repeat import Again
+from ch5jax.tasks import Task
+from ch5jax.training import Run
 from ch5jax.verdicts import Diagnosis
 
-
-class Trial(NamedTuple):
-    """One training of a sweep: what it was given."""
-
-    hyperparameters: Any  # the pytree of this trial, of host numbers
-    key: jax.Array  # the trial's key, fold_in(the sweep's key, seed)
+Keep = Literal["last", "best"]
 
 
-class Rerun(NamedTuple):
-    """One training of a sweep, done again: the same bits, and all that the sweep did not keep."""
+@dataclass(frozen=True)
+class Trial:
+    """One training of a sweep: what it was given, and, trained once more when they are asked for, its parameters.
 
-    state: Any  # the final state, arrays
-    metrics: dict[str, np.ndarray]  # every step's metrics, shape (steps,)
-    evaluations: dict[str, np.ndarray]  # the metrics of `evaluate`, shape (evaluations,)
-    signals: Signals | None  # at the sweep's spacing, shape (looks, ...); None if it took none
+    Attributes:
+      number: its row in the table.
+      hyperparameters: the pytree of this trial, of host numbers.
+      key: the trial's key, `fold_in(the sweep's key, seed)`.
+      steps: how many steps lie behind its state: all of them, or those to the best evaluation.
+    """
 
+    number: int
+    hyperparameters: Any
+    key: jax.Array
+    steps: int
+    _task: Task = field(repr=False)
+    _rerun: Callable[[int, int], Run] = field(repr=False)
 
-class Curves(NamedTuple):
-    """The course of a group's trials; row i belongs to the group's i-th row in the table."""
+    @functools.cached_property
+    def run(self) -> Run:
+        """The training, done again to the last bit: see `SweepResult.rerun`."""
+        return self._rerun(self.number, self.steps)
 
-    steps: np.ndarray  # shape (records,): steps taken at each record of `metrics`
-    metrics: dict[str, np.ndarray]  # the step's metrics, shape (trials, records)
-    evaluated_at: np.ndarray  # shape (evaluations,): steps taken at each evaluation
-    evaluations: dict[str, np.ndarray]  # the metrics of `evaluate`, shape (trials, evaluations)
-    looked_at: np.ndarray = np.zeros(0, int)  # shape (looks,): steps taken, the one looked at too, at each of `signals`
-    signals: Signals | None = None  # of the difficulties, shape (trials, looks, ...); None if none were taken
+    @property
+    def state(self) -> Any:
+        """The task's state after these steps."""
+        return self.run.state
 
-    def signal_columns(self) -> dict[str, np.ndarray]:
-        """The signals as columns of shape (trials, looks): `signals.noise`, `signals.update_ratio[0]` and so on."""
-        columns = {}
-        for name, values in (self.signals._asdict() if self.signals is not None else {}).items():
-            for index in np.ndindex(() if values is None else values.shape[2:]):
-                if values is not None:
-                    columns[f"signals.{name}" + "".join(f"[{i}]" for i in index)] = values[
-                        (slice(None), slice(None), *index)
-                    ]
-        return columns
+    @property
+    def params(self) -> Any:
+        """The parameters after these steps.
+
+        Raises:
+          ValueError: if the task does not say what its parameters are.
+        """
+        if self._task.params is None:
+            raise ValueError("params must be known to the task (Task.params), and it has none; see state")
+        return self._task.params(self.state)
+
+    def predict(self, inputs: Any) -> Any:
+        """The model's outputs for new inputs, in inference mode.
+
+        Args:
+          inputs: what the task's model takes, a row an example.
+
+        Returns:
+          The outputs, a row an example: logits, or numbers to predict in the units of the training targets.
+
+        Raises:
+          ValueError: if the task has no `predict`.
+        """
+        if self._task.predict is None:
+            raise ValueError("predict needs a task that has it, such as one of ch5jax.tasks.supervised")
+        hyperparameters = jax.tree.map(jax.numpy.asarray, self.hyperparameters)
+        return jax.jit(self._task.predict)(hyperparameters, self.state, inputs)
 
 
 @dataclass(frozen=True)
@@ -76,9 +101,8 @@ class SweepResult:
     maximize: bool
     steps: int
     width: int
-    _trial: Callable[[int], Trial] = field(repr=False)
-    _rerun: Callable[[int], Rerun] = field(repr=False)
-    _diagnosis: Callable[[int], Diagnosis] = field(repr=False)
+    _diagnoses: dict[str, Diagnosis] = field(repr=False)
+    _again: Again | None = field(repr=False)  # None where the task is not at hand
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -106,21 +130,67 @@ class SweepResult:
         score = np.where((diverged >= 0) | ~np.isfinite(score), np.inf, -score if self.maximize else score)
         return np.lexsort((-diverged, score))
 
-    def trial(self, number: int) -> Trial:
-        """A trial's hyperparameters and key, to train it elsewhere or to look at it.
+    def best(self, keep: Keep = "last") -> Trial:
+        """The trial that comes first, with its parameters and state.
+
+        Args:
+          keep: "last" is the first of `ranking()`, as it was after the last step; "best" the trial with the best
+            evaluation of all, as it was then.
+
+        Returns:
+          A `Trial`; its `params` and `state` are made when they are asked for, by training it once more.
 
         Raises:
-          ValueError: if there is no such trial.
+          ValueError: if the result was opened or unpickled, and the task is not at hand.
         """
-        return self._trial(self._checked(number))
+        if keep == "last":
+            return self.trial(int(self.ranking()[0]))
+        values = self.columns[f"best_{self.objective}"].astype(float)
+        score = np.where(np.isfinite(values), -values if self.maximize else values, np.inf)
+        return self.trial(int(np.argmin(score)), keep)
 
-    def rerun(self, number: int) -> Rerun:
-        """Trains one trial again: bit for bit the same, with the metrics of every step and the final state.
+    def trial(self, number: int, keep: Keep = "last") -> Trial:
+        """A trial: what it was given, to train it elsewhere, and its parameters and state.
+
+        Args:
+          number: its row in the table.
+          keep: "last" or "best": whether its state is that of the last step or of its best evaluation.
+
+        Returns:
+          A `Trial`; its `params` and `state` are made when they are asked for, by training it once more.
 
         Raises:
-          ValueError: if there is no such trial.
+          ValueError: if there is no such trial; if the result was opened or unpickled, and the task is not at hand.
         """
-        return self._rerun(self._checked(number))
+        if keep not in ("last", "best"):
+            raise ValueError(f"keep must be 'last' or 'best', got {keep!r}")
+        number, again = self._checked(number), self._source()
+        steps = self.steps if keep == "last" else int(self.columns["best_step"][number])
+        return Trial(number, *again.given(number), steps, again.task(number), again.rerun)
+
+    def predict(self, number: int, inputs: Any, keep: Keep = "last") -> Any:
+        """A trial's outputs for new inputs: `trial(number, keep).predict(inputs)`, which see."""
+        return self.trial(number, keep).predict(inputs)
+
+    def rerun(self, number: int, steps: int | None = None) -> Run:
+        """Trains one trial again: bit for bit the same, and all that the sweep did not keep.
+
+        Args:
+          number: the trial.
+          steps: how many steps, from 1 to all of them, which is the default.
+
+        Returns:
+          A `Run`: the state after these steps, every step's metrics, and the evaluations and signals on the way, at the
+          sweep's spacings. Without an evaluation on the way its `evaluations` are empty.
+
+        Raises:
+          ValueError: if there is no such trial, or it had fewer steps; if the result was opened or unpickled, and the
+            task is not at hand.
+        """
+        steps = self.steps if steps is None else steps
+        if not 1 <= steps <= self.steps:
+            raise ValueError(f"steps must be from 1 to the sweep's {self.steps}, got {steps}")
+        return self._source().rerun(self._checked(number), int(steps))
 
     def diagnosis(self, number: int) -> Diagnosis:
         """What a trial's verdict was told by, and in words: `print(result.diagnosis(7))`.
@@ -131,7 +201,24 @@ class SweepResult:
         Raises:
           ValueError: if there is no such trial, or the sweep took no signals.
         """
-        return self._diagnosis(self._checked(number))
+        if not self._diagnoses:
+            raise ValueError("a diagnosis needs signals, and this sweep took none (signals_every=0)")
+        number = self._checked(number)
+        group = self.columns["group"][number]
+        row = int((self.columns["group"][:number] == group).sum())
+        return jax.tree.map(lambda values: values[row], self._diagnoses[str(group)])
+
+    def _source(self) -> Again:
+        if self._again is None:
+            raise ValueError(
+                "the trial's task must be at hand, and this result was opened or unpickled without it: call "
+                "ch5jax.sweep again with the same arguments and store, which trains nothing twice"
+            )
+        return self._again
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the task and its programs, which no file can hold."""
+        return {**self.__dict__, "_again": None}
 
     def _checked(self, number: int) -> int:
         if not 0 <= number < len(self):

@@ -1,16 +1,17 @@
-"""A sweep's folder: what the sweep is, and its results chunk by chunk, each file written whole and then renamed."""
+"""A sweep's folder: what the sweep is, and its results chunk by chunk, each file written whole and then renamed.
+
+What a file holds is a pytree of arrays, `Chunk`, `Paused` or an `Outline`'s, each array under its path: `metrics/loss`.
+The path is made from the tree, and never taken apart.
+"""
 
 import contextlib
-import hashlib
-import io
 import json
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
+from ch5jax import checkpoints
 
 
 class StoreError(ValueError):
@@ -18,16 +19,16 @@ class StoreError(ValueError):
 
 
 class Store(Protocol):
-    """Named sets of arrays."""
+    """Named pytrees of arrays."""
 
     def names(self) -> set[str]:
         """What has been kept."""
 
-    def read(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of one name."""
+    def read(self, name: str, like: Any) -> Any:
+        """What has been kept under a name, of the structure of `like`."""
 
-    def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Keeps arrays under a name."""
+    def write(self, name: str, tree: Any) -> None:
+        """Keeps a pytree of arrays under a name."""
 
     def remove(self, name: str) -> None:
         """Forgets a name, if it is there."""
@@ -37,19 +38,19 @@ class Memory:
     """A store for a sweep that needs no folder."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, dict[str, np.ndarray]] = {}
+        self._kept: dict[str, Any] = {}
 
     def names(self) -> set[str]:
         """What has been kept."""
         return set(self._kept)
 
-    def read(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of one name."""
+    def read(self, name: str, like: Any) -> Any:
+        """What has been kept under a name."""
         return self._kept[name]
 
-    def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Keeps arrays under a name."""
-        self._kept[name] = arrays
+    def write(self, name: str, tree: Any) -> None:
+        """Keeps a pytree of arrays under a name."""
+        self._kept[name] = tree
 
     def remove(self, name: str) -> None:
         """Forgets a name, if it is there."""
@@ -63,15 +64,21 @@ class Folder:
     carries a hash of what is in it. Nothing is unpickled.
     """
 
-    def __init__(self, path: str | os.PathLike[str], manifest: dict[str, Any]):
+    def __init__(self, path: str | os.PathLike[str], manifest: dict[str, Any] | None = None):
         """Opens a folder for the sweep of this manifest; a new one is made, another sweep's is refused.
 
+        Args:
+          path: the folder.
+          manifest: what the sweep is; by default whatever sweep the folder holds, and nothing is written.
+
         Raises:
-          StoreError: if the folder holds another sweep, other files, or a damaged file.
+          StoreError: if the folder holds another sweep, other files, a damaged file or, without a manifest, no sweep.
           OSError: if it cannot be written.
         """
         self.path = Path(path)
-        self._check(manifest)
+        self.manifest = self._check(manifest)
+        if manifest is None:
+            return
         with self._explained("make"):
             self.path.mkdir(parents=True, exist_ok=True)
             for left_over in self.path.glob("*.part"):
@@ -83,73 +90,69 @@ class Folder:
         """What has been kept."""
         return {file.stem for file in self.path.glob("*.npz")}
 
-    def read(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of one name.
+    def read(self, name: str, like: Any) -> Any:
+        """What has been kept under a name, of the structure of `like`.
 
         Raises:
           StoreError: if the file is damaged, naming it.
         """
-        file = self.path / f"{name}.npz"
         try:
-            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as content:
-                arrays = dict(content)
-        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-            raise StoreError(f"{file} is damaged ({error}); delete it, and its chunk will be trained again") from None
-        if str(arrays.pop("digest", "")) != _digest(arrays):
-            raise StoreError(
-                f"{file} is damaged (its hash does not fit); delete it, and its chunk will be trained again"
-            )
-        return arrays
+            return checkpoints.restored(self._arrays(name), like, self.path / f"{name}.npz")
+        except StoreError:
+            raise
+        except ValueError as error:
+            raise StoreError(str(error)) from None
 
-    def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Keeps arrays under a name.
+    def _arrays(self, name: str) -> dict[str, Any]:
+        """A file's arrays, if it is whole."""
+        try:
+            return checkpoints.unpacked(self.path / f"{name}.npz")
+        except ValueError as error:
+            raise StoreError(f"{error}; delete it, and its chunk will be trained again") from None
+
+    def write(self, name: str, tree: Any) -> None:
+        """Keeps a pytree of arrays under a name.
 
         Raises:
           OSError: if the disk is full or the folder cannot be written; what was kept before stays.
         """
-        content = io.BytesIO()
-        np.savez(content, **{"digest": np.array(_digest(arrays)), **arrays})  # type: ignore[arg-type]
-        self._put(f"{name}.npz", content.getvalue())
+        self._put(f"{name}.npz", checkpoints.packed(tree))
 
     def remove(self, name: str) -> None:
         """Forgets a name, if it is there."""
         with self._explained("write to"):
             (self.path / f"{name}.npz").unlink(missing_ok=True)
 
-    def _check(self, manifest: dict[str, Any]) -> None:
-        """Refuses a folder that is not this sweep's, before anything in it is touched."""
+    def _check(self, manifest: dict[str, Any] | None) -> dict[str, Any]:
+        """Refuses a folder that is not this sweep's, before anything in it is touched; what the sweep is."""
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"store must be a folder, but {self.path} is a file")
         file = self.path / "manifest.json"
         if not file.exists():
+            if manifest is None:
+                raise StoreError(f"store must be the folder of a sweep, but {file} is missing")
             strangers = sorted(p.name for p in self.path.glob("*") if p.suffix != ".part") if self.path.is_dir() else []
             if strangers:
                 raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
-            return
+            return manifest
         try:
             found = json.loads(file.read_text())
         except (ValueError, UnicodeDecodeError) as error:
             raise StoreError(f"{file} is damaged ({error})") from None
-        if differences := list(_differences(found, json.loads(json.dumps(manifest)))):
+        if not isinstance(found, dict):
+            raise StoreError(f"{file} is damaged (it holds no object)")
+        due = found if manifest is None else json.loads(json.dumps(manifest))
+        if differences := list(_differences(found, due)):
             raise StoreError(
                 f"{self.path} belongs to another sweep: {'; '.join(differences[:5])}; choose another folder"
             )
         for name in self.names():
-            self.read(name)
+            self._arrays(name)
+        return found
 
     def _put(self, name: str, content: bytes) -> None:
-        part = self.path / f"{name}.{os.getpid()}.part"
         with self._explained("write to"):
-            try:
-                with part.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(self.path / name)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    part.unlink(missing_ok=True)
-                raise
+            checkpoints.write_bytes(self.path / name, content)
 
     @contextlib.contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
@@ -172,14 +175,6 @@ def read_width(path: str | os.PathLike[str] | None) -> int | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return width if isinstance(width, int) and width > 0 else None
-
-
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
 
 
 def _differences(found: Any, due: Any, where: str = "") -> Iterator[str]:

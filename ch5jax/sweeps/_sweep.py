@@ -1,5 +1,6 @@
 """The sweep: many trainings as one program for each group, kept as they come."""
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,29 +11,30 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
+from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import Group, make_groups
-from ch5jax.sweeps._plan import Plan, compiler
-from ch5jax.sweeps._programs import STRETCH, Fingerprint, fingerprint
-from ch5jax.sweeps._rerun import again
+from ch5jax.sweeps._outline import Outline, outlines, reopened
+from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, chunks_of, compiler, group_name
+from ch5jax.sweeps._programs import Traced, trace_group
+from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._run import Progress, Run
-from ch5jax.sweeps._store import Folder, Memory, Store, read_width
+from ch5jax.sweeps._store import Folder, Memory, Store, StoreError, read_width
 from ch5jax.sweeps._width import choose_width
-from ch5jax.tasks import Task, check_promises
-from ch5jax.training import signal_spacing
+from ch5jax.tasks import Task, check_promises, steps_of
+from ch5jax.training import Probes
 
-FORMAT = 4
+FORMAT = 5
 
 
 def sweep(
     task: Task | Mapping[str, Task],
     hyperparameters: Any,
     *,
-    steps: int,
+    steps: int | None = None,
     key: jax.Array,
     seeds: int | Sequence[int] = 1,
     store: str | os.PathLike[str] | None = None,
-    every: int | None = None,
+    record_every: int | None = None,
     evaluate_every: int | None = None,
     signals_every: int | None = None,
     width: int | None = None,
@@ -50,20 +52,21 @@ def sweep(
         their leading axis), or a dict of named batches of different structure, one program each. A dict counts as a
         dict of batches if all its values are optimizers, or all are dicts; else it is one batch. With a dict of tasks,
         one batch may serve all.
-      steps: how many steps every trial takes, ≥ 1.
+      steps: how many steps every trial takes, ≥ 1; may be left out for a task that has `steps`.
       key: the sweep's key.
       seeds: how many seeds, 0, 1, …, or a list of distinct ones from 0 to 2³² − 1.
       store: a folder to keep results in as they come. Called again with the same arguments, the sweep goes on where it
         was stopped, whatever stopped it, and ends with the same bits; finished chunks are not trained again. Without a
         folder, results are kept in memory.
-      every: keep the step's metrics every so many steps; a hundredth of `steps` by default. Costs memory, not time.
+      record_every: keep the step's metrics every so many steps; a hundredth of `steps` by default. It costs memory, not
+        time.
       evaluate_every: evaluate every so many steps; by default at the end only.
       signals_every: take every trial's signals of the difficulties (`diagnostics.Signals`) every so many steps, and at
-        the last. A look costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at
-        most, or eight looks where that is more: what a verdict needs. 0 takes none.
+        the last. A probe costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at
+        most, or eight probes where that is more: what a verdict needs. 0 takes none.
       width: trials side by side on each device, ≥ 1; by default what the cache of a CPU or the memory of a GPU holds.
         It is recorded in the store. Another width gives other last bits.
-      progress: called with a `Progress` after every stretch of steps.
+      progress: called with a `Progress` after every segment of steps.
 
     Returns:
       A `SweepResult`.
@@ -91,57 +94,103 @@ def sweep(
     two minutes says so, and where, in the log `ch5jax.sweeps`.
     """
     groups = make_groups(task, hyperparameters, seeds)
-    _trees.check_positive(steps=steps, every=every, evaluate_every=evaluate_every, width=width)
+    counts = {steps_of(group.task, steps) for group in groups}
+    if len(counts) > 1:
+        raise ValueError(f"steps must be the same for every group, and their tasks have {sorted(counts)}")
+    steps = counts.pop()
+    _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
     for group in groups:
         check_promises(group.task, group.rows(np.zeros((), int))[0], OWN_COLUMNS)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
-    ends = {*range(evaluate_every or steps, steps, evaluate_every or steps), steps}
-    stops = tuple(sorted({*ends, *range(STRETCH, steps, STRETCH)}))
-    looks = signal_spacing(steps, signals_every)
-    plan = Plan(key, steps, every or max(1, steps // 100), stops, frozenset(ends), looks, width or 1, devices)
-    marks = [fingerprint(group, key, plan.stretch) for group in groups]
+    probes = Probes.spaced(steps, signals_every)
+    schedule = Schedule(steps, record_every or max(1, steps // 100), evaluate_every or steps, probes, width or 1)
+    traced = [trace_group(group, key, schedule.length, probes) for group in groups]
     if width is None:
         width = read_width(store) or choose_width(
-            max(mark.state_bytes for mark in marks), max(group.trials for group in groups), devices
+            max(one.state_bytes for one in traced), max(group.trials for group in groups), devices
         )
-    plan = plan._replace(width=width)
-    manifest = _manifest(groups, marks, plan, evaluate_every)
-    kept: Store = Memory() if store is None else Folder(store, manifest)
-    compiled = [compiler(group, mark, plan) for group, mark in zip(groups, marks, strict=True)]
-    Run(groups, plan, kept, compiled, progress).run()
-    trial, rerun = again(groups, plan, compiled)
-    return assemble(groups, plan, kept, trial, rerun)
+    plan = Plan(key, schedule._replace(width=width), devices)
+    known = outlines(groups, traced)
+    kept: Store = Memory() if store is None else Folder(store, _manifest(groups, known, traced, plan))
+    for g, outline in enumerate(known):
+        if group_name(g) not in kept.names():
+            kept.write(group_name(g), outline.arrays())
+    compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
+    Executor(groups, plan, kept, traced, compiled, progress).run()
+    first = groups[0].task
+    return assemble(known, plan.schedule, first.objective, first.maximize, kept, Again(groups, plan, compiled))
 
 
 def _manifest(
-    groups: tuple[Group, ...], marks: list[Fingerprint], plan: Plan, evaluate_every: int | None
+    groups: tuple[Group, ...], known: tuple[Outline, ...], traced: list[Traced], plan: Plan
 ) -> dict[str, Any]:
     """All that the sweep is: what differs from it is another sweep."""
+    schedule, task = plan.schedule, groups[0].task
     return {
         "format": FORMAT,
-        "steps": plan.steps,
-        "every": plan.every,
-        "evaluate_every": evaluate_every,
-        "signals_every": plan.signals_every,
-        "width": plan.width,
+        **schedule._replace(probes=schedule.probes.every)._asdict(),  # type: ignore[arg-type]
+        "objective": task.objective,
+        "maximize": task.maximize,
         "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
         "seeds": groups[0].seeds.tolist(),
         "groups": [
             {
                 "name": group.name,
-                "settings": group.settings,
                 "hyperparameters": group.digest(),
-                "program": mark.program,
-                "data": mark.data,
-                "objective": group.task.objective,
-                "maximize": group.task.maximize,
+                "program": one.program,
+                "data": one.data,
+                **outline.described(),
             }
-            for group, mark in zip(groups, marks, strict=True)
+            for group, one, outline in zip(groups, traced, known, strict=True)
         ],
         "versions": {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__},
         "device": f"{plan.devices[0].platform} {plan.devices[0].device_kind}",
     }
+
+
+def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
+    """Opens the folder of a finished sweep without its task: table, curves, verdicts and their words.
+
+    Args:
+      store: the folder that `sweep` was given.
+
+    Returns:
+      A `SweepResult`. To train a trial once more (`rerun`, `trial`, `best`, `predict`) it takes the task: call `sweep`
+      with the same arguments, which trains nothing that is in the store.
+
+    Raises:
+      ValueError: if the folder holds no sweep, a damaged file, or a sweep that is not finished.
+
+    Example:
+      >>> import ch5jax, jax, tempfile
+      >>> folder = tempfile.mkdtemp()
+      >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1.0])
+      >>> task = ch5jax.tasks.surface(ch5jax.problems.beale())
+      >>> result = ch5jax.sweep(task, opts, steps=20, key=jax.random.key(0), store=folder)
+      >>> ch5jax.open(folder).columns["learning_rate"].tolist()
+      [0.1, 1.0]
+    """
+    folder = Folder(store)
+    manifest = folder.manifest
+    if manifest.get("format") != FORMAT:
+        raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
+    spacings = {name: manifest[name] for name in Schedule._fields}
+    schedule = Schedule(**(spacings | {"probes": Probes(manifest["probes"], manifest["steps"])}))
+    fields = ("settings", *(field for field in Outline._fields if field not in ("name", "settings", "seeds")))
+    known = tuple(
+        reopened(
+            group["name"], {field: group[field] for field in fields}, functools.partial(folder.read, group_name(g))
+        )
+        for g, group in enumerate(manifest["groups"])
+    )
+    due = [chunk_name(g, chunk) for g, group in enumerate(known) for chunk in chunks_of(group.trials, schedule.width)]
+    if missing := [name for name in due if name not in folder.names()]:
+        raise StoreError(
+            f"{store} must hold a finished sweep, and {len(missing)} of its {len(due)} chunks are missing: the same "
+            "sweep goes on there"
+        )
+    return assemble(known, schedule, manifest["objective"], manifest["maximize"], folder, None)
 
 
 def _checked_key(key: Any) -> jax.Array:

@@ -1,71 +1,48 @@
 """Which difficulty each trial of a sweep met, by the signals that were kept of it."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty, Signals
-from ch5jax.sweeps._groups import Group, locate
-from ch5jax.sweeps._plan import Plan
+from ch5jax.sweeps._curves import Curves
+from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._programs import QUICK_ON_CPU
-from ch5jax.sweeps._result import Curves
-from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, Verdict, diagnosis_of, judge
+from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, Verdict, diagnosis_of
 
 # Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes.
 MOST_AT_ONCE = 4096
 
 
-class Judged(NamedTuple):
-    """A group's verdicts, and what they were told by."""
-
-    verdict: Verdict  # leading axis: trials
-    signals: Signals
-    best: float  # the loss that counts as the best; NaN where there is none
-
-
-def judge_trials(
-    groups: tuple[Group, ...], curves: dict[str, Curves], diverged: dict[str, np.ndarray]
-) -> dict[str, Judged]:
-    """The verdicts of each group's trials; nothing without signals.
+def diagnose_trials(
+    outlines: tuple[Outline, ...],
+    curves: dict[str, Curves],
+    diverged: dict[str, np.ndarray],
+    steps: int,
+    signals_every: int,
+) -> dict[str, Diagnosis]:
+    """The diagnoses of each group's trials, as a batch; nothing without signals.
 
     What a trial could have reached is the task's lowest loss where that is known, and otherwise the best that a trial
     of the same task had, in whatever group.
     """
-    if any(curve.signals is None for curve in curves.values()):
+    if not signals_every:
         return {}
     signals = {
-        name: _with_divergence(curve.signals, diverged[name], len(curve.looked_at)) for name, curve in curves.items()
+        name: _with_divergence(curve.signals, diverged[name], len(curve.probed_at)) for name, curve in curves.items()
     }
-    judged = {}
-    for group in groups:
-        own, rivals = signals[group.name], [signals[other.name] for other in groups if other.task is group.task]
-        best = _lowest(rivals) if group.task.lowest is None else float(group.task.lowest)
-        baseline = np.nan if group.task.baseline is None else group.task.baseline
-        verdict = _in_lots(own, curves[group.name].looked_at.astype(np.int32), best, baseline)
-        judged[group.name] = Judged(verdict, own, best)
-    return judged
-
-
-def diagnoser(groups: tuple[Group, ...], judged: dict[str, Judged], plan: Plan) -> Callable[[int], Diagnosis]:
-    """How a trial of the result is diagnosed."""
-
-    def diagnosis(number: int) -> Diagnosis:
-        if not judged:
-            raise ValueError("a diagnosis needs signals, and this sweep took none (signals_every=0)")
-        g, row = locate(groups, number)
-        group = groups[g]
-        _, signals, best = judged[group.name]
-        own = jax.tree.map(lambda values: values[row], signals)
-        hyperparameters, _ = group.one(row)
-        return _diagnosis(group.task, hyperparameters, own, plan.steps, plan.signals_every, best)
-
-    return diagnosis
-
-
-_diagnosis = jax.jit(diagnosis_of, static_argnames=("task", "steps", "every"))
+    found = {}
+    for group in outlines:
+        rivals = [signals[other.name] for other in outlines if other.task == group.task]
+        best = _lowest(rivals) if group.lowest is None else group.lowest
+        baseline = np.nan if group.baseline is None else group.baseline
+        batch = _in_lots(signals[group.name], steps, signals_every, best, baseline)
+        found[group.name] = dataclasses.replace(batch, names=group.names)
+    return found
 
 
 def verdict_columns(verdict: Verdict) -> dict[str, np.ndarray]:
@@ -76,13 +53,13 @@ def verdict_columns(verdict: Verdict) -> dict[str, np.ndarray]:
     return {"verdict": names[verdict.code], "difficulties": np.array(found, str)}
 
 
-def _with_divergence(signals: Any, diverged: np.ndarray, looks: int) -> Signals:
+def _with_divergence(signals: Any, diverged: np.ndarray, probes: int) -> Signals:
     """The table's step of divergence, which counts parameters and tasks without a loss too."""
-    return signals._replace(lost_since=np.repeat(diverged.astype(np.int32)[:, None], looks, axis=1))
+    return signals._replace(lost_since=np.repeat(diverged.astype(np.int32)[:, None], probes, axis=1))
 
 
 def _lowest(rivals: list[Signals]) -> float:
-    """The lowest loss between two looks of all that did not diverge."""
+    """The lowest loss between two probes of all that did not diverge."""
     losses = [
         np.where((one.lost_since < 0) & np.isfinite(one.mean_loss), one.mean_loss, np.inf).min()
         for one in rivals
@@ -92,24 +69,23 @@ def _lowest(rivals: list[Signals]) -> float:
     return float(lowest) if np.isfinite(lowest) else np.nan
 
 
-def _in_lots(signals: Signals, looked_at: np.ndarray, best: float, baseline: float) -> Verdict:
+def _in_lots(signals: Signals, steps: int, signals_every: int, best: float, baseline: float) -> Diagnosis:
     trials = len(jax.tree.leaves(signals)[0])
     size = min(1 << (trials - 1).bit_length(), MOST_AT_ONCE)
     lots = []
     for first in range(0, trials, size):
         rows = np.minimum(np.arange(first, first + size), trials - 1)
-        lots.append(
-            _judge_lot()(jax.tree.map(lambda values, rows=rows: values[rows], signals), looked_at, best, baseline)
-        )
+        lot = jax.tree.map(lambda values, rows=rows: values[rows], signals)
+        lots.append(_diagnose_lot(steps, signals_every)(lot, best, baseline))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:trials], *lots)
 
 
-@functools.cache
-def _judge_lot() -> Callable[..., Verdict]:
-    """`judge`, compiled for a lot of trials; not before the first one, since JAX's backend has to have started."""
+@functools.lru_cache(32)
+def _diagnose_lot(steps: int, signals_every: int) -> Callable[..., Diagnosis]:
+    """`diagnosis_of`, compiled for a lot of trials; not before the first one: JAX's backend has to have started."""
 
-    def one(signals: Signals, looked_at: jax.Array, best: jax.Array, baseline: jax.Array) -> Verdict:
-        return judge(signals, looked_at, best=best, baseline=baseline)
+    def one(signals: Signals, best: jax.Array, baseline: jax.Array) -> Diagnosis:
+        return diagnosis_of(signals, steps, signals_every, best, baseline)
 
     options = QUICK_ON_CPU if jax.default_backend() == "cpu" else None
-    return jax.jit(jax.vmap(one, (0, None, None, None)), compiler_options=options)
+    return jax.jit(jax.vmap(one, (0, None, None)), compiler_options=options)

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from ch5jax.tapping._graph import Graph, Op, Place
+from ch5jax.tapping._graph import Graph, Op
 from ch5jax.tapping._layers import Found
 from ch5jax.tapping._origins import DATA, PARAMETER, Origin
 from ch5jax.tapping._primitives import (
@@ -12,11 +12,11 @@ from ch5jax.tapping._primitives import (
     CUSTOM,
     ELEMENTWISE,
     LINEAR,
-    OPENED,
     REDUCTIONS,
     bends,
     is_elementwise_call,
 )
+from ch5jax.tracing import CALLS, Place
 
 
 class _Region(NamedTuple):
@@ -64,7 +64,7 @@ class Followed:
         if not pending or op.name in REDUCTIONS or op.name in LINEAR:
             return
         out = op.outs[0]
-        call = op.eqn.primitive.name in OPENED | CUSTOM and is_elementwise_call(op.eqn)
+        call = op.eqn.primitive.name in CALLS | CUSTOM and is_elementwise_call(op.eqn)
         if (op.name in ELEMENTWISE or call) and op.name != "stop_gradient":
             bases = {self.region[node].base for node in pending}
             others = [n for n in op.ins if n not in pending]

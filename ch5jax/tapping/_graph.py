@@ -1,8 +1,7 @@
 """A traced function as one flat graph: what every equation reads and writes, calls and loops opened.
 
-Beside `jax.extend.core` this package needs what JAX does not promise: the names of primitives and of the parameters of
-`dot_general`, `conv_general_dilated`, `gather`, `scan`, `jit` and `checkpoint`; that a jaxpr among an equation's
-parameters has `eqns`; and, to evaluate one, `eqn.ctx.manager`, `Primitive.get_bind_params` and `aval.manual_axis_type`.
+Beside `jax.extend.core` and what `tracing` says, this package needs what JAX does not promise: the names of primitives,
+the parameters of `dot_general`, `conv_general_dilated` and `gather`, and `aval.manual_axis_type`.
 """
 
 import dataclasses
@@ -12,17 +11,8 @@ from typing import Any, NamedTuple
 import jax.extend.core as jex
 import jax.numpy as jnp
 
-from ch5jax.tapping._primitives import OPENED, Inner, is_activation, jaxprs_of
-
-Path = tuple[tuple[int, int], ...]  # the equations that lead to a sub-jaxpr: (index, which of its jaxprs)
-
-
-class Place(NamedTuple):
-    """Where zeros are added: to what an equation writes, or to one thing that it reads."""
-
-    path: Path
-    eqn: int  # its index there
-    number: int  # of its outputs, or of its operands
+from ch5jax.tapping._primitives import is_activation
+from ch5jax.tracing import CALLS, Inner, Path, jaxprs_of, scan_parts
 
 
 class Loop(NamedTuple):
@@ -45,26 +35,6 @@ class Op:
     outs: tuple[int, ...]
     eqn: Any = None
     back: bool = False  # from one iteration to the next
-
-
-class ScanParts(NamedTuple):
-    """Which of a scan's operands are constants, carry and slices; read off the shapes, whatever the parameters say."""
-
-    consts: int
-    carry: int
-    body: Inner
-    length: int
-    reverse: bool
-
-
-def scan_parts(eqn: Any) -> ScanParts:
-    """The parts of a scan's equation."""
-    body = jaxprs_of(eqn)[0]
-    carry = sum(outer.aval.ndim == one.aval.ndim for outer, one in zip(eqn.outvars, body.jaxpr.outvars, strict=True))
-    sliced = sum(outer.aval.ndim > one.aval.ndim for outer, one in zip(eqn.invars, body.jaxpr.invars, strict=True))
-    return ScanParts(
-        len(eqn.invars) - sliced - carry, carry, body, int(eqn.params["length"]), bool(eqn.params["reverse"])
-    )
 
 
 class Graph:
@@ -117,7 +87,7 @@ class Graph:
     def _walk(self, jaxpr: Any, env: dict[Any, int], path: Path) -> None:
         for index, eqn in enumerate(jaxpr.eqns):
             name, ins = eqn.primitive.name, [self._read(env, atom) for atom in eqn.invars]
-            if name in OPENED and not is_activation(eqn):
+            if name in CALLS and not is_activation(eqn):
                 outs = self._frame(jaxprs_of(eqn)[0], ins, (*path, (index, 0)))
                 env.update(zip(eqn.outvars, outs, strict=True))
             elif name == "scan":

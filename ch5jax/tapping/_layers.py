@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 
-from ch5jax.tapping._graph import Graph, Loop, Op, Path, Place
+from ch5jax.tapping._graph import Graph, Loop, Op
 from ch5jax.tapping._origins import PARAMETER, Origin, is_lookup, which_is_the_parameter
-from ch5jax.tapping._primitives import ELEMENTWISE, LINEAR, LOOKUP, all_eqns, is_elementwise_call, jaxprs_of
+from ch5jax.tapping._primitives import ELEMENTWISE, LINEAR, LOOKUP, is_elementwise_call
+from ch5jax.tracing import Path, Place, all_eqns, jaxprs_of
 
 
 @dataclasses.dataclass

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from ch5jax.tapping._graph import Graph, Loop, Op, Path
+from ch5jax.tapping._graph import Graph, Loop, Op
 from ch5jax.tapping._layers import Found
 from ch5jax.tapping._origins import DATA, PARAMETER, Origin
 from ch5jax.tapping._primitives import LOOKUP
+from ch5jax.tracing import Path
 
 
 def add_loops(graph: Graph, origins: list[Origin], layers: list[Found]) -> None:

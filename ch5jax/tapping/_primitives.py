@@ -1,11 +1,11 @@
 """What a primitive does: calls that are looked into, linear maps, reductions, and functions element by element."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.extend.core as jex
 
-OPENED = frozenset({"jit", "pjit", "remat", "remat2", "checkpoint", "closed_call", "core_call", "call"})
+from ch5jax.tracing import CALLS, all_eqns, jaxprs_of
+
 CUSTOM = frozenset({"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"})
 LINEAR = frozenset({"dot_general", "conv_general_dilated", "ragged_dot", "ragged_dot_general"})
 LOOKUP = frozenset({"gather", "dynamic_slice"})
@@ -34,46 +34,14 @@ ELEMENTWISE = (
 )
 
 
-class Inner(NamedTuple):
-    """A sub-jaxpr, whatever class it has: JAX 0.12 made one of two."""
-
-    jaxpr: Any
-    consts: Sequence[Any]
-
-
-def inner(jaxpr: Any) -> Inner:
-    """A jaxpr and its constants."""
-    if hasattr(jaxpr, "jaxpr"):
-        return Inner(jaxpr.jaxpr, jaxpr.consts)
-    return Inner(jaxpr, getattr(jaxpr, "consts", ()))
-
-
-def jaxprs_of(eqn: Any) -> list[Inner]:
-    """All jaxprs among an equation's parameters."""
-    found = []
-    for value in eqn.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(item, "eqns"):
-                found.append(inner(item))
-    return found
-
-
-def all_eqns(jaxpr: Any) -> Iterator[Any]:
-    """Its equations, and those inside them."""
-    for eqn in jaxpr.eqns:
-        yield eqn
-        for one in jaxprs_of(eqn):
-            yield from all_eqns(one.jaxpr)
-
-
 def is_elementwise_call(eqn: Any) -> bool:
     """Whether a call, or a function with a derivative of its own, is elementwise as a whole."""
-    if eqn.primitive.name not in OPENED | CUSTOM or len(eqn.outvars) != 1:
+    if eqn.primitive.name not in CALLS | CUSTOM or len(eqn.outvars) != 1:
         return False
     shape = eqn.outvars[0].aval.shape
     if any(atom.aval.shape not in (shape, ()) for atom in eqn.invars):
         return False
-    names = {one.primitive.name for one in all_eqns(jaxprs_of(eqn)[0].jaxpr)} - OPENED - CUSTOM
+    names = {one.primitive.name for one in all_eqns(jaxprs_of(eqn)[0].jaxpr)} - CALLS - CUSTOM
     return names <= ELEMENTWISE | {"broadcast_in_dim"}  # of scalars, as in full_like
 
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax.tapping._evaluate import Additions, evaluate
-from ch5jax.tapping._graph import Graph, Loop, Place
+from ch5jax.tapping._graph import Graph, Loop
 from ch5jax.tapping._layers import Found
 from ch5jax.tapping._sites import find
+from ch5jax.tracing import Changes, Place, evaluate
 
 
 @functools.partial(
@@ -95,7 +95,7 @@ class Traced:
                 add(operands, layer.before, site.before)
             if spec.after is not None and layer.after is not None:
                 add(outputs, [layer.after], site.after)
-        results = evaluate(self._jaxpr, self._consts, changing, Additions(outputs, operands), terms, ())
+        results = evaluate(self._jaxpr, self._consts, changing, Changes(outputs, operands, {}), terms, ())
         arrays = iter(results)
         leaves = [next(arrays) if leaf is None else leaf for leaf in self._results]
         return jax.tree.unflatten(self._result, leaves)

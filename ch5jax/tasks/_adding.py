@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ch5jax import _trees
-from ch5jax.diagnostics import norm
 from ch5jax.networks import rnn
+from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 
@@ -80,8 +79,8 @@ def adding(
     Example:
       >>> import ch5jax, jax
       >>> task = ch5jax.tasks.adding(time=6, hidden=16)
-      >>> state, metrics = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=500)
-      >>> bool(metrics["validation_loss"] < 1 / 60)
+      >>> run = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=500)
+      >>> bool(run.evaluations["validation_loss"][-1] < 1 / 60)
       True
 
     Source: Hochreiter and Schmidhuber, *Long Short-Term Memory* (1997), section 5.4, with numbers from 0 to 1 and
@@ -119,10 +118,9 @@ def adding(
     ) -> tuple[AddingState, dict[str, Any]]:
         del index
         optimizer, _ = read_setting(hyperparameters, initial_scale=initial_scale)
-        value, gradient = jax.value_and_grad(batch_loss)(state.params, *sequences(key, batch_size, time))
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params, value=value)
-        params = optax.apply_updates(state.params, updates)
-        return AddingState(params, opt_state), {"loss": value, "gradient_norm": norm(gradient)}
+        x, targets = sequences(key, batch_size, time)
+        params, opt_state, _, metrics = descend(lambda w: (batch_loss(w, x, targets), None), optimizer, *state)
+        return AddingState(params, opt_state), metrics
 
     def evaluate(hyperparameters: Any, state: AddingState) -> dict[str, Any]:
         del hyperparameters

@@ -8,7 +8,8 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax.networks import mlp
-from ch5jax.tasks._supervised import split, supervised
+from ch5jax.tasks._examples import split
+from ch5jax.tasks._supervised import supervised
 from ch5jax.tasks._task import Task
 
 _he_normal = jax.nn.initializers.he_normal()
@@ -58,8 +59,8 @@ def digits(
     Example:
       >>> import ch5jax, jax
       >>> task = ch5jax.tasks.digits(hidden=(32,))
-      >>> state, metrics = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=200)
-      >>> bool(metrics["validation_accuracy"] > 0.9)
+      >>> run = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=200)
+      >>> bool(run.evaluations["validation_accuracy"][-1] > 0.9)
       True
 
     Source: Alpaydin and Kaynak, *Optical Recognition of Handwritten Digits*, UCI (1998); the test set, as in
@@ -69,11 +70,11 @@ def digits(
     parts = split(data.data / 16.0, np.eye(10)[data.target], jax.random.key(0) if split_key is None else split_key)
     network = mlp((64, *hidden, 10), activation, kernel_init, batch_norm=batch_norm)
     return supervised(
-        parts,
         network,
-        classify=True,
+        *parts,
+        loss="cross_entropy",
         batch_size=batch_size,
-        initial_scale=initial_scale,
         epochs=epochs,
+        hyperparameters={"initial_scale": initial_scale},
         lowest=0.0,  # a plane divides any class's training examples from the others
     )

@@ -9,8 +9,6 @@ import jax.numpy as jnp
 from ch5jax import _trees
 from ch5jax.tasks._task import Task
 
-SIGNALS = "signals"  # where `train` puts its own
-
 
 def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = (), key: jax.Array | None = None) -> None:
     """Refuses a task whose functions do not fit together, or fit no loop.
@@ -61,6 +59,17 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
     jax.eval_shape(trial, hyperparameters, key)
 
 
+def steps_of(task: Task, steps: int | None) -> int:
+    """How many steps a training of a task has: as many as asked for, or, where they are fixed, the task's own."""
+    fixed = task.steps if isinstance(task, Task) else None
+    if steps is None and fixed is None:
+        raise ValueError("steps must be a positive integer, and may be left out only for a task with steps of its own")
+    _trees.check_positive(steps=steps)
+    if steps is not None and fixed is not None and steps != fixed:
+        raise ValueError(f"steps must be the task's own, {fixed}, or be left out, got {steps}")
+    return int(fixed if steps is None else steps)  # type: ignore[arg-type]
+
+
 def _check_state(before: Any, after: Any) -> None:
     """A step gives back what it got, with other numbers in it."""
     _trees.check_match(after, before, "the state that task.step returns", "the one it got")
@@ -83,8 +92,6 @@ def _check_metrics(metrics: Any, whose: str, taken: Collection[str]) -> set[str]
             raise ValueError(f"{whose} must name its metrics in words, got the name {name!r}")
         if name in taken:
             raise ValueError(f"{whose} must not name a metric {name!r}: that is one of the table's own names")
-        if name == SIGNALS:
-            raise ValueError(f'{whose} must not name a metric "{SIGNALS}": that is where the signals are')
         if not _is_scalar(value):
             raise ValueError(f"{whose} must report scalars, and its {name!r} is {_shapes(value)}")
     return set(metrics)

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ch5jax import _trees
 from ch5jax.diagnostics import norm
-from ch5jax.problems._quadratic_deep import NOISE_LEVEL, spectrum
+from ch5jax.problems import NOISE_LEVEL, spectrum
+from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 
@@ -58,8 +58,8 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
     Example:
       >>> import ch5jax, jax
       >>> task = ch5jax.tasks.quadratic_deep()
-      >>> _, metrics = ch5jax.train(task, ch5jax.sgd(0.01), jax.random.key(0), steps=700)
-      >>> bool(abs(metrics["test_loss"] - 87) < 2)
+      >>> run = ch5jax.train(task, ch5jax.sgd(0.01), jax.random.key(0), steps=700)
+      >>> bool(abs(run.evaluations["test_loss"][-1] - 87) < 2)
       True
 
     Source: Schneider, Balles and Hennig, *DeepOBS: a deep learning optimizer benchmark suite* (2019). As in DeepOBS,
@@ -121,10 +121,10 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
             rows = jax.lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
         else:
             rows = drawn(key)
-        value, gradient = jax.value_and_grad(batch_loss)(state.params, rows)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params, value=value)
-        theta = optax.apply_updates(state.params, updates)
-        return QuadraticDeepState(theta, opt_state, order), {"loss": value, "gradient_norm": norm(gradient)}
+        theta, opt_state, _, metrics = descend(
+            lambda theta: (batch_loss(theta, rows), None), optimizer, state.params, state.opt_state
+        )
+        return QuadraticDeepState(theta, opt_state, order), metrics
 
     def evaluate(hyperparameters: Any, state: QuadraticDeepState) -> dict[str, Any]:
         del hyperparameters

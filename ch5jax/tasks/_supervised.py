@@ -1,119 +1,158 @@
-"""Training a network on a fixed data set by mini-batches: what `digits` and `table` share."""
+"""Training a model of any framework on arrays, by mini-batches."""
 
-import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from ch5jax import _trees
-from ch5jax.diagnostics import norm
-from ch5jax.networks import Network
+from ch5jax import _keys
+from ch5jax.models import Model, as_model, parameters_of
+from ch5jax.tasks._descent import descend
+from ch5jax.tasks._examples import Examples, divide, on_device, size, take
+from ch5jax.tasks._losses import LOSSES, METRICS, check_outputs
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 
-
-class Examples(NamedTuple):
-    """Part of a data set, on the host."""
-
-    inputs: np.ndarray  # shape (examples, features), float32
-    targets: np.ndarray  # shape (examples, outputs), float32: one-hot classes, or numbers to predict
-
-
-class Parts(NamedTuple):
-    """A data set, divided."""
-
-    train: Examples
-    validation: Examples
-    test: Examples
+AT_ONCE = 1000  # examples in one evaluation of the model: a sweep has that many for each trial side by side
 
 
 class TrainState(NamedTuple):
     """What a supervised training carries from step to step."""
 
-    params: Any  # the network's parameters
+    params: Any  # the model's parameters
     opt_state: Any
     order: jax.Array  # shape (examples,), int32: this epoch's order; shape (0,) where batches are drawn
-    batch_norm: Any  # the network's running statistics; () without BatchNorm
-
-
-class Setting(NamedTuple):
-    """What hyperparameters say, and the defaults for what they do not."""
-
-    optimizer: optax.GradientTransformationExtraArgs
-    scale: Any
-    momentum: Any  # of BatchNorm
-    eps: Any  # of BatchNorm
-
-
-def split(inputs: np.ndarray, targets: np.ndarray, key: jax.Array) -> Parts:
-    """Divides a data set at random into 60 % for training, 20 % for validation and 20 % for the test."""
-    inputs, targets = np.asarray(inputs, np.float32), np.asarray(targets, np.float32)
-    return Parts(*(Examples(inputs[rows], targets[rows]) for rows in part_rows(len(inputs), key)))
-
-
-def part_rows(examples: int, key: jax.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The rows of the training, validation and test parts: disjoint, and all rows together."""
-    if examples < 5:
-        raise ValueError(f"a data set needs 5 examples at least, to have some in every part, got {examples}")
-    order = np.asarray(jax.random.permutation(key, examples))
-    held_out = examples // 5
-    return order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out]
+    model_state: Any  # batch statistics and the like; () or {} where there are none
 
 
 def supervised(
-    parts: Parts,
-    network: Network,
+    model: Any,
+    train: Any,
+    validation: Any = 0.2,
+    test: Any = 0.2,
     *,
-    classify: bool,
-    batch_size: int,
-    initial_scale: Any,
-    epochs: bool,
+    loss: str | Callable[..., Any] | None = None,
+    metrics: Mapping[str, Callable[..., Any]] | list[str] | None = None,
+    batch_size: int = 64,
+    epochs: bool = False,
+    augment: Callable[..., Any] | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+    objective: str | None = None,
+    maximize: bool | None = None,
     lowest: float | None = None,
+    split_key: jax.Array | None = None,
 ) -> Task:
-    """A task of training a network on divided data; see `digits` for what its arguments mean."""
-    examples = len(parts.train.inputs)
-    if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= examples:
+    r"""Training one's own model, of any framework, on one's own arrays.
+
+    A step draws a mini-batch B on the device and takes one step of the optimizer down
+
+    .. math:: L_B(w) = \frac{1}{|B|} \sum_{i \in B} \ell(f(x_i; w), y_i)
+
+    Model state (batch statistics), keys for dropout, and training and inference mode are taken care of.
+
+    Args:
+      model: a Flax Linen module, a Flax NNX module or a function of `rngs` that makes one, an Equinox module or a
+        function of `key` that makes one, a pair of functions (init, apply), or one of `ch5jax.networks`: see
+        `models.as_model`. An NNX or Equinox module that is made already starts every trial with its own weights.
+      train: a pair (inputs, targets) of arrays, or of pytrees of arrays, with a row an example; of any shape and number
+        type: images, tokens, features; classes as whole numbers from 0, or numbers. Floating data are taken in JAX's
+        default dtype, all others as they are.
+      validation: such a pair, or the share of `train`'s examples to take out of it at random, of each class alike.
+      test: likewise; None for no test part.
+      loss: "cross_entropy" (of logits, in nats; the default where targets are whole numbers), "binary_cross_entropy"
+        (of one logit), "squared_error" (the default elsewhere), "absolute_error", or a function (outputs, targets) → a
+        number, or one for each example, whose mean is taken. It is told by name what else it has a parameter for:
+        `params`, `train` (True in a step, False in `evaluate`), and hyperparameters.
+      metrics: what `evaluate` reports beside the loss: names among "accuracy", "binary_accuracy", "r2" and those of
+        losses, or a dict of functions like `loss`. By default accuracy for classes, R² for numbers.
+      batch_size: examples in a mini-batch, from 1 to those for training.
+      epochs: False draws every mini-batch with replacement; True goes through a new random order of all examples before
+        any comes again (the last, incomplete batch of an epoch is left out).
+      augment: a function (key, inputs) → inputs of a mini-batch, in training only. It may ask for hyperparameters too.
+      hyperparameters: numbers by name, with their values where a sweep does not give others. Each reaches whoever has a
+        parameter of that name: the model's call (of a Linen module also its fields, `nn.Dropout` included), what makes
+        the model, `loss`, `augment`, metrics. "cross_entropy" has `label_smoothing`; our own networks have
+        `initial_scale`, `batch_norm_momentum` and `batch_norm_eps` without being told.
+      objective: the metric of `evaluate` that selects; by default `validation_accuracy` where there is one, else
+        `validation_loss`.
+      maximize: whether more of it is better; by default for accuracies and R².
+      lowest: the lowest loss that can be had, if that is known: what a verdict measures from.
+      split_key: the key that shares are drawn with, `jax.random.key(0)` by default; whatever a trial's key, its parts
+        are these.
+
+    Returns:
+      A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and those named above. A step reports
+      `loss` and `gradient_norm`; `evaluate` reports `validation_loss`, `validation_accuracy`, `test_loss` and so on, of
+      all examples of a part in inference mode. Its `predict` gives the model's outputs for new inputs.
+
+    Raises:
+      ValueError: if the model is none, the arrays are no numbers, not finite or do not fit each other, the model's
+        outputs do not fit a named loss, a number is out of range, or nobody asks for a hyperparameter.
+
+    Example:
+      >>> import ch5jax, jax, jax.numpy as jnp, numpy as np
+      >>> rng = np.random.default_rng(0)
+      >>> x = rng.normal(size=(500, 4))
+      >>> labels = (x[:, 0] * x[:, 1] > 0).astype(int)
+      >>> def init(key):
+      ...     one, two = jax.random.split(key)
+      ...     return {"in": jax.random.normal(one, (4, 32)), "out": 0.1 * jax.random.normal(two, (32, 2))}
+      >>> def apply(params, x, key, train, dropout):
+      ...     h = jnp.tanh(x @ params["in"])
+      ...     if train:
+      ...         h = jnp.where(jax.random.bernoulli(key, 1 - dropout, h.shape), h / (1 - dropout), 0)
+      ...     return h @ params["out"]
+      >>> task = ch5jax.tasks.supervised((init, apply), (x, labels), hyperparameters={"dropout": 0.0})
+      >>> grid = {"optimizer": ch5jax.grid(ch5jax.adam, learning_rate=[0.01, 0.01]), "dropout": jnp.array([0.0, 0.5])}
+      >>> result = ch5jax.sweep(task, grid, steps=300, key=jax.random.key(0), signals_every=0)
+      >>> bool((result.columns["validation_accuracy"] > 0.8).all())
+      True
+    """
+    with jax.ensure_compile_time_eval():  # a task may be made inside a program
+        parts = divide(train, validation, test, jax.random.key(0) if split_key is None else split_key)
+    examples = size(parts.train)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= examples:
         raise ValueError(
             f"batch_size must be an integer from 1 to the {examples} training examples, got {batch_size!r}"
         )
-    batch_size = int(batch_size)
-    batches = examples // batch_size
-    score = _classification if classify else _regression
+    batch_size, batches = int(batch_size), examples // int(batch_size)
+    first = take(parts.train, slice(1)).inputs
+    own = as_model(model, hyperparameters)
+    scores, kind, baseline = _scores(loss, metrics, parts.train.targets)
+    defaults = {**own.defaults, **(hyperparameters or {})}
+    _check_taken(defaults, own, [*scores.values(), *([augment] if augment else [])])
+    _check_model(own, defaults, parts.train, kind)
 
-    def on_device(array: np.ndarray) -> jax.Array:
-        return jnp.asarray(array, _trees.default_float())
+    def setting(given: Any) -> tuple[Any, dict[str, Any]]:
+        return read_setting(given, **defaults)
 
-    normalized = network.apply_training is not None
-    setting = functools.partial(_setting, initial_scale=initial_scale, normalized=normalized)
-
-    def init(key: jax.Array, hyperparameters: Any) -> TrainState:
-        optimizer, scale, *_ = setting(hyperparameters)
-        params = network.init(key, scale)
+    def init(key: jax.Array, given: Any) -> TrainState:
+        optimizer, named = setting(given)
+        params, model_state = own.init(key, on_device(first), named)
         order = jnp.arange(examples if epochs else 0, dtype=jnp.int32)
-        return TrainState(params, optimizer.init(params), order, network.init_state())
+        return TrainState(params, optimizer.init(params), order, model_state)
 
-    def batch_loss(params: Any, batch_norm: Any, rows: jax.Array, chosen: Setting) -> tuple[jax.Array, Any]:
-        x = on_device(parts.train.inputs)[rows]
-        if network.apply_training is None:
-            outputs = network.apply(params, x)
-        else:
-            options = {"momentum": chosen.momentum, "eps": chosen.eps}
-            outputs, batch_norm = network.apply_training(params, batch_norm, x, **options)
-        return score(outputs, on_device(parts.train.targets)[rows])["loss"], batch_norm
+    def batch_loss(
+        params: Any, model_state: Any, rows: jax.Array, key: jax.Array, named: dict[str, Any]
+    ) -> tuple[jax.Array, Any]:
+        inputs, targets = on_device(parts.train, rows)
+        if augment is not None:
+            chosen = {name: value for name, value in named.items() if name in parameters_of(augment)}
+            inputs = augment(jax.random.fold_in(key, _keys.AUGMENT), inputs, **chosen)
+        key = jax.random.fold_in(key, _keys.DROPOUT)
+        outputs, model_state = own.apply(params, model_state, inputs, key, True, named)
+        return _mean(scores["loss"], outputs, targets, named | {"params": params, "train": True}), model_state
 
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, examples)
 
-    def loss(key: jax.Array, hyperparameters: Any, state: TrainState, params: Any) -> jax.Array:
-        return batch_loss(params, state.batch_norm, drawn(key), setting(hyperparameters))[0]
+    def loss_of_a_batch(key: jax.Array, given: Any, state: TrainState, params: Any) -> jax.Array:
+        return batch_loss(params, state.model_state, drawn(key), key, setting(given)[1])[0]
 
-    def step(
-        key: jax.Array, index: jax.Array, hyperparameters: Any, state: TrainState
-    ) -> tuple[TrainState, dict[str, Any]]:
-        chosen = setting(hyperparameters)
+    def step(key: jax.Array, index: jax.Array, given: Any, state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        optimizer, named = setting(given)
         order = state.order
         if epochs:
             position = index % batches
@@ -123,61 +162,117 @@ def supervised(
             rows = jax.lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
         else:
             rows = drawn(key)
-        slope = jax.value_and_grad(batch_loss, has_aux=True)
-        (value, batch_norm), gradients = slope(state.params, state.batch_norm, rows, chosen)
-        updates, opt_state = chosen.optimizer.update(gradients, state.opt_state, state.params, value=value)
-        params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": value, "gradient_norm": norm(gradients)}
-        return TrainState(params, opt_state, order, batch_norm), metrics
+        params, opt_state, model_state, reported = descend(
+            lambda w: batch_loss(w, state.model_state, rows, key, named), optimizer, state.params, state.opt_state
+        )
+        return TrainState(params, opt_state, order, model_state), reported
 
-    def evaluate(hyperparameters: Any, state: TrainState) -> dict[str, Any]:
-        options = {"state": state.batch_norm, "eps": setting(hyperparameters).eps} if normalized else {}
-        metrics: dict[str, Any] = {}
+    def predict(given: Any, state: TrainState, inputs: Any) -> Any:
+        return _outputs(own, state, inputs, setting(given)[1])
+
+    def evaluate(given: Any, state: TrainState) -> dict[str, Any]:
+        _, named = setting(given)
+        reported: dict[str, Any] = {}
         for name, part in (("validation", parts.validation), ("test", parts.test)):
-            outputs = network.apply(state.params, on_device(part.inputs), **options)
-            metrics |= {f"{name}_{k}": v for k, v in score(outputs, on_device(part.targets)).items()}
-        return metrics
+            if part is not None:
+                outputs, targets = predict(given, state, part.inputs), on_device(part.targets)
+                told = named | {"params": state.params, "train": False}
+                reported |= {f"{name}_{k}": _mean(score, outputs, targets, told) for k, score in scores.items()}
+        return reported
 
-    objective = "validation_accuracy" if classify else "validation_loss"
+    selects = objective or ("validation_accuracy" if "accuracy" in scores else "validation_loss")
     return Task(
         init,
         step,
         evaluate,
-        objective,
-        classify,
+        selects,
+        selects.endswith(("accuracy", "r2")) if maximize is None else maximize,
         lambda state: state.params,
-        loss,
+        loss_of_a_batch,
         lowest=lowest,
-        baseline=_baseline(parts, classify),
+        baseline=baseline,
+        predict=predict,
     )
 
 
-def _setting(hyperparameters: Any, initial_scale: Any, normalized: bool) -> Setting:
-    """Reads and checks a task's hyperparameters."""
-    batch_norm = {"batch_norm_momentum": 0.9, "batch_norm_eps": 1e-5} if normalized else {}
-    optimizer, own = read_setting(hyperparameters, initial_scale=initial_scale, **batch_norm)
-    return Setting(optimizer, own["initial_scale"], own.get("batch_norm_momentum"), own.get("batch_norm_eps"))
+def _scores(loss: Any, metrics: Any, targets: Any) -> tuple[dict[str, Callable[..., Any]], str | None, float | None]:
+    """The loss and the metrics by name; the loss's own name; and the loss of the best constant prediction."""
+    if loss is None:
+        whole = all(leaf.dtype.kind in "iub" for leaf in jax.tree.leaves(targets))
+        loss = "cross_entropy" if whole else "squared_error"
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
+        if not isinstance(targets, np.ndarray):
+            raise ValueError(f"targets must be one array for the loss {loss!r}, got {jax.tree.structure(targets)}")
+        named = LOSSES[loss]
+        function, others, kind = named.function, named.metrics, loss
+        baseline = named.baseline(targets) if named.baseline else None
+    elif callable(loss):
+        function, others, kind, baseline = loss, {}, None, None
+    else:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
+    if metrics is not None:
+        if isinstance(metrics, str) or not isinstance(metrics, Mapping | list | tuple):
+            raise ValueError(f"metrics must be a list of names or a dict of functions, got {metrics!r}")
+        if not isinstance(metrics, Mapping):
+            if unknown := [name for name in metrics if name not in METRICS]:
+                raise ValueError(f"metrics must be among {', '.join(METRICS)}, or a dict of functions, got {unknown}")
+            metrics = {name: METRICS[name] for name in metrics}
+        if "loss" in metrics:
+            raise ValueError('metrics must not have one that is called "loss": that is the loss\'s own name')
+        others = dict(metrics)
+    return {"loss": function, **others}, kind, baseline
 
 
-def _baseline(parts: Parts, classify: bool) -> float:
-    """The training loss of the best constant prediction: the classes' entropy in nats, or the targets' variance."""
-    targets = np.asarray(parts.train.targets, np.float64)
-    shares = targets.mean(axis=0)
-    if not classify:
-        return float(targets.var(axis=0).mean())
-    return float(-(shares * np.log(np.where(shares > 0, shares, 1))).sum())
+def _check_taken(named: Mapping[str, Any], model: Model, functions: list[Callable[..., Any]]) -> None:
+    """Every hyperparameter has somebody who asks for it."""
+    for name in ("optimizer", "params", "train"):
+        if name in named:
+            raise ValueError(f"hyperparameters must not have one that is called {name!r}")
+    asked = model.takes.union(*map(parameters_of, functions))
+    if lost := [name for name in named if name not in asked]:
+        raise ValueError(
+            f"hyperparameters must be asked for by the model, loss, metrics or augment; got {', '.join(lost)}, and "
+            f"they ask for {', '.join(sorted(asked)) or 'none'}"
+        )
 
 
-def _classification(logits: jax.Array, one_hot: jax.Array) -> dict[str, jax.Array]:
-    """Mean cross-entropy in nats, and the share of right answers."""
-    # a product with one-hot targets: picking by integer label makes the backward pass a scatter
-    cross_entropy = -jnp.mean(jnp.sum(one_hot * jax.nn.log_softmax(logits), axis=-1))
-    right = jnp.mean(jnp.argmax(logits, axis=-1) == jnp.argmax(one_hot, axis=-1), dtype=logits.dtype)
-    return {"loss": cross_entropy, "accuracy": right}
+def _check_model(model: Model, named: dict[str, Any], train: Examples, kind: str | None) -> None:
+    """Traces the model on one example, and looks whether its outputs fit a named loss."""
+
+    def one(key: jax.Array) -> Any:
+        inputs = on_device(take(train, slice(1)).inputs)
+        params, state = model.init(key, inputs, named)
+        return model.apply(params, state, inputs, None, False, named)[0]
+
+    outputs = jax.eval_shape(one, jax.random.key(0))
+    if kind is not None:
+        largest = int(train.targets.max()) if train.targets.dtype.kind in "iub" else -1
+        check_outputs(kind, outputs, train.targets, largest)
 
 
-def _regression(outputs: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
-    """Mean squared error, and the share of the targets' variance that is explained (R²)."""
-    error = jnp.mean((outputs - targets) ** 2)
-    spread = jnp.var(targets)
-    return {"loss": error, "r2": 1 - error / jnp.where(spread > 0, spread, 1)}
+def _mean(score: Callable[..., Any], outputs: Any, targets: Any, told: dict[str, Any]) -> jax.Array:
+    """A score of a batch, told what it asks for."""
+    names = parameters_of(score)[2:]
+    return jnp.mean(score(outputs, targets, **{name: value for name, value in told.items() if name in names}))
+
+
+def _outputs(model: Model, state: TrainState, inputs: Any, named: dict[str, Any]) -> Any:
+    """A model's outputs in inference mode, some examples at a time."""
+
+    def run(inputs: Any) -> Any:
+        return model.apply(state.params, state.model_state, inputs, None, False, named)[0]
+
+    inputs = jax.tree.map(lambda leaf: np.asarray(leaf) if not isinstance(leaf, jax.Array) else leaf, inputs)
+    count = len(jax.tree.leaves(inputs)[0])
+    whole = count // AT_ONCE * AT_ONCE
+    if count <= AT_ONCE:
+        return run(on_device(inputs))
+    stacked = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, AT_ONCE, *leaf.shape[1:]), inputs)
+    outputs = jax.lax.map(lambda part: run(on_device(part)), jax.tree.map(jnp.asarray, stacked))
+    outputs = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), outputs)
+    if whole == count:
+        return outputs
+    rest = run(on_device(inputs, slice(whole, None)))
+    return jax.tree.map(lambda one, other: jnp.concatenate([one, other]), outputs, rest)

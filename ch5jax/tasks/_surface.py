@@ -9,8 +9,8 @@ import optax
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import NON_NEGATIVE, check_number, scalar
-from ch5jax.diagnostics import norm
 from ch5jax.problems import Problem, nearest
+from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 
@@ -71,8 +71,8 @@ def surface(
       >>> import ch5jax, jax
       >>> problem = ch5jax.problems.beale()
       >>> task = ch5jax.tasks.surface(problem)
-      >>> state, metrics = ch5jax.train(task, ch5jax.adam(0.05), jax.random.key(0), steps=1000)
-      >>> state.params.round(2).tolist(), bool(metrics["distance_to_minimum"] < 0.01)
+      >>> run = ch5jax.train(task, ch5jax.adam(0.05), jax.random.key(0), steps=1000)
+      >>> run.state.params.round(2).tolist(), bool(run.last()["distance_to_minimum"] < 0.01)
       ([3.0, 0.5], True)
       >>> noisy = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.001, 0.01]), "noise": jax.numpy.ones(2)}
       >>> result = ch5jax.sweep(task, noisy, steps=1000, key=jax.random.key(0), seeds=4)
@@ -115,14 +115,13 @@ def surface(
     ) -> tuple[SurfaceState, dict[str, Any]]:
         chosen = setting(hyperparameters)
         key_noise, _ = jax.random.split(key)  # the other is for `loss`, which has no index
-        slope = jax.value_and_grad(noisy)
-        value, gradient = slope(state.params, key_noise, index % len(parts), chosen.noise)
-        updates, opt_state = chosen.optimizer.update(gradient, state.opt_state, state.params, value=value)
-        point = optax.apply_updates(state.params, updates)
+        point, opt_state, _, metrics = descend(
+            lambda x: (noisy(x, key_noise, index % len(parts), chosen.noise), None), chosen.optimizer, *state
+        )
         if project:
             lower, upper = jnp.asarray(problem.bounds, point.dtype)
             point = jnp.clip(point, lower, upper)
-        return SurfaceState(point, opt_state), {"loss": value, "gradient_norm": norm(gradient)}
+        return SurfaceState(point, opt_state), metrics
 
     def evaluate(hyperparameters: Any, state: SurfaceState) -> dict[str, Any]:
         del hyperparameters

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from ch5jax.networks import mlp
-from ch5jax.tasks._supervised import Parts, part_rows, split, supervised
-from ch5jax.tasks._table_columns import inputs_of, listed, missing_in
+from ch5jax.tasks._examples import Parts, part_rows, size, split
+from ch5jax.tasks._supervised import supervised
+from ch5jax.tasks._table_columns import encoded_like, inputs_of, listed, missing_in
 from ch5jax.tasks._table_files import read_frame
 from ch5jax.tasks._table_target import Kind, class_name, one_hot, target_values
 from ch5jax.tasks._task import Task
@@ -29,6 +30,60 @@ class Table(NamedTuple):
     target_mean: float  # of the training part, in the target's own unit; 0.0 in classification
     target_std: float  # likewise; 1.0 in classification
     notes: tuple[str, ...]  # a sentence on each thing that was done to the data
+    columns: Any = None  # the data frame that the inputs were made of
+    train_rows: np.ndarray = np.zeros(0, int)  # its rows to which that was fitted
+
+    def encode(self, data: Any) -> np.ndarray:
+        """The inputs of new rows, prepared as the table's own were: with its training part's means and categories.
+
+        Args:
+          data: a path or a data frame, as for `read_table`, with the columns that the inputs are made of; others, such
+            as the target, are left out.
+
+        Returns:
+          Inputs, float32, shape (rows, features). A category that the training part does not know is zeros.
+
+        Raises:
+          FileNotFoundError, ImportError: as `read_table`.
+          ValueError: if a column is missing, or holds another kind of values than the table's own.
+
+        Example:
+          >>> import ch5jax, pandas
+          >>> flowers = pandas.DataFrame({"petal": [1.4, 4.7] * 20, "species": ["setosa", "versicolor"] * 20})
+          >>> table = ch5jax.tasks.read_table(flowers, "species")
+          >>> table.encode(pandas.DataFrame({"petal": [1.4, 5.1]})).shape
+          (2, 1)
+        """
+        new = read_frame(data, [])
+        if missing := [name for name in self.columns.columns if name not in new.columns]:
+            raise ValueError(f"new rows must have the table's columns, and {listed(missing)} is missing")
+        return encoded_like(self.columns, new[list(self.columns.columns)], self.train_rows, self.features)
+
+    def answers(self, outputs: Any) -> dict[str, np.ndarray]:
+        """A model's outputs in the target's own terms.
+
+        Args:
+          outputs: shape (rows, classes), logits, or (rows, 1), numbers of the standardised target.
+
+        Returns:
+          Columns of shape (rows,): the target's name, with classes' names or numbers in its unit, and in classification
+          `probability`, the softmax of the class that is named.
+
+        Raises:
+          ValueError: never.
+
+        Example:
+          >>> import ch5jax, pandas
+          >>> flowers = pandas.DataFrame({"petal": [1.4, 4.7] * 20, "species": ["setosa", "versicolor"] * 20})
+          >>> ch5jax.tasks.read_table(flowers, "species").answers([[0.0, 4.0]])["species"].tolist()
+          ['versicolor']
+        """
+        outputs = np.asarray(outputs, np.float64)
+        if self.kind == "regression":
+            return {self.target: outputs[:, 0] * self.target_std + self.target_mean}
+        shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return {self.target: np.array(self.classes)[outputs.argmax(axis=1)], "probability": shares.max(axis=1)}
 
 
 def read_table(data: Any, target: str, kind: Kind | None = None, split_key: jax.Array | None = None) -> Table:
@@ -103,13 +158,14 @@ def read_table(data: Any, target: str, kind: Kind | None = None, split_key: jax.
             )
         targets = (values[:, None] - mean) / std
         notes.append(f"The target was standardised with the training part's mean {mean:.6g} and deviation {std:.6g}.")
-    inputs, features = inputs_of(frame.drop(columns=target), train, notes)
+    columns = frame.drop(columns=target)
+    inputs, features = inputs_of(columns, train, notes)
     if not features:
         raise ValueError(f"{where} has no column to predict {target!r} from. {' '.join(notes)}")
     parts = split(inputs, targets, key)
-    sizes = [len(part.inputs) for part in parts]
+    sizes = [size(part) for part in parts if part is not None]
     notes.append(f"{sizes[0]} rows are for training, {sizes[1]} for validation, {sizes[2]} for the test.")
-    return Table(parts, kind, target, features, classes, mean, std, tuple(notes))
+    return Table(parts, kind, target, features, classes, mean, std, tuple(notes), columns, train)
 
 
 def table(
@@ -166,8 +222,8 @@ def table(
       >>> import ch5jax, jax, numpy, pandas
       >>> x = numpy.linspace(-3, 3, 200)
       >>> task = ch5jax.tasks.table(pandas.DataFrame({"x": x, "y": numpy.sin(x)}), target="y")
-      >>> state, metrics = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=300)
-      >>> bool(metrics["validation_r2"] > 0.9)
+      >>> run = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=300)
+      >>> bool(run.evaluations["validation_r2"][-1] > 0.9)
       True
     """
     if isinstance(data, Table):
@@ -187,12 +243,12 @@ def table(
         (len(prepared.features), *hidden, len(prepared.classes) or 1), activation, kernel_init, batch_norm=batch_norm
     )
     return supervised(
-        prepared.parts,
         network,
-        classify=prepared.kind == "classification",
+        *prepared.parts,
+        loss="cross_entropy" if prepared.kind == "classification" else "squared_error",
         batch_size=batch_size,
-        initial_scale=initial_scale,
         epochs=epochs,
+        hyperparameters={"initial_scale": initial_scale},
     )
 
 

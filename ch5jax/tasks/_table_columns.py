@@ -43,6 +43,47 @@ def inputs_of(frame: Any, train: np.ndarray, notes: list[str]) -> tuple[np.ndarr
     return np.concatenate(blocks, axis=1), (*number_names, *text_names)
 
 
+def encoded_like(columns: Any, new: Any, train: np.ndarray, features: tuple[str, ...]) -> np.ndarray:
+    """New rows as inputs: they are joined to the table's own, to whose training rows everything is fitted, as before.
+
+    Args:
+      columns: the table's own data frame, without the target.
+      new: one of the same columns.
+      train: the rows of the first that everything is fitted to.
+      features: the names that the inputs have to have.
+    """
+    pd = require("pandas", "sweep", "tasks.table")
+    joined = {}
+    for name in columns.columns:
+        own, other = columns[name], new[name]
+        if pd.api.types.is_bool_dtype(own):
+            own, other = own.astype(np.float64), _truths(other)
+        elif isinstance(own.dtype, pd.CategoricalDtype):
+            own, other = as_text(own).astype("category"), as_text(other).astype("category")
+            joined[name] = pd.concat([own.astype(object), other.astype(object)], ignore_index=True).astype("category")
+            continue
+        elif pd.api.types.is_datetime64_any_dtype(own):
+            other = pd.to_datetime(other, errors="coerce", utc=getattr(own.dt, "tz", None) is not None)
+        elif pd.api.types.is_numeric_dtype(own):
+            other = pd.to_numeric(other, errors="coerce").astype(np.float64)
+            own = own.astype(np.float64)
+        else:
+            own, other = as_text(own), as_text(other)
+        joined[name] = pd.concat([own, other], ignore_index=True)
+    inputs, found = inputs_of(pd.DataFrame(joined), train, [])
+    if found != features:
+        strange = sorted({*found} ^ {*features})
+        raise ValueError(f"new rows must hold the kinds of values that the table holds, and {listed(strange)} differ")
+    return inputs[len(columns) :].astype(np.float32)
+
+
+def _truths(column: Any) -> Any:
+    """Truth values, or words for them, as 1 and 0."""
+    pd = require("pandas", "sweep", "tasks.table")
+    words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0}
+    return pd.Series([words.get(str(value).lower(), np.nan) for value in column], name=column.name, dtype=np.float64)
+
+
 def values_of(column: Any, notes: list[str]) -> np.ndarray:
     """A column as numbers (float64, NaN where missing) or as text (objects, None where missing)."""
     pd = require("pandas", "sweep", "tasks.table")

@@ -24,13 +24,15 @@ class Task(NamedTuple):
       lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
       baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
         descent of a run that ends below it begin, however high its first loss was.
+      steps: how many there are, where that is fixed: what `train` and `sweep` take if they are not told.
+      predict: (hyperparameters, state, inputs) -> outputs, of new examples, for `SweepResult.predict`.
 
     Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
     - the state that `step` gives back is like the one it got, leaf by leaf, in shape and dtype; numbers of Python's in
       the initial state become arrays;
-    - `step` and `evaluate` report dicts of scalars, under different names, none of which is "signals" or, in a sweep, a
-      column of its table's own (trial, group, seed, diverged_at, best_step, verdict, difficulties);
+    - `step` and `evaluate` report dicts of scalars, under different names, none of which is, in a sweep, a column of
+      its table's own (trial, group, seed, diverged_at, best_step, verdict, difficulties);
     - the objective is one of `evaluate`'s, and `loss` is a real scalar.
 
     Example:
@@ -43,8 +45,8 @@ class Task(NamedTuple):
       >>> def init(key, opt):
       ...     return jnp.ones(()), opt.init(jnp.ones(()))
       >>> task = ch5jax.Task(init, step, evaluate=lambda opt, state: {"validation_loss": state[0] ** 2})
-      >>> state, metrics = ch5jax.train(task, ch5jax.sgd(0.1), jax.random.key(0), steps=100)
-      >>> metrics["loss"].shape
+      >>> run = ch5jax.train(task, ch5jax.sgd(0.1), jax.random.key(0), steps=100)
+      >>> run.metrics["loss"].shape
       (100,)
     """
 
@@ -57,3 +59,5 @@ class Task(NamedTuple):
     loss: Callable[[Any, Any, Any, Any], Any] | None = None
     lowest: float | None = None
     baseline: float | None = None
+    steps: int | None = None
+    predict: Callable[[Any, Any, Any], Any] | None = None

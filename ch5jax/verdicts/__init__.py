@@ -3,4 +3,5 @@
 from ch5jax.verdicts._diagnose import diagnose as diagnose, diagnosis_of as diagnosis_of
 from ch5jax.verdicts._diagnosis import NO_DIFFICULTY as NO_DIFFICULTY, Diagnosis as Diagnosis, Evidence as Evidence
 from ch5jax.verdicts._judge import PRECEDENCE as PRECEDENCE, Verdict as Verdict, judge as judge
+from ch5jax.verdicts._names import Names as Names, names_of as names_of
 from ch5jax.verdicts._thresholds import Thresholds as Thresholds

@@ -9,28 +9,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ch5jax import _keys, _trees
+from ch5jax import _keys, _trees, tracing
 from ch5jax.diagnostics import (
     Curvature,
     Signals,
-    activation_names,
     curvature,
-    layer_names,
-    matrix_names,
     norm,
 )
-from ch5jax.tapping import tap
 from ch5jax.tasks import Task
 from ch5jax.training import recorded_steps, train
-from ch5jax.verdicts._course import course
 from ch5jax.verdicts._diagnosis import Diagnosis
 from ch5jax.verdicts._judge import DEFAULT, verdict_of
-from ch5jax.verdicts._record import Names
+from ch5jax.verdicts._names import NO_NAMES, Names, names_of
+from ch5jax.verdicts._summary import summarise
 from ch5jax.verdicts._thresholds import Thresholds
 
-LOOKS = 50
+PROBES = 50
 CURVATURE_BATCHES = 8  # mini-batches whose mean loss has its curvature taken
-GRADIENT_BATCHES = 64  # and whose mean is the gradient at the end: in few dimensions the late looks tell it badly
+GRADIENT_BATCHES = 64  # and whose mean is the gradient at the end: in few dimensions the late probes tell it badly
 
 
 def diagnose(
@@ -57,7 +53,7 @@ def diagnose(
       key: the trial's key, as for `train`: the run is the same.
       best: the lowest loss known to be reachable, such as the best of other runs; by default the task's `lowest`.
         Where neither is known, nothing is said of being stuck: no saddle, local optimum or noise.
-      signals_every: steps from look to look; by default a fiftieth of all.
+      signals_every: steps from probe to probe; by default a fiftieth of all.
       iterations: products with the Hessian for the curvature at the end, of the mean loss of eight mini-batches, ≥ 0; 0
         takes none, and then nothing is said of saddles and local optima.
       thresholds: what the verdict is measured against, `verdicts.Thresholds`.
@@ -89,7 +85,7 @@ def diagnose(
     if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 0:
         raise ValueError(f"iterations must be an integer from 0 on, got {iterations!r}")
     _trees.check_data(hyperparameters, "hyperparameters")
-    every = int(signals_every or max(1, steps // LOOKS))
+    every = int(signals_every or max(1, steps // PROBES))
     lowest = _checked_best(task.lowest if best is None else best)
     return _program(task, hyperparameters, key, lowest, thresholds, int(steps), every, int(iterations))
 
@@ -105,7 +101,7 @@ def _checked_best(best: Any) -> Any:
     return best
 
 
-@functools.partial(jax.jit, static_argnames=("task", "steps", "every", "iterations"))
+@functools.partial(tracing.jit, static_argnames=("task", "steps", "every", "iterations"))
 def _program(
     task: Task,
     hyperparameters: Any,
@@ -117,15 +113,15 @@ def _program(
     iterations: int,
 ) -> Diagnosis:
     """`diagnose`, compiled; a `best` of NaN is not known."""
-    state, metrics = train(task, hyperparameters, key, steps, every=steps, signals_every=every)
-    signals = _with_lost_parameters(metrics.pop("signals", Signals()), task, state, -(-steps // every), steps)
-    end = _end(task, hyperparameters, key, state, iterations) if iterations else (None, None)
-    found = diagnosis_of(task, hyperparameters, signals, steps, every, best, limits, *end)
-    last = {name: value[-1] if jnp.ndim(value) else value for name, value in metrics.items()}
-    return dataclasses.replace(found, metrics=last)
+    run = train(task, hyperparameters, key, steps, record_every=steps, signals_every=every)
+    signals = _with_lost_parameters(run.signals or Signals(), task, run.state, -(-steps // every), steps)
+    end = _end(task, hyperparameters, key, run.state, iterations) if iterations else (None, None)
+    names = names_of(task, hyperparameters)
+    found = diagnosis_of(signals, steps, every, best, task.baseline, names, limits, *end)
+    return dataclasses.replace(found, metrics=run.last())
 
 
-def _with_lost_parameters(signals: Signals, task: Task, state: Any, looks: int, steps: int) -> Signals:
+def _with_lost_parameters(signals: Signals, task: Task, state: Any, probes: int, steps: int) -> Signals:
     """Parameters that are not finite at the end count as diverged: at the last step, if the loss does not show it."""
     if task.params is None:
         return signals
@@ -133,17 +129,17 @@ def _with_lost_parameters(signals: Signals, task: Task, state: Any, looks: int, 
         leaf for leaf in jax.tree.leaves(task.params(state)) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
     ]
     lost = ~jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(False)
-    since = jnp.full(looks, -1, jnp.int32) if signals.lost_since is None else signals.lost_since
+    since = jnp.full(probes, -1, jnp.int32) if signals.lost_since is None else signals.lost_since
     return signals._replace(lost_since=jnp.where(lost & (since[-1] < 0), jnp.int32(steps - 1), since))
 
 
 def diagnosis_of(
-    task: Task,
-    hyperparameters: Any,
     signals: Signals,
     steps: int,
-    every: int,
+    signals_every: int,
     best: jax.typing.ArrayLike,
+    baseline: jax.typing.ArrayLike | None = None,
+    names: Names = NO_NAMES,
     limits: Thresholds = DEFAULT,
     curvature: Curvature | None = None,
     gradient_norm: jax.typing.ArrayLike | None = None,
@@ -151,15 +147,15 @@ def diagnosis_of(
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
     Args:
-      task: the run's task, for its baseline and the names of its layers.
-      hyperparameters: the run's.
-      signals: of one run, as `train` gives them under "signals".
+      signals: of one run, as `train` gives them.
       steps: how many steps it took.
-      every: how many lie between two looks (`signals_every`).
+      signals_every: how many lie between two probes.
       best: the lowest loss known to be reachable; NaN where none is.
+      baseline: the task's; None or NaN where there is none.
+      names: of its layers, as `names_of` gives them.
       limits: what the verdict is measured against.
       curvature: of the loss at the end; None where it was not taken.
-      gradient_norm: ‖G‖ at the end, where it is known better than from the late looks.
+      gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
 
     Returns:
       A `Diagnosis`, without metrics.
@@ -170,46 +166,25 @@ def diagnosis_of(
     Example:
       >>> import ch5jax, jax
       >>> task, opt = ch5jax.tasks.digits(), ch5jax.sgd(20.0)
-      >>> _, metrics = ch5jax.train(task, opt, jax.random.key(0), steps=300, signals_every=10)
-      >>> ch5jax.verdicts.diagnosis_of(task, opt, metrics["signals"], steps=300, every=10, best=0.0).main.name
+      >>> run = ch5jax.train(task, opt, jax.random.key(0), steps=300, signals_every=10)
+      >>> ch5jax.verdicts.diagnosis_of(run.signals, steps=300, signals_every=10, best=0.0).main.name
       'SATURATED'
 
     Source: see `judge`.
     """
-    looked_at = jnp.asarray(recorded_steps(steps, every), jnp.int32)
-    went = course(signals, looked_at, best, task.baseline, gradient_norm, limits)
+    probed_at = jnp.asarray(recorded_steps(steps, signals_every), jnp.int32)
+    summary = summarise(signals, probed_at, best, baseline, gradient_norm, limits)
     return Diagnosis(
-        verdict=verdict_of(signals, looked_at, went, curvature, limits),
-        course=went,
+        verdict=verdict_of(signals, probed_at, summary, curvature, limits),
+        summary=summary,
         signals=signals,
         curvature=curvature,
         thresholds=limits,
         metrics={},
         steps=steps,
-        signals_every=every,
-        names=names_of(task, hyperparameters),
+        signals_every=signals_every,
+        names=names,
     )
-
-
-def names_of(task: Task, hyperparameters: Any) -> Names:
-    """What a task's weight matrices and layers are called."""
-    found = Names()
-
-    def look(hyperparameters: Any) -> None:
-        nonlocal found
-        key = jax.random.key(0)
-        assert task.params is not None
-        state = task.init(key, hyperparameters)
-        params = task.params(state)
-        found = Names(matrix_names(params))
-        if task.loss is not None and _trees.is_inexact(params):
-            loss = task.loss
-            sites = tap(lambda w: loss(key, hyperparameters, state, w), activations=True).trace(params).zeros()
-            found = Names(found.matrices, layer_names(sites), activation_names(sites))
-
-    if task.params is not None:
-        jax.eval_shape(look, hyperparameters)
-    return found
 
 
 def _end(

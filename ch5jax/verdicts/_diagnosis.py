@@ -6,9 +6,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ch5jax.diagnostics import Difficulty
-from ch5jax.verdicts._judge import PRECEDENCE
-from ch5jax.verdicts._record import Record
+from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.training import recorded_steps
+from ch5jax.verdicts._judge import PRECEDENCE, Verdict
+from ch5jax.verdicts._names import Names
+from ch5jax.verdicts._summary import RunSummary
+from ch5jax.verdicts._thresholds import Thresholds
 from ch5jax.verdicts._words import describe, say, without_difficulty
 
 NO_DIFFICULTY = (Difficulty.HEALTHY, Difficulty.UNKNOWN)
@@ -25,7 +28,7 @@ class Evidence(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Diagnosis(Record):
+class Diagnosis:
     """Which difficulties a run met, and what they are told by; made by `diagnose`.
 
     It is a pytree: it comes out of `jit` and `vmap` like any array, and `jax.tree.map(lambda x: x[i], diagnoses)` is
@@ -33,15 +36,30 @@ class Diagnosis(Record):
 
     Attributes:
       verdict: codes and evidence as arrays, a `Verdict`.
-      course: what the loss, the steps and the noise did late in the run.
-      signals: the run's `diagnostics.Signals`, a row for each look.
+      summary: what the loss, the steps and the noise did late in the run.
+      signals: the run's `diagnostics.Signals`, a row for each probe.
       curvature: of the loss at the end, or None.
       thresholds: what the verdict was measured against.
       metrics: the step's, of the last step, and those of `evaluate`; none for a trial of a sweep, whose table has them.
       steps: how many steps there were.
-      signals_every: how many lie between two looks.
+      signals_every: how many lie between two probes.
       names: of the weight matrices, of the layers, and of those with an activation behind them.
     """
+
+    verdict: Verdict
+    summary: RunSummary
+    signals: Signals
+    curvature: Curvature | None
+    thresholds: Thresholds
+    metrics: dict[str, jax.Array]
+    steps: int = dataclasses.field(metadata={"static": True})
+    signals_every: int = dataclasses.field(metadata={"static": True})
+    names: Names = dataclasses.field(metadata={"static": True})
+
+    @property
+    def probed_at(self) -> np.ndarray:
+        """Steps taken at each row of `signals`."""
+        return recorded_steps(self.steps, self.signals_every)
 
     @property
     def main(self) -> Difficulty:

@@ -35,16 +35,16 @@ def nothing() -> Finding:
     return finding(False, jnp.nan, -1, -1)
 
 
-def first_step(holds: jax.Array, looked_at: jax.Array) -> jax.Array:
-    """Steps taken at the first look at which something holds."""
-    return looked_at[jnp.argmax(holds)]
+def first_step(holds: jax.Array, probed_at: jax.Array) -> jax.Array:
+    """Steps taken at the first probe at which something holds."""
+    return probed_at[jnp.argmax(holds)]
 
 
 def mostly(holds: jax.Array, known: jax.Array) -> jax.Array:
-    """Whether something holds at more than half of the looks at which it is known."""
+    """Whether something holds at more than half of the probes at which it is known."""
     return 2 * jnp.sum(holds & known) > jnp.sum(known)
 
 
 def late(values: jax.Array) -> jax.Array:
-    """The last quarter of the looks, one at least."""
+    """The last quarter of the probes, one at least."""
     return values[-max(1, len(values) // 4) :]

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax.diagnostics import Curvature, Signals
-from ch5jax.verdicts._course import Course
 from ch5jax.verdicts._finding import Finding, finding, first_step, late, nothing
+from ch5jax.verdicts._summary import RunSummary
 from ch5jax.verdicts._thresholds import Thresholds
 
 
-def cliff(signals: Signals, looked_at: jax.Array, went: Course, limits: Thresholds) -> Finding:
+def cliff(signals: Signals, probed_at: jax.Array, summary: RunSummary, limits: Thresholds) -> Finding:
     """A spike of the gradient, and weights that moved in its interval as they never do: they were thrown.
 
     Where a distance is not to be had (or infinite, for a start at 0), a loss that has risen since by a tenth of the
@@ -25,11 +25,11 @@ def cliff(signals: Signals, looked_at: jax.Array, went: Course, limits: Threshol
     if signals.mean_loss is not None:
         before, after = jnp.roll(signals.mean_loss, 1), jnp.roll(signals.mean_loss, -1)
         inside = (jnp.arange(len(before)) > 0) & (jnp.arange(len(before)) < len(before) - 1)
-        risen = inside & (after - before > limits.falling * went.descent)
+        risen = inside & (after - before > limits.falling * summary.descent)
         thrown = jnp.where(jnp.isnan(usual), risen, thrown)
     holds = (signals.spike > limits.spike) & jnp.isfinite(signals.spike) & thrown
     strength = jnp.max(jnp.where(holds | ~jnp.any(holds), signals.spike, 0))
-    return finding(jnp.any(holds), strength, -1, first_step(holds, looked_at))
+    return finding(jnp.any(holds), strength, -1, first_step(holds, probed_at))
 
 
 def diverged(signals: Signals) -> Finding:
@@ -40,34 +40,42 @@ def diverged(signals: Signals) -> Finding:
     return finding(since >= 0, jnp.nan, -1, since)
 
 
-def noisy(went: Course, limits: Thresholds) -> Finding:
+def noisy(summary: RunSummary, limits: Thresholds) -> Finding:
     """The loss has stalled above the best, and the noise of the steps explains why."""
-    stuck = went.known & ~went.falling & (went.left > limits.above)
-    explains = went.lift > limits.lift * went.above_best
-    return finding(stuck & went.mostly_noise & explains, went.noise, -1, went.steps)
+    stuck = summary.known & ~summary.falling & (summary.left > limits.above)
+    explains = summary.lift > limits.lift * summary.above_best
+    return finding(stuck & summary.mostly_noise & explains, summary.noise, -1, summary.steps)
 
 
-def oscillating(signals: Signals, went: Course, limits: Thresholds) -> Finding:
+def oscillating(signals: Signals, summary: RunSummary, limits: Thresholds) -> Finding:
     """The loss has stalled while the steps promise, to first order, that it falls: they overshoot."""
     if signals.alternation is None:
         return nothing()
     turns = jnp.median(late(signals.alternation))
     bounces = turns > limits.alternation
-    stuck = went.known & ~went.falling & jnp.where(went.has_best, went.left > limits.above, bounces)
-    because = ~noisy(went, limits).found & ((went.promised > limits.overshoot) | bounces)
-    return finding(stuck & because, went.promised, -1, went.steps)
+    stuck = summary.known & ~summary.falling & jnp.where(summary.has_best, summary.left > limits.above, bounces)
+    because = ~noisy(summary, limits).found & ((summary.promised > limits.overshoot) | bounces)
+    return finding(stuck & because, summary.promised, -1, summary.steps)
 
 
-def slow(curvature: Curvature | None, went: Course, limits: Thresholds) -> Finding:
+def slow(curvature: Curvature | None, summary: RunSummary, limits: Thresholds) -> Finding:
     """Either it still falls, or it never got going although the gradient is what it was.
 
     Where the best is not known, what falls counts as slow if it has not slowed down since half time. Steps that are
     nearly too long to be stable are not too small.
     """
-    unfinished = jnp.where(went.has_best, went.left > limits.above, went.fall > limits.slow * went.middle)
-    strength = went.fall / jnp.where(went.middle > 0, went.middle, jnp.nan)
-    standing = ~went.falling & went.has_best & (went.left > limits.above) & (went.promised < went.left) & went.steep
-    holds = went.known & ((went.falling & unfinished) | standing)
+    unfinished = jnp.where(
+        summary.has_best, summary.left > limits.above, summary.late_slope > limits.slow * summary.middle_slope
+    )
+    strength = summary.late_slope / jnp.where(summary.middle_slope > 0, summary.middle_slope, jnp.nan)
+    standing = (
+        ~summary.falling
+        & summary.has_best
+        & (summary.left > limits.above)
+        & (summary.promised < summary.left)
+        & summary.steep
+    )
+    holds = summary.known & ((summary.falling & unfinished) | standing)
     if curvature is not None:
-        holds &= ~(went.rate * curvature.largest / 2 > limits.stable)
-    return finding(holds, strength, -1, went.steps)
+        holds &= ~(summary.rate * curvature.largest / 2 > limits.stable)
+    return finding(holds, strength, -1, summary.steps)

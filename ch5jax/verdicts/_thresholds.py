@@ -15,7 +15,7 @@ class Thresholds(NamedTuple):
       exploding: and over which it has exploded.
       flat_units: the share of a layer's units that are flat over the whole batch, over which it is saturated.
       spike: a gradient norm over the running 0.99 quantile of those before it, over which it is a cliff's.
-      thrown: how far the weights then move between two looks, over what they move at the median, to count as thrown.
+      thrown: how far the weights then move between two probes, over what they move at the median, to count as thrown.
       saddle: λ_min < −saddle × the largest magnitude is clearly negative, λ_min > saddle × that clearly positive.
       gradient: a gradient is small if ‖G‖²/2λ, what it could gain, is below this share of the descent.
       above: the share of the descent that is left at the end, over which a run did not do what it could.
@@ -27,7 +27,7 @@ class Thresholds(NamedTuple):
       overshoot: the share of the descent that as many steps again promise to first order and a stalled loss does not
         show, over which steps overshoot.
       alternation: the share of late steps at which the loss turns, over which it bounces from wall to wall.
-      errors: how many standard errors of the late looks a fall, a signal or a promise may owe to chance.
+      errors: how many standard errors of the late probes a fall, a signal or a promise may owe to chance.
       steep: ‖G‖² late over the largest that it was, over which a gradient has not become small.
       stable: the share of the longest step that is stable, α λ_max/2, over which steps are not too small.
 

@@ -1,15 +1,17 @@
 """From numbers to sentences: what was seen, where, how strongly, and what the chapter would try."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
-from ch5jax.verdicts._course import FEWEST_LOOKS
 from ch5jax.verdicts._landscape import small_gradient
-from ch5jax.verdicts._record import Record
 from ch5jax.verdicts._structure import hindered
+from ch5jax.verdicts._summary import FEWEST_PROBES
+
+if TYPE_CHECKING:
+    from ch5jax.verdicts._diagnosis import Diagnosis
 
 REMEDIES = {
     Difficulty.VANISHING: "Try BatchNorm, ReLUs, larger or orthogonal initial weights, or layerwise pretraining.",
@@ -26,10 +28,10 @@ REMEDIES = {
 }
 
 
-def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Record) -> str:
+def say(difficulty: Difficulty, strength: float, where: int, step: int, of: "Diagnosis") -> str:
     """A finding in a sentence or two, and what to try."""
-    limits, went = of.thresholds, of.course
-    left = f"{_share(went.left)} of the descent left" if went.has_best else "no better loss known"
+    limits, summary = of.thresholds, of.summary
+    left = f"{_share(summary.left)} of the descent left" if summary.has_best else "no better loss known"
     matrix = _name(of.names.matrices, where) if where >= 0 else ""
     first, last = (f", {name}," if name else "" for name in (_name(of.names.layers, 0), _name(of.names.layers, -1)))
     seen = {
@@ -77,7 +79,7 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
             f"when it ended at step {step:,} the loss still fell"
             + (f", {strength:.2g} times as fast as at half time" if np.isfinite(strength) else "")
             + f", with {left}."
-            if went.falling
+            if summary.falling
             else f"it ended at step {step:,} with {left}; late on, the loss fell by no more than chance, "
             "and the gradient was not small."
         ),
@@ -86,40 +88,40 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: Reco
     return f"{seen} {REMEDIES[difficulty]}"
 
 
-def without_difficulty(of: Record) -> str:
+def without_difficulty(of: "Diagnosis") -> str:
     """What is said where no difficulty was found."""
-    went = of.course
+    summary = of.summary
     if of.verdict.found[Difficulty.HEALTHY]:
         return "HEALTHY: none of the difficulties was seen."
-    if not went.known:
+    if not summary.known:
         return (
-            f"UNKNOWN: to tell how it went takes a loss and {FEWEST_LOOKS} looks, and there were {len(of.looked_at)}."
+            f"UNKNOWN: to tell how it went takes a loss and {FEWEST_PROBES} probes, and there were {len(of.probed_at)}."
         )
-    return f"UNKNOWN: {_share(went.left)} of the descent is left, and no test tells why."
+    return f"UNKNOWN: {_share(summary.left)} of the descent is left, and no test tells why."
 
 
-def describe(of: Record) -> Iterator[str]:
+def describe(of: "Diagnosis") -> Iterator[str]:
     """Facts about the run's course, where it ended and how far that is from its start."""
-    went, signals, limits = of.course, of.signals, of.thresholds
-    if went.known:
+    summary, signals, limits = of.summary, of.signals, of.thresholds
+    if summary.known:
         best = (
             "lower than the best known"
-            if went.has_best and went.left < -0.005
-            else f"{_share(went.left)} of the descent to the best known is left"
-            if went.has_best
+            if summary.has_best and summary.left < -0.005
+            else f"{_share(summary.left)} of the descent to the best known is left"
+            if summary.has_best
             else "what could be reached is not known, so that nothing is said of being stuck (pass `best`)"
         )
-        yield f"Loss: {_n(went.first)} at first, {_n(went.end)} at the end; {best}."
+        yield f"Loss: {_n(summary.first)} at first, {_n(summary.end)} at the end; {best}."
     if signals.spike is not None and not of.verdict.found[Difficulty.CLIFF]:
-        look = int(np.argmax(np.nan_to_num(signals.spike, posinf=0)))
-        if signals.spike[look] > limits.spike:
+        probe = int(np.argmax(np.nan_to_num(signals.spike, posinf=0)))
+        if signals.spike[probe] > limits.spike:
             yield (
-                f"Cliff passed: a gradient {signals.spike[look]:.3g} times the usual, in the {of.signals_every:,} "
-                f"steps up to step {of.looked_at[look]:,}, did not throw the weights far."
+                f"Cliff passed: a gradient {signals.spike[probe]:.3g} times the usual, in the {of.signals_every:,} "
+                f"steps up to step {of.probed_at[probe]:,}, did not throw the weights far."
             )
     if signals.flat_units is not None and not of.verdict.found[Difficulty.SATURATED]:
         share, layer = of.verdict.strength[Difficulty.SATURATED], of.verdict.where[Difficulty.SATURATED]
-        if share > limits.flat_units and not hindered(went, limits):
+        if share > limits.flat_units and not hindered(summary, limits):
             yield (
                 f"Flat units: {_share(share)} of {_hidden(of, int(layer))} at the end; the run got where it could "
                 "all the same."
@@ -132,28 +134,28 @@ def describe(of: Record) -> Iterator[str]:
         yield _curvature(of)
 
 
-def _curvature(of: Record) -> str:
-    went, found = of.course, of.curvature
+def _curvature(of: "Diagnosis") -> str:
+    summary, found = of.summary, of.curvature
     assert found is not None
     smallest, largest = float(found.smallest), float(found.largest)
     steepest = max(abs(smallest), abs(largest))
-    reach = float(went.rate) * steepest
+    reach = float(summary.rate) * steepest
     said = f"Curvature at the end: eigenvalues from {smallest + 0.0:.2g} to {largest + 0.0:.2g}"
     if np.isnan(reach):
         return f"{said}; no step moved the parameters."
-    if not went.known:
+    if not summary.known:
         return f"{said}."
-    felt = float(went.largest_rate) * steepest * of.steps
-    if felt < 1 and abs(float(went.promised)) < of.thresholds.falling:
+    felt = float(summary.largest_rate) * steepest * of.steps
+    if felt < 1 and abs(float(summary.promised)) < of.thresholds.falling:
         return f"{said}: a plateau, on which these steps feel neither slope nor curvature."
     stable = (
-        f"the late steps, {_n(went.rate)} times the gradient, are {_share(reach / 2)} of the longest that are stable "
-        "in plain descent"
+        f"the late steps, {_n(summary.rate)} times the gradient, are {_share(reach / 2)} of the longest that are "
+        "stable in plain descent"
     )
     if smallest < -of.thresholds.saddle * steepest:
         ways = "one direction" if found.negative == 1 else f"{int(found.negative)} directions"
         return f"{said}: it curves down in {ways} at least; {stable}."
-    if went.falling or not small_gradient(went, np.float32(steepest), of.thresholds):
+    if summary.falling or not small_gradient(summary, np.float32(steepest), of.thresholds):
         return f"{said}; {stable}."
     kind = "a sharp minimum" if reach > 1 else "a flat basin" if reach < 0.1 else "a minimum"
     return f"{said}: {kind}; {stable}."
@@ -163,14 +165,14 @@ def _name(names: tuple[str, ...], which: int) -> str:
     return names[which] if names and which < len(names) else ""
 
 
-def _hidden(of: Record, which: int) -> str:
+def _hidden(of: "Diagnosis", which: int) -> str:
     """A layer with an activation."""
     name = _name(of.names.activations, which)
     return f"layer {name}" if name else f"hidden layer {which + 1}"
 
 
-def _explained(of: Record) -> float:
-    return min(float(of.course.lift) / max(float(of.course.above_best), 1e-30), 1.0)
+def _explained(of: "Diagnosis") -> float:
+    return min(float(of.summary.lift) / max(float(of.summary.above_best), 1e-30), 1.0)
 
 
 def _times(ratio: float) -> str:

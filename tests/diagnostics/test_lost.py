@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ch5jax.diagnostics import diverged_at, watch_init, watch_reset, watch_update
-from ch5jax.sweeps._course import Course
+from ch5jax.sweeps._history import History
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -35,14 +35,14 @@ def streamed(losses):
     return jax.jit(lambda losses: jax.lax.scan(step, watch_init(), losses)[1])(losses)
 
 
-def on_the_host(losses, stretch):
-    """By a sweep's record, stretch by stretch."""
-    course = Course(losses.shape[1], 1)
-    for start in range(0, losses.shape[1], stretch):
-        part = losses[:, start : start + stretch]
-        course.add_metrics({"loss": part}, start, start + part.shape[1])
-    course.add_evaluation({}, np.ones(len(losses), bool))
-    return course.finished()["diverged_at"]
+def on_the_host(losses, segment):
+    """By a sweep's record, segment by segment."""
+    trials, steps = losses.shape
+    history = History.empty(trials, {"loss": losses}, {}, None)
+    for begin in range(0, steps, segment):
+        part = losses[:, begin : begin + segment]
+        history = history.after_steps({"loss": part}, np.arange(part.shape[1]), begin, None)
+    return history.after_evaluation({}, np.ones(trials, bool)).done(steps).diverged_at
 
 
 @pytest.mark.parametrize(("losses", "step"), CASES, ids=str)
@@ -50,8 +50,8 @@ def test_the_three_agree_on_known_cases(losses, step):
     losses = np.array(losses, np.float32)
     assert int(diverged_at(losses)) == step
     assert int(streamed(losses)[-1]) == step
-    for stretch in (1, 2, 3):
-        assert on_the_host(losses[None], stretch)[0] == step
+    for segment in (1, 2, 3):
+        assert on_the_host(losses[None], segment)[0] == step
 
 
 def test_the_three_agree_on_random_ones():
@@ -59,8 +59,8 @@ def test_the_three_agree_on_random_ones():
     losses = rng.choice(np.float32([1, 5, 1e5, 2e6, 1e9, -3e7, INF, -INF, NAN]), (300, 12))
     due = np.asarray(diverged_at(losses))
     np.testing.assert_array_equal(jax.vmap(streamed)(losses)[:, -1], due)
-    for stretch in (1, 5, 12):
-        np.testing.assert_array_equal(on_the_host(losses, stretch), due)
+    for segment in (1, 5, 12):
+        np.testing.assert_array_equal(on_the_host(losses, segment), due)
     prefixes = np.stack([np.asarray(diverged_at(losses[:, : n + 1])) for n in range(12)], axis=1)
     np.testing.assert_array_equal(jax.vmap(streamed)(losses), prefixes)  # at every step what was so far
 

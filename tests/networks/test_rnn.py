@@ -191,7 +191,11 @@ def test_a_batch_of_models_equals_the_models_one_by_one(network):
 def test_sequences_spread_over_devices_give_the_same_outputs_and_gradients(network):
     """The first state is zeros on every device, which a loop in `jax.shard_map` has to be told."""
     x, params = jnp.asarray(numbers(8, TIME, INPUTS), jnp.float32), jax.tree.map(jnp.float32, PARAMS)
-    mesh, spread, whole = jax.make_mesh((8,), ("devices",), axis_types=(AxisType.Auto,)), jax.P("devices"), jax.P()
+    mesh, spread, whole = (
+        jax.make_mesh((8,), ("devices",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu")),
+        jax.P("devices"),
+        jax.P(),
+    )
 
     def loss(params, x):
         return jnp.sum(jnp.sin(network.apply(params, x)))

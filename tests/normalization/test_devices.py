@@ -76,7 +76,7 @@ def test_under_shard_map(x64, inside, check_vma, masked):
     """Unchecked, JAX cannot tell which gradients to add inside: the docstring says to take them outside."""
     x, mask, params, state = example()
     mask = mask if masked else jnp.ones_like(mask)
-    mesh = jax.make_mesh((DEVICES,), ("devices",), axis_types=(AxisType.Auto,))
+    mesh = jax.make_mesh((DEVICES,), ("devices",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
 
     def normalized(x, mask, params, state):
         return ch5jax.batch_norm(x, params, state, mask=mask if masked else None, axis_name="devices")
@@ -122,7 +122,7 @@ def test_under_shard_map(x64, inside, check_vma, masked):
 def test_under_plain_jit_with_sharded_inputs(x64, rows, axis_type, masked):
     x, mask, params, state = example(rows)
     mask = mask if masked else None
-    mesh = jax.make_mesh((DEVICES,), ("devices",), axis_types=(axis_type,))
+    mesh = jax.make_mesh((DEVICES,), ("devices",), axis_types=(axis_type,), devices=jax.devices("cpu"))
     due = whole(x, mask, params, state, 0.9)
     with jax.set_mesh(mesh):
         over_devices, everywhere = NamedSharding(mesh, P("devices")), NamedSharding(mesh, P())
@@ -176,7 +176,7 @@ def test_float32_with_a_large_mean_stays_accurate_over_devices():
 @pytest.mark.parametrize("momentum", [0.9, None])
 @pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
 def test_features_may_be_sharded_too(x64, axis_type, momentum):
-    mesh = jax.make_mesh((2, 2), ("rows", "features"), axis_types=(axis_type,) * 2)
+    mesh = jax.make_mesh((2, 2), ("rows", "features"), axis_types=(axis_type,) * 2, devices=jax.devices("cpu")[:4])
     x = jnp.asarray(np.random.default_rng(0).normal(size=(320, 4)))
     params, state = ch5jax.batch_norm_init(4)
 

@@ -14,6 +14,7 @@ import optax
 import pytest
 
 import ch5jax
+from ch5jax.optimizers import RULES
 from tests.optimizers.registry import CASES, for_every_hyperparameter, for_every_optimizer
 
 SCHEDULE = ch5jax.linear_decay(0.1, 0.01, 100)
@@ -162,3 +163,8 @@ def test_a_subclass_is_a_pytree_too():
     assert halved.rate_in_percent == 25
     assert jax.jit(lambda o: o.rate_in_percent)(opt) == 50
     assert opt != ch5jax.sgd(0.5)
+
+
+def test_every_rule_has_its_cases_and_its_name():
+    assert {case.factory for case in CASES.values()} == {*RULES.values()}
+    assert [factory.__name__ for factory in RULES.values()] == [*RULES]

@@ -24,7 +24,7 @@ def made(rows, hyperparameters, *, objective="validation_accuracy", maximize=Tru
         )
         loss = np.where(np.array([[row.get("diverged_at", -1) >= 0] for row in own]) & (steps > 50), np.nan, loss)
         curves[group] = Curves(steps, {"loss": loss}, at, {objective: final * np.linspace(0.5, 1, 4, dtype=np.float32)})
-    return SweepResult(columns, curves, hyperparameters, objective, maximize, 5 * records, 8, *[lambda i: None] * 3)
+    return SweepResult(columns, curves, hyperparameters, objective, maximize, 5 * records, 8, {}, None)
 
 
 def accuracies(group="sgd", values=(0.5, 0.9, 0.955, 0.95, 0.2), spread=0.004, seeds=3, rates=RATES, **more):

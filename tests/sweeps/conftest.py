@@ -10,7 +10,7 @@ from tests.conftest import quickly
 @pytest.fixture(autouse=True, scope="package")
 def two_devices():
     with pytest.MonkeyPatch.context() as patch:
-        devices = jax.devices()[:2]
+        devices = jax.devices("cpu")[:2]
         patch.setattr(jax, "local_devices", lambda: devices)
         yield
 

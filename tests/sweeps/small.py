@@ -20,7 +20,7 @@ def batches():
 
 def run(hyperparameters=None, **changes):
     """The small sweep, with some arguments changed."""
-    arguments = {"steps": 30, "key": KEY, "seeds": 2, "every": 4, "evaluate_every": 10, "width": 4, **changes}
+    arguments = {"steps": 30, "key": KEY, "seeds": 2, "record_every": 4, "evaluate_every": 10, "width": 4, **changes}
     task = arguments.pop("task", TASK)
     return ch5jax.sweep(task, batches() if hyperparameters is None else hyperparameters, **arguments)
 

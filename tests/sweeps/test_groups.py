@@ -61,7 +61,7 @@ def test_columns_are_named_by_the_path_and_hold_what_was_given():
         ({"steps": 0}, "steps must be a positive integer"),
         ({"steps": 2.5}, "steps must be a positive integer"),
         ({"width": 0}, "width must be a positive integer"),
-        ({"every": -1}, "every must be a positive integer"),
+        ({"record_every": -1}, "record_every must be a positive integer"),
         ({"evaluate_every": 0}, "evaluate_every must be a positive integer"),
         ({"key": 3}, "key must be one key"),
         ({"key": jax.random.split(jax.random.key(0))}, "key must be one key"),

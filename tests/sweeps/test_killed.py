@@ -13,12 +13,12 @@ SWEEP = """
 import sys
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
-from ch5jax.sweeps import _run
+from ch5jax.sweeps import _executor
 from tests.sweeps.small import run
 def report(progress):
     print(progress.steps_done, flush=True)
     sys.stdin.readline()
-_run.SECONDS_BETWEEN_STATES = float(sys.argv[2])
+_executor.SECONDS_BETWEEN_STATES = float(sys.argv[2])
 run(store=sys.argv[1], progress=report)
 """
 
@@ -54,7 +54,9 @@ def test_killed_again_and_again(tmp_path, environment, between_states):
     assert 0 < killed_at(3, tmp_path, between_states, environment) < 8 * 30  # in the middle of the first two chunks
     assert bool(list(tmp_path.glob("*-state.npz"))) == (between_states == 0)
     killed_at(5, tmp_path, between_states, environment)
-    finished = {file.name: file.stat().st_mtime_ns for file in tmp_path.glob("*.npz") if "state" not in file.name}
+    finished = {
+        file.name: file.stat().st_mtime_ns for file in tmp_path.glob("*-chunk*.npz") if "state" not in file.name
+    }
     assert finished
     assert_same_bits(run(store=tmp_path), run())
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in finished} == finished

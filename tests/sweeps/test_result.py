@@ -76,9 +76,9 @@ def test_the_table_is_a_data_frame(result):
 
 @pytest.mark.parametrize("number", [-1, 28])
 def test_a_trial_that_there_is_not(result, number):
-    for look in (result.trial, result.rerun):
+    for found in (result.trial, result.rerun):
         with pytest.raises(ValueError, match="trial must be from 0 to 27"):
-            look(number)
+            found(number)
 
 
 def descent(curvature, name="loss"):
@@ -101,7 +101,7 @@ def descent(curvature, name="loss"):
 
 def test_a_users_own_task_with_other_names_and_states(tmp_path):
     settings = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1.0, 30.0]), "curvature": np.array([1.0] * 3)}
-    result = ch5jax.sweep(descent(1.0), settings, steps=150, key=jax.random.key(0), every=50, store=tmp_path)
+    result = ch5jax.sweep(descent(1.0), settings, steps=150, key=jax.random.key(0), record_every=50, store=tmp_path)
     assert result.columns["distance"][1] == 0  # one step of rate 1 on curvature 1 is at the minimum
     assert result.columns["diverged_at"].tolist() == [-1, -1, 3]  # 29⁶ > 10⁶ > 29⁴
     assert result.ranking().tolist() == [1, 0, 2]

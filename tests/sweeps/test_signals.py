@@ -1,4 +1,4 @@
-"""The signals of a sweep: per trial, at their spacing, in the store, whatever the stretches."""
+"""The signals of a sweep: per trial, at their spacing, in the store, whatever the segments."""
 
 import jax
 import numpy as np
@@ -15,12 +15,12 @@ def result():
 
 def test_every_trial_has_the_signals_that_train_takes(result):
     for number in (0, 5, 20):
-        hyperparameters, key = result.trial(number)
+        trial = result.trial(number)
         curves = result.curves[result.columns["group"][number]]
-        assert curves.looked_at.tolist() == [7, 14, 21, 28, 30]
+        assert curves.probed_at.tolist() == [7, 14, 21, 28, 30]
         row = number % 14
-        _, metrics = ch5jax.train(small.TASK, hyperparameters, key, 30, signals_every=7)
-        for name, due in metrics["signals"]._asdict().items():
+        run = ch5jax.train(small.TASK, trial.hyperparameters, trial.key, 30, signals_every=7)
+        for name, due in run.signals._asdict().items():
             got = getattr(curves.signals, name)[row]
             np.testing.assert_allclose(got, due, rtol=2e-3, atol=1e-5, err_msg=name)
 
@@ -45,7 +45,7 @@ def test_signals_are_kept_in_the_store_and_found_again(result, tmp_path):
 def test_signals_change_no_bit_of_the_training_and_can_be_left_out(result):
     without = small.run(signals_every=0)
     assert without.curves["sgd"].signals is None
-    assert without.curves["sgd"].looked_at.shape == (0,)
+    assert without.curves["sgd"].probed_at.shape == (0,)
     assert without.rerun(3).signals is None
     for name in ("validation_loss", "test_accuracy", "loss"):
         np.testing.assert_allclose(without.columns[name], result.columns[name], rtol=1e-4, err_msg=name)
@@ -67,6 +67,6 @@ def test_signals_have_a_column_for_each_layer_and_matrix(result):
     columns = result.curves["adam"].signal_columns()
     signals = result.curves["adam"].signals
     np.testing.assert_array_equal(columns["signals.noise"], signals.noise)
-    np.testing.assert_array_equal(columns["signals.update_ratio[1]"], signals.update_ratio[:, :, 1])
-    np.testing.assert_array_equal(columns["signals.flat_units[0]"], signals.flat_units[:, :, 0])
+    np.testing.assert_array_equal(columns["signals.update_ratio[1].kernel"], signals.update_ratio[:, :, 1])
+    np.testing.assert_array_equal(columns["signals.flat_units[0].kernel"], signals.flat_units[:, :, 0])
     assert len(columns) == 11 + 4 * 2 - 1  # eleven numbers, three lists of two (layers, matrices) and one of one

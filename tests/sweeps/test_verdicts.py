@@ -37,7 +37,7 @@ def test_verdicts_are_those_of_judge_trial_by_trial():
     curves = found.curves["sgd"]
     for i in range(5):
         signals = jax.tree.map(lambda values, i=i: values[i], curves.signals)
-        verdict = judge(signals, curves.looked_at, best=0.0, baseline=small.TASK.baseline)
+        verdict = judge(signals, curves.probed_at, best=0.0, baseline=small.TASK.baseline)
         assert found.columns["verdict"][i] == Difficulty(int(verdict.code)).name.lower()
         names = [d.name.lower() for d in PRECEDENCE if d not in NO_DIFFICULTY and verdict.found[d]]
         assert found.columns["difficulties"][i] == ", ".join(names)
@@ -52,8 +52,8 @@ def test_lots_and_what_fills_them_up_change_nothing(result, monkeypatch):
 
 def best_of(found, number):
     """What a trial was measured against."""
-    went = found.diagnosis(number).course
-    return float(went.end - went.above_best)
+    summary = found.diagnosis(number).summary
+    return float(summary.end - summary.above_best)
 
 
 def test_what_can_be_reached_is_the_task_s_lowest_loss_or_the_best_of_the_trials():
@@ -98,7 +98,7 @@ def test_parameters_that_are_lost_count_as_diverged_though_the_loss_does_not_sho
     )
     found = ch5jax.sweep(task, np.array([1.0, np.inf]), steps=1, key=small.KEY, width=1)
     assert found.columns["diverged_at"].tolist() == [-1, 0]
-    assert found.columns["verdict"].tolist() == ["unknown", "diverged"]  # one look tells no course
+    assert found.columns["verdict"].tolist() == ["unknown", "diverged"]  # one probe tells no course
 
 
 def test_without_signals_there_is_no_column_and_a_clear_error():

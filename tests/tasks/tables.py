@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from ch5jax.tasks._supervised import part_rows
+from ch5jax.tasks._examples import part_rows
 
 ROWS = 40
 TRAIN, VALIDATION, TEST = part_rows(ROWS, jax.random.key(0))

@@ -8,10 +8,10 @@ import optax
 import pytest
 
 import ch5jax
+from ch5jax import _keys
 from ch5jax.networks import rnn
 from ch5jax.tasks import adding
 from ch5jax.tasks._adding import sequences
-from ch5jax.training import init_key
 from tests.references import rnn as reference
 from tests.tapping.networks import site_gradients
 
@@ -113,22 +113,23 @@ def test_steps_equal_numpys_for_a_batch_of_optimizers_and_scales(x64):
         "optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.5]),
         "initial_scale": jnp.array([[1.0, 1.0, 1.0], [0.5, 2.0, 3.0]]),
     }
-    state, metrics = jax.vmap(lambda h: ch5jax.train(task, h, KEY, steps, signals_every=0))(swept)
+    run = jax.vmap(lambda h: ch5jax.train(task, h, KEY, steps, signals_every=0))(swept)
+    key = jax.random.fold_in(KEY, _keys.INIT)
     batches = [
         tuple(np.asarray(array) for array in sequences(jax.random.fold_in(KEY, index), 6, 5)) for index in range(steps)
     ]
     for i, rate in enumerate((0.1, 0.5)):
-        start = jax.tree.map(np.asarray, rnn(2, 4, 1).init(init_key(KEY), swept["initial_scale"][i]))
+        start = jax.tree.map(np.asarray, rnn(2, 4, 1).init(key, swept["initial_scale"][i]))
         params, losses, norms = reference.train(start, batches, rate, "tanh")
-        np.testing.assert_allclose(metrics["loss"][i], losses, rtol=1e-11)
-        np.testing.assert_allclose(metrics["gradient_norm"][i], norms, rtol=1e-11)
-        for got, due in zip(jax.tree.leaves(state.params), jax.tree.leaves(params), strict=True):
+        np.testing.assert_allclose(run.metrics["loss"][i], losses, rtol=1e-11)
+        np.testing.assert_allclose(run.metrics["gradient_norm"][i], norms, rtol=1e-11)
+        for got, due in zip(jax.tree.leaves(run.state.params), jax.tree.leaves(params), strict=True):
             np.testing.assert_allclose(got[i], due, rtol=1e-11, atol=1e-13)
 
 
 @pytest.fixture(scope="module")
 def learnt():
-    """A delay of ten steps, under four rates and two seeds: losses over the steps, and the evaluation."""
+    """A delay of ten steps, under four rates and two seeds: losses over the steps, and the last of everything."""
     task = adding(time=10, hidden=16)
 
     def clipped(learning_rate):
@@ -136,31 +137,34 @@ def learnt():
         return ch5jax.chain(clip, ch5jax.adam(learning_rate=learning_rate))
 
     def train(opt, key):
-        return ch5jax.train(task, opt, key, 600, signals_every=0)[1]
+        run = ch5jax.train(task, opt, key, 600, signals_every=0)
+        return run.metrics["loss"], run.last()
 
     opts = ch5jax.grid(clipped, learning_rate=[0.0, 3e-3, 1e-2, 3e-2])
     return jax.vmap(jax.vmap(train, (0, None)), (None, 0))(opts, jax.random.split(jax.random.key(0), 2))
 
 
 def test_a_short_delay_is_learnt_in_a_few_hundred_steps(learnt):
-    best = learnt["validation_loss"].min(axis=1)
+    _, last = learnt
+    best = last["validation_loss"].min(axis=1)
     assert (best < 1 / 60).all()
-    assert (learnt["validation_accuracy"].max(axis=1) > 0.4).all()
-    np.testing.assert_allclose(learnt["test_loss"], learnt["validation_loss"], rtol=0.4)
+    assert (last["validation_accuracy"].max(axis=1) > 0.4).all()
+    np.testing.assert_allclose(last["test_loss"], last["validation_loss"], rtol=0.4)
 
 
 def test_a_seed_gives_every_optimizer_the_same_weights_and_sequences(learnt):
-    losses = np.asarray(learnt["loss"])  # seeds, optimizers, steps
+    losses = np.asarray(learnt[0])  # seeds, optimizers, steps
     assert (losses[:, :, 0] == losses[:, :1, 0]).all()
     assert (losses[0, :, 0] != losses[1, :, 0]).all()
     assert (losses[:, 1:, 1] != losses[:, :1, 1]).all()
 
 
 def test_every_step_has_sequences_of_its_own(learnt):
-    still = np.asarray(learnt["loss"])[:, 0]  # a rate of 0: the same weights at every step
+    losses, last = learnt
+    still = np.asarray(losses)[:, 0]  # a rate of 0: the same weights at every step
     assert len(np.unique(still)) > 0.99 * still.size
     # over all of them, the loss is that of the two held-out sets
-    mean = learnt["validation_loss"][:, 0] / 2 + learnt["test_loss"][:, 0] / 2
+    mean = last["validation_loss"][:, 0] / 2 + last["test_loss"][:, 0] / 2
     np.testing.assert_allclose(still.mean(axis=1), mean, rtol=0.1)
 
 
@@ -217,9 +221,9 @@ def test_width_activation_initialisers_and_scale_are_the_networks():
 def test_trains_where_jax_refuses_all_promotion(x64):
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         task = adding(**{name: np.int64(size) for name, size in SMALL.items()})
-        _, metrics = jax.eval_shape(lambda opt: ch5jax.train(task, opt, KEY, 4, signals_every=0), ch5jax.adam(0.01))
+        run = jax.eval_shape(lambda opt: ch5jax.train(task, opt, KEY, 4, signals_every=0), ch5jax.adam(0.01))
     for name in ("loss", "gradient_norm", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"):
-        assert metrics[name].dtype == jnp.float64
+        assert (run.metrics | run.evaluations)[name].dtype == jnp.float64
 
 
 @pytest.mark.parametrize(

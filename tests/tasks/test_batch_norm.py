@@ -9,7 +9,8 @@ import pytest
 
 import ch5jax
 from ch5jax.networks import mlp
-from ch5jax.tasks._supervised import Examples, Parts, split, supervised
+from ch5jax.tasks import supervised
+from ch5jax.tasks._examples import Examples, Parts, split
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -24,7 +25,7 @@ def parts():
 
 def task_of(divided, **options):
     network = mlp((4, 6, 5, 3), batch_norm=True)
-    return supervised(divided, network, classify=True, batch_size=8, initial_scale=1.0, epochs=False, **options)
+    return supervised(network, *divided, loss="cross_entropy", batch_size=8, **options)
 
 
 def test_a_loop_of_ones_own_gives_the_same():
@@ -32,7 +33,7 @@ def test_a_loop_of_ones_own_gives_the_same():
     divided, network = parts(), mlp((4, 6, 5, 3), batch_norm=True)
     opt = ch5jax.momentum(0.1)
     setting = {"optimizer": opt, "batch_norm_momentum": 0.8, "batch_norm_eps": 1e-3}
-    state, metrics = ch5jax.train(task_of(divided), setting, KEY, 7)
+    run = ch5jax.train(task_of(divided), setting, KEY, 7)
 
     params, stats = jax.jit(network.init)(jax.random.fold_in(KEY, np.uint32(2**32 - 1))), network.init_state()
     opt_state = opt.init(params)
@@ -53,25 +54,25 @@ def test_a_loop_of_ones_own_gives_the_same():
         batch = divided.train.inputs[rows], divided.train.targets[rows]
         params, stats, opt_state, value = step(params, stats, opt_state, *batch)
         losses.append(value)
-    chex.assert_trees_all_close((state.params, state.batch_norm), (params, stats), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-4)
+    chex.assert_trees_all_close((run.state.params, run.state.model_state), (params, stats), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(run.metrics["loss"], losses, rtol=1e-4)
     logits = network.apply(params, divided.validation.inputs, state=stats, eps=1e-3)
     due = jnp.mean(optax.softmax_cross_entropy(logits, divided.validation.targets))
-    np.testing.assert_allclose(metrics["validation_loss"], due, rtol=1e-3)
+    np.testing.assert_allclose(run.last()["validation_loss"], due, rtol=1e-3)
 
 
 def test_evaluation_is_inference():
     """One example's answer does not depend on those beside it."""
     divided = parts()
-    state, metrics = ch5jax.train(task_of(divided), ch5jax.sgd(0.1), KEY, 20)
+    run = ch5jax.train(task_of(divided), ch5jax.sgd(0.1), KEY, 20)
     one = Examples(divided.test.inputs[:1], divided.test.targets[:1])
     again = Examples(*(np.repeat(array[:1], 5, axis=0) for array in divided.test))
     losses = [
-        jax.jit(task_of(Parts(divided.train, part, part)).evaluate)(ch5jax.sgd(0.1), state)["test_loss"]
+        jax.jit(task_of(Parts(divided.train, part, part)).evaluate)(ch5jax.sgd(0.1), run.state)["test_loss"]
         for part in (one, again)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-6)
-    assert np.isfinite(metrics["test_loss"])
+    assert np.isfinite(run.last()["test_loss"])
 
 
 def test_the_loss_function_is_the_training_loss():
@@ -95,11 +96,11 @@ def test_every_trial_of_a_sweep_keeps_its_own_statistics():
     table = result.table()
     for i in (0, 5, 10):
         trial = result.trial(i)
-        _, metrics = ch5jax.train(task, trial.hyperparameters, trial.key, 12)
-        np.testing.assert_allclose(table.validation_loss[i], metrics["validation_loss"], rtol=1e-3)
-        np.testing.assert_allclose(table.loss[i], metrics["loss"][-1], rtol=1e-3)
+        last = ch5jax.train(task, trial.hyperparameters, trial.key, 12).last()
+        np.testing.assert_allclose(table.validation_loss[i], last["validation_loss"], rtol=1e-3)
+        np.testing.assert_allclose(table.loss[i], last["loss"], rtol=1e-3)
     state = result.rerun(5).state
-    weights = np.asarray(state.batch_norm[0].weight)
+    weights = np.asarray(state.model_state[0].weight)
     momentum = float(result.trial(5).hyperparameters["batch_norm_momentum"])
     np.testing.assert_allclose(weights, np.full(6, 1 - momentum**12), rtol=1e-5)
     # momentum decides what is evaluated, and nothing of the training
@@ -111,9 +112,9 @@ def test_every_trial_of_a_sweep_keeps_its_own_statistics():
 
 def test_exact_statistics_may_be_asked_for():
     setting = {"optimizer": ch5jax.sgd(0.1), "batch_norm_momentum": None}
-    state, metrics = ch5jax.train(task_of(parts()), setting, KEY, 5)
-    np.testing.assert_array_equal(state.batch_norm[0].weight, np.full(6, 40.0))
-    assert np.isfinite(metrics["validation_loss"])
+    run = ch5jax.train(task_of(parts()), setting, KEY, 5)
+    np.testing.assert_array_equal(run.state.model_state[0].weight, np.full(6, 40.0))
+    assert np.isfinite(run.last()["validation_loss"])
 
 
 def test_hypergradients_reach_batch_norms_momentum():
@@ -121,7 +122,7 @@ def test_hypergradients_reach_batch_norms_momentum():
 
     def final(momentum):
         setting = {"optimizer": ch5jax.sgd(0.05), "batch_norm_momentum": momentum}
-        return ch5jax.train(task, setting, KEY, 5)[1]["validation_loss"]
+        return ch5jax.train(task, setting, KEY, 5).last()["validation_loss"]
 
     value_and_slope = jax.jit(jax.value_and_grad(final))
     (ahead, _), (behind, _), (_, slope) = map(value_and_slope, (0.701, 0.699, 0.7))
@@ -130,13 +131,13 @@ def test_hypergradients_reach_batch_norms_momentum():
 
 def test_ready_tasks_have_batch_norm_as_an_option():
     task = ch5jax.tasks.digits(hidden=(16, 16), batch_norm=True)
-    state, metrics = ch5jax.train(task, ch5jax.adam(1e-2), KEY, 150)
-    assert metrics["validation_accuracy"] > 0.9
-    assert len(state.batch_norm) == 2
+    run = ch5jax.train(task, ch5jax.adam(1e-2), KEY, 150)
+    assert run.last()["validation_accuracy"] > 0.9
+    assert len(run.state.model_state) == 2
 
 
 def test_its_hyperparameters_belong_to_tasks_that_have_it():
-    plain = supervised(parts(), mlp((4, 6, 3)), classify=True, batch_size=8, initial_scale=1.0, epochs=False)
+    plain = supervised(mlp((4, 6, 3)), *parts(), loss="cross_entropy", batch_size=8)
     setting = {"optimizer": ch5jax.sgd(0.1), "batch_norm_momentum": 0.9}
     with pytest.raises(ValueError, match="hyperparameters hold optimizer and initial_scale, got batch_norm_momentum"):
         plain.init(KEY, setting)

@@ -8,9 +8,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 import ch5jax
+from ch5jax import _keys
 from ch5jax.networks import mlp
 from ch5jax.tasks import _digits, digits
-from ch5jax.training import init_key
+from ch5jax.tasks._examples import Parts
 from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -24,7 +25,7 @@ def parts_of(monkeypatch):
 
     def parts_of(**settings):
         seen = []
-        monkeypatch.setattr(_digits, "supervised", lambda parts, network, **_: seen.append(parts))
+        monkeypatch.setattr(_digits, "supervised", lambda network, *parts, **_: seen.append(Parts(*parts)))
         digits(**settings)
         return seen[0]
 
@@ -55,9 +56,9 @@ def test_the_parts_are_not_drawn_by_the_trials_key():
     init = jax.jit(task.init)
     expected = jax.jit(task.evaluate)(still, init(KEY, still))
     for key in jax.random.split(KEY, 2):
-        _, metrics = ch5jax.train(task, still, key, 1, state=init(KEY, still))
-        np.testing.assert_allclose(metrics["test_loss"], expected["test_loss"], rtol=1e-6)
-        np.testing.assert_allclose(metrics["validation_loss"], expected["validation_loss"], rtol=1e-6)
+        last = ch5jax.train(task, still, key, 1, state=init(KEY, still)).last()
+        np.testing.assert_allclose(last["test_loss"], expected["test_loss"], rtol=1e-6)
+        np.testing.assert_allclose(last["validation_loss"], expected["validation_loss"], rtol=1e-6)
 
 
 def test_widths_activation_and_scale_are_the_networks():
@@ -81,14 +82,14 @@ def test_the_batch_has_the_size_asked_for(batch_size):
 
 
 def test_epochs_keep_an_order_of_all_training_examples():
-    state, _ = ch5jax.train(digits(hidden=(), epochs=True), OPT, KEY, 20)
+    state = ch5jax.train(digits(hidden=(), epochs=True), OPT, KEY, 20).state
     np.testing.assert_array_equal(np.sort(state.order), np.arange(1079))
 
 
 def test_adam_recognises_digits_in_a_few_hundred_steps():
-    _, metrics = ch5jax.train(digits(), OPT, KEY, 300, every=300)
-    assert metrics["test_accuracy"] > 0.93
-    assert metrics["validation_accuracy"] > 0.93
+    last = ch5jax.train(digits(), OPT, KEY, 300, record_every=300).last()
+    assert last["test_accuracy"] > 0.93
+    assert last["validation_accuracy"] > 0.93
 
 
 def test_the_initial_scale_is_swept_beside_the_optimizer():
@@ -97,13 +98,13 @@ def test_the_initial_scale_is_swept_beside_the_optimizer():
         "optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.5]),
         "initial_scale": jnp.array([[1.0, 1.0], [0.0, 2.0]]),
     }
-    state, metrics = jax.jit(jax.vmap(lambda h: ch5jax.train(task, h, KEY, 5)))(swept)
+    many = jax.jit(jax.vmap(lambda h: ch5jax.train(task, h, KEY, 5)))(swept)
     for i, opt in enumerate(ch5jax.unstack(swept["optimizer"])):
         one = ch5jax.train(task, {"optimizer": opt, "initial_scale": swept["initial_scale"][i]}, KEY, 5)
-        chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], (state, metrics)), one, rtol=1e-4, atol=1e-6)
+        chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], many), one, rtol=1e-4, atol=1e-6)
     # a first layer of zeros before a relu passes nothing on, whatever the second one is
-    start = jax.jit(lambda key: mlp((64, 5, 10)).init(key, (0.0, 2.0)))(init_key(KEY))
-    np.testing.assert_array_equal(state.params[0].kernel[1], start[0].kernel)
+    start = jax.jit(lambda key: mlp((64, 5, 10)).init(key, (0.0, 2.0)))(jax.random.fold_in(KEY, _keys.INIT))
+    np.testing.assert_array_equal(many.state.params[0].kernel[1], start[0].kernel)
 
 
 @pytest.mark.parametrize(

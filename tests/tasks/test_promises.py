@@ -67,7 +67,6 @@ BROKEN = {
     ),
     "nothing": (GOOD._replace(evaluate=lambda rate, state: None), r"task\.evaluate must report a dict"),
     "one name": (reporting(validation_loss=0.0, loss=0.0), "must name their metrics differently, both have loss"),
-    "our name": (reporting(validation_loss=0.0, signals=0.0), 'must not name a metric "signals"'),
     "a vector loss": (
         GOOD._replace(loss=lambda key, rate, state, w: w),
         r"task\.loss must return a real scalar, got f",
@@ -93,11 +92,21 @@ def test_a_column_of_the_tables_own_is_no_metrics_name_in_a_sweep(name, tmp_path
     assert not (tmp_path / "store").exists()
 
 
+def test_a_metric_may_be_called_signals(compiled_quickly):
+    for task in (stepping(metrics={"loss": 2.0, "signals": 1.0}), reporting(validation_loss=2.0, signals=1.0)):
+        run = ch5jax.train(task, 0.1, KEY, 4)
+        assert run.last()["signals"] == 1
+        assert run.signals.distance.shape == (4,)
+        result = ch5jax.sweep(task, np.array([0.1, 0.2]), steps=4, key=KEY)
+        assert result.columns["signals"].tolist() == [1, 1]
+        assert result.curves["trials"].signals.distance.shape == (2, 4)
+
+
 def test_numbers_of_pythons_and_truth_values_will_do(compiled_quickly):
     task = stepping(metrics={"loss": 1, "done": True, "rate": np.float32(0.1)})
-    state, metrics = ch5jax.train(task, 0.1, KEY, 5)
-    assert int(state["count"]) == 5
-    assert metrics["done"].shape == (5,)
+    run = ch5jax.train(task, 0.1, KEY, 5)
+    assert int(run.state["count"]) == 5
+    assert run.metrics["done"].shape == (5,)
     result = ch5jax.sweep(task, np.array([0.1, 0.2]), steps=5, key=KEY)
     assert len(result) == 2
 
@@ -106,8 +115,8 @@ def test_a_task_for_raw_keys_gets_raw_keys(compiled_quickly):
     def raw(key, index, rate, state):
         return step(key, index, rate, state)[0], {"loss": key[1].astype(float)}
 
-    _, metrics = ch5jax.train(GOOD._replace(step=raw), 0.1, jax.random.PRNGKey(3), 2)
-    assert metrics["loss"].shape == (2,)
+    run = ch5jax.train(GOOD._replace(step=raw), 0.1, jax.random.PRNGKey(3), 2)
+    assert run.metrics["loss"].shape == (2,)
 
 
 def test_it_only_traces():

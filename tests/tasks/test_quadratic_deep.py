@@ -44,17 +44,19 @@ def trained_by_numpy(batches, rate):
 
 
 def compare(task, rows):
-    state, metrics = train(task, OPT, KEY, len(rows))
+    run = train(task, OPT, KEY, len(rows))
+    last = run.last()
     theta, losses, norms = trained_by_numpy([examples(42)[chosen] for chosen in rows], 0.01)
-    assert set(metrics) == {"loss", "gradient_norm", "validation_loss", "test_loss", "distance_to_minimum"}
-    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-12)
-    np.testing.assert_allclose(metrics["gradient_norm"], norms, rtol=1e-12)
-    np.testing.assert_allclose(task.params(state), theta, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(metrics["validation_loss"], loss(theta, examples(44)), rtol=1e-12)
-    np.testing.assert_allclose(metrics["test_loss"], loss(theta, examples(43)), rtol=1e-12)
+    assert set(run.metrics) == {"loss", "gradient_norm"}
+    assert set(run.evaluations) == {"validation_loss", "test_loss", "distance_to_minimum"}
+    np.testing.assert_allclose(run.metrics["loss"], losses, rtol=1e-12)
+    np.testing.assert_allclose(run.metrics["gradient_norm"], norms, rtol=1e-12)
+    np.testing.assert_allclose(task.params(run.state), theta, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(last["validation_loss"], loss(theta, examples(44)), rtol=1e-12)
+    np.testing.assert_allclose(last["test_loss"], loss(theta, examples(43)), rtol=1e-12)
     distance = np.linalg.norm(theta - examples(42).mean(0))
-    np.testing.assert_allclose(metrics["distance_to_minimum"], distance, rtol=1e-12)
-    return state
+    np.testing.assert_allclose(last["distance_to_minimum"], distance, rtol=1e-12)
+    return run.state
 
 
 def test_steps_on_batches_that_are_drawn_equal_numpys(x64):
@@ -120,7 +122,7 @@ def test_descent_ends_in_a_cloud_of_the_documented_size():
     """Along the ten steep axes, which 300 steps are enough for."""
     rate, size = 0.02, 4
     task = quadratic_deep(batch_size=size)
-    ends_of = jax.jit(jax.vmap(lambda key: train(task, ch5jax.sgd(rate), key, 300, every=300)[0].params))
+    ends_of = jax.jit(jax.vmap(lambda key: train(task, ch5jax.sgd(rate), key, 300, record_every=300).state.params))
     eigenvalues, axes = (np.array(part[90:]) for part in deep_spectrum())
     ends = np.asarray(ends_of(jax.random.split(KEY, 400)), float) @ axes.T
     along = (examples(42) @ axes.T).var(axis=0)
@@ -153,9 +155,9 @@ def test_trains_where_jax_refuses_all_promotion(x64):
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         for epochs in (False, True):
             task = quadratic_deep(batch_size=np.int64(9), epochs=epochs)
-            state, metrics = jax.eval_shape(lambda opt, task=task: train(task, opt, KEY, 4), ch5jax.adam(0.01))
-            assert {leaf.dtype for leaf in metrics.values()} == {jnp.dtype("float64")}
-            assert state.params.dtype == jnp.float64
+            run = jax.eval_shape(lambda opt, task=task: train(task, opt, KEY, 4), ch5jax.adam(0.01))
+            numbers = [*run.metrics.values(), *run.evaluations.values(), run.state.params]
+            assert {leaf.dtype for leaf in numbers} == {jnp.dtype("float64")}
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 1001, 2.0, "6", True])

@@ -9,7 +9,8 @@ import pytest
 
 import ch5jax
 from ch5jax.networks import Network, mlp
-from ch5jax.tasks._supervised import Examples, Parts, part_rows, split, supervised
+from ch5jax.tasks import supervised
+from ch5jax.tasks._examples import Examples, Parts, part_rows, split
 from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -47,12 +48,10 @@ def visits(examples, batch_size):
     """A task whose weight i is 1 − 2⁻ᵏ after k batches with example i, under SGD at a quarter of the batch size."""
     one = Examples(np.eye(examples, dtype=np.float32), np.ones((examples, 1), np.float32))
     network = Network(lambda key, scale=1.0: jnp.zeros(examples), lambda w, x: (x @ w)[:, None])
-    task = supervised(
-        Parts(one, one, one), network, classify=False, batch_size=batch_size, initial_scale=1.0, epochs=True
-    )
+    task = supervised(network, *Parts(one, one, one), batch_size=batch_size, epochs=True)
 
     def seen(steps, key=KEY):
-        state, _ = ch5jax.train(task, ch5jax.sgd(batch_size / 4), key, steps)
+        state = ch5jax.train(task, ch5jax.sgd(batch_size / 4), key, steps).state
         return np.round(-np.log2(1 - np.asarray(state.params))).astype(int), state.order
 
     return seen
@@ -92,8 +91,8 @@ def data(targets, rows=30):
 
 def task_of(parts, classify=True, network=None, **settings):
     network = network or mlp((3, 4, parts.train.targets.shape[1]))
-    defaults = {"batch_size": 6, "initial_scale": 1.0, "epochs": False}
-    return supervised(parts, network, classify=classify, **defaults | settings)
+    loss = "cross_entropy" if classify else "squared_error"
+    return supervised(network, *parts, loss=loss, **{"batch_size": 6} | settings)
 
 
 def test_classification_is_scored_by_cross_entropy_and_accuracy():
@@ -157,7 +156,7 @@ def test_a_plain_optax_optimizer_takes_the_step_too():
 
 def test_the_initial_scale_is_the_tasks_or_the_hyperparameters():
     parts, network = data(3), mlp((3, 4, 3))
-    task, opt = task_of(parts, network=network, initial_scale=0.5), ch5jax.sgd(0.1)
+    task, opt = task_of(parts, network=network, hyperparameters={"initial_scale": 0.5}), ch5jax.sgd(0.1)
     for hyperparameters, scale in (
         (opt, 0.5),
         ({"optimizer": opt}, 0.5),
@@ -172,8 +171,8 @@ def test_trains_where_jax_refuses_all_promotion(x64):
         for classify, targets in ((True, 3), (False, 1)):
             for epochs in (False, True):
                 task = task_of(data(targets), classify=classify, epochs=epochs, batch_size=np.int64(6))
-                _, metrics = jax.eval_shape(lambda opt, task=task: ch5jax.train(task, opt, KEY, 4), ch5jax.adam(0.01))
-                assert metrics["validation_loss"].dtype == jnp.float64
+                run = jax.eval_shape(lambda opt, task=task: ch5jax.train(task, opt, KEY, 4), ch5jax.adam(0.01))
+                assert run.evaluations["validation_loss"].dtype == jnp.float64
 
 
 @pytest.mark.parametrize("batch_size", [0, -3, 19, 2.0, "6"])

@@ -10,9 +10,8 @@ import optax
 import pytest
 
 import ch5jax
-from ch5jax import problems
+from ch5jax import _keys, problems
 from ch5jax.tasks import surface
-from ch5jax.training import init_key
 from tests.references import problems as references
 
 KEY = jax.random.key(7)
@@ -29,9 +28,10 @@ def test_steps_equal_numpys(x64):
     """Momentum with noise from a start that is drawn: every number that a training reports."""
     task = surface(problems.rosenbrock(), start=(-0.5, 0.5))
     setting = {"optimizer": ch5jax.momentum(1e-3, 0.9), "noise": 0.3, "start_spread": 0.2}
-    state, metrics = train(task, setting, KEY, 5)
+    run = train(task, setting, KEY, 5)
+    last = run.last()
 
-    x = np.array([-0.5, 0.5]) + 0.2 * np.asarray(jax.random.normal(init_key(KEY), (2,)))
+    x = np.array([-0.5, 0.5]) + 0.2 * np.asarray(jax.random.normal(jax.random.fold_in(KEY, _keys.INIT), (2,)))
     velocity, losses, norms = np.zeros(2), [], []
     for t in range(5):
         key_noise, _ = jax.random.split(jax.random.fold_in(KEY, t))
@@ -41,23 +41,24 @@ def test_steps_equal_numpys(x64):
         norms.append(np.sqrt(slope @ slope))
         velocity = 0.9 * velocity - 1e-3 * slope
         x = x + velocity
-    assert set(metrics) == {"loss", "gradient_norm", "validation_loss", "distance_to_minimum"}
-    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-12)
-    np.testing.assert_allclose(metrics["gradient_norm"], norms, rtol=1e-12)
-    np.testing.assert_allclose(task.params(state), x, rtol=1e-12)
-    np.testing.assert_allclose(metrics["validation_loss"], references.rosenbrock(x), rtol=1e-12)
-    np.testing.assert_allclose(metrics["distance_to_minimum"], np.linalg.norm(x - 1), rtol=1e-12)
+    assert set(run.metrics) == {"loss", "gradient_norm"}
+    assert set(run.evaluations) == {"validation_loss", "distance_to_minimum"}
+    np.testing.assert_allclose(run.metrics["loss"], losses, rtol=1e-12)
+    np.testing.assert_allclose(run.metrics["gradient_norm"], norms, rtol=1e-12)
+    np.testing.assert_allclose(task.params(run.state), x, rtol=1e-12)
+    np.testing.assert_allclose(last["validation_loss"], references.rosenbrock(x), rtol=1e-12)
+    np.testing.assert_allclose(last["distance_to_minimum"], np.linalg.norm(x - 1), rtol=1e-12)
     assert (task.objective, task.maximize) == ("validation_loss", False)
 
 
 def test_descent_from_a_saddle_takes_the_course_that_is_known():
     """Along x by a factor of 1 − 2α a step, along y by 1 + 2α; a saddle has no minimum to be near to."""
-    _, metrics = train(surface(problems.saddle()), ch5jax.sgd(0.1), KEY, 40)
+    run = train(surface(problems.saddle()), ch5jax.sgd(0.1), KEY, 40)
     steps = np.arange(40)
     x, y = 0.8**steps, 1e-3 * 1.2**steps
-    np.testing.assert_allclose(metrics["loss"], x**2 - y**2, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(metrics["gradient_norm"], 2 * np.hypot(x, y), rtol=1e-4)
-    assert "distance_to_minimum" not in metrics
+    np.testing.assert_allclose(run.metrics["loss"], x**2 - y**2, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(run.metrics["gradient_norm"], 2 * np.hypot(x, y), rtol=1e-4)
+    assert set(run.evaluations) == {"validation_loss"}
 
 
 def test_the_distance_is_that_to_a_minimum_however_near_a_saddle_is():
@@ -105,18 +106,19 @@ def test_optimizer_noise_and_start_are_swept_together():
         "start_spread": jnp.array([0.0, 0.0, 0.5]),
     }
     three_steps = jax.jit(lambda h: train(task, h, KEY, 3))
-    state, metrics = jax.vmap(three_steps)(settings)
+    many = jax.vmap(three_steps)(settings)
     for i, opt in enumerate(ch5jax.unstack(settings["optimizer"])):
         one = three_steps(
             {**{name: leaf[i] for name, leaf in settings.items() if name != "optimizer"}, "optimizer": opt}
         )
-        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], (state, metrics)), one, rtol=1e-5)
+        chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], many), one, rtol=1e-5)
     first = [references.himmelblau(x) for x in ([0.0, 0.0], [1.0, 2.0])]
-    np.testing.assert_allclose(metrics["loss"][0, 0], first[0], rtol=1e-6)
-    assert abs(metrics["loss"][1, 0] - first[1]) > 0.1
+    np.testing.assert_allclose(many.metrics["loss"][0, 0], first[0], rtol=1e-6)
+    assert abs(many.metrics["loss"][1, 0] - first[1]) > 0.1
     # noise that is known to be 0 is not drawn, and changes nothing
     quiet = train(task, ch5jax.sgd(0.01), KEY, 3)
-    chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf[0], metrics), quiet[1])
+    for kind in ("metrics", "evaluations"):
+        chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf[0], getattr(many, kind)), getattr(quiet, kind))
 
 
 def test_settings_of_the_task_are_the_defaults_of_its_hyperparameters():
@@ -143,16 +145,16 @@ def test_a_state_may_be_donated_and_leaves_the_start_alone():
 def test_a_sequence_goes_through_its_parts_in_order_and_stays_in_the_box():
     problem = problems.reddi()
     inside, outside = surface(problem, project=True), surface(problem)
-    _, metrics = train(inside, ch5jax.sgd(0.25), KEY, 9)
+    run = train(inside, ch5jax.sgd(0.25), KEY, 9)
     x, losses = 0.0, []
     for t in range(9):
         slope = 3.0 if t % 3 == 0 else -1.0
         losses.append(slope * x)
         x = min(max(x - 0.25 * slope, -1.0), 1.0)
-    np.testing.assert_allclose(metrics["loss"], losses, atol=1e-6)
-    np.testing.assert_array_equal(metrics["gradient_norm"], [3, 1, 1] * 3)
-    np.testing.assert_allclose(metrics["validation_loss"], x / 3, atol=1e-6)
-    state, _ = train(outside, ch5jax.sgd(0.25), KEY, 30)
+    np.testing.assert_allclose(run.metrics["loss"], losses, atol=1e-6)
+    np.testing.assert_array_equal(run.metrics["gradient_norm"], [3, 1, 1] * 3)
+    np.testing.assert_allclose(run.evaluations["validation_loss"], [x / 3], atol=1e-6)
+    state = train(outside, ch5jax.sgd(0.25), KEY, 30).state
     np.testing.assert_allclose(state.params, [-2.5], rtol=1e-6)
 
 
@@ -160,7 +162,7 @@ def test_on_reddis_sequence_descent_goes_to_the_best_point_and_adam_to_the_worst
     """With the rate that falls as 1/√t of the theorem, which is no accident of a constant one."""
     task = surface(problems.reddi(), project=True)
     adam = ch5jax.adam(lambda count: 0.5 / jnp.sqrt(count + 1.0), b1=0.0, b2=1 / (1 + 3.0**2), bias_correction=False)
-    ends = [train(task, opt, KEY, 3000, every=3000)[0].params for opt in (ch5jax.sgd(0.01), adam)]
+    ends = [train(task, opt, KEY, 3000, record_every=3000).state.params for opt in (ch5jax.sgd(0.01), adam)]
     assert ends[0] < -0.95
     assert ends[1] > 0.95
 
@@ -189,8 +191,9 @@ def test_hypergradients_are_finite_at_a_minimum_where_the_gradient_is_zero():
     task = surface(problems.beale(), start=(3.0, 0.5))
 
     def final(opt, noise):
-        _, metrics = train(task, {"optimizer": opt, "noise": noise}, KEY, 2)
-        return metrics["validation_loss"] + metrics["gradient_norm"][0] + metrics["distance_to_minimum"]
+        run = train(task, {"optimizer": opt, "noise": noise}, KEY, 2)
+        last = run.last()
+        return last["validation_loss"] + run.metrics["gradient_norm"][0] + last["distance_to_minimum"]
 
     slope = jax.grad(final, argnums=(0, 1))(ch5jax.sgd(0.01), 0.0)
     chex.assert_tree_all_finite(slope)
@@ -202,9 +205,9 @@ def test_descends_where_jax_refuses_all_promotion(x64):
             task = surface(problem, noise=np.float32(0.1), start_spread=1, project=True)
             swept = {"optimizer": ch5jax.adam(0.01), "noise": jnp.float32(0.5)}
             for setting in (ch5jax.sgd(0.1), swept):
-                state, metrics = jax.eval_shape(lambda h, task=task: train(task, h, KEY, 4), setting)
-                assert state.params.dtype == metrics["loss"].dtype == metrics["gradient_norm"].dtype == jnp.float64
-                assert metrics["validation_loss"].dtype == jnp.float64
+                run = jax.eval_shape(lambda h, task=task: train(task, h, KEY, 4), setting)
+                assert run.metrics["loss"].dtype == run.metrics["gradient_norm"].dtype == jnp.float64
+                assert run.state.params.dtype == run.evaluations["validation_loss"].dtype == jnp.float64
 
 
 @pytest.mark.parametrize(
@@ -244,14 +247,15 @@ def test_descent_is_thrown_off_the_cliff():
     """It comes to the wall, where the gradient is a hundred times what it was, and ends worse than it began."""
     opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.03, 0.1])
     task = surface(problems.rnn_cliff())
-    _, metrics = jax.vmap(lambda opt: train(task, opt, KEY, 300))(opts)
-    assert (metrics["gradient_norm"].max(axis=1) > 100 * metrics["gradient_norm"][:, 0]).all()
-    assert (metrics["validation_loss"] > 1.5 * metrics["loss"][:, 0]).all()
+    run = jax.vmap(lambda opt: train(task, opt, KEY, 300))(opts)
+    norms = run.metrics["gradient_norm"]
+    assert (norms.max(axis=1) > 100 * norms[:, 0]).all()
+    assert (run.evaluations["validation_loss"][:, -1] > 1.5 * run.metrics["loss"][:, 0]).all()
 
 
 def test_a_deep_linear_network_learns_one_target_after_the_other():
     problem = problems.deep_linear(3, (2.0, 0.5))
-    _, metrics = train(surface(problem), ch5jax.sgd(0.05), KEY, 400, every=50)
+    metrics = train(surface(problem), ch5jax.sgd(0.05), KEY, 400, record_every=50).metrics
     plateau = problem.critical_points[1].value
     np.testing.assert_allclose(metrics["loss"][2:5], plateau, rtol=0.1)
     assert metrics["gradient_norm"][2:5].max() < 0.1 * metrics["gradient_norm"][1]

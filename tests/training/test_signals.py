@@ -10,7 +10,8 @@ import pytest
 import ch5jax
 from ch5jax import diagnostics
 from ch5jax.networks import mlp
-from ch5jax.tasks._supervised import split, supervised
+from ch5jax.tasks import supervised
+from ch5jax.tasks._examples import split
 from tests.tapping.networks import site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -22,14 +23,14 @@ PARTS = split(ROWS, np.eye(2)[(ROWS[:, 0] > 0).astype(int)], KEY)
 
 def task_of(**network):
     net = mlp((3, 5, 2), jnp.tanh, **network)
-    return supervised(PARTS, net, classify=True, batch_size=8, initial_scale=1.0, epochs=False)
+    return supervised(net, *PARTS, loss="cross_entropy", batch_size=8)
 
 
 TASK = task_of()
 OPT = ch5jax.momentum(0.3, 0.5)
 
 
-def by_hand(task, opt, steps, looked_at):
+def by_hand(task, opt, steps, probed_at):
     """Signals at some steps, from the task's own functions and the documented keys, in plain Python."""
     fold = jax.random.fold_in
     state = task.init(fold(KEY, np.uint32(2**32 - 1)), opt)
@@ -39,7 +40,7 @@ def by_hand(task, opt, steps, looked_at):
         this, other = fold(KEY, index), fold(fold(KEY, np.uint32(2**32 - 3)), index)
         state, metrics = task.step(this, index, opt, state)
         losses.append(metrics["loss"])
-        if index + 1 in looked_at:
+        if index + 1 in probed_at:
             g = jax.grad(task.loss, 3)(this, opt, state, params)
             sites = site_gradients(lambda w, this=this, state=state: task.loss(this, opt, state, w), params)
             h = jax.grad(task.loss, 3)(other, opt, state, params)
@@ -60,13 +61,13 @@ def by_hand(task, opt, steps, looked_at):
                         np.linalg.norm(new.kernel - old.kernel) / np.linalg.norm(old.kernel)
                         for new, old in zip(task.params(state), params, strict=True)
                     ],
-                    "equal_units": np.zeros(2),
+                    "duplicate_units": np.zeros(2),
                     "distance": np.linalg.norm(moved[0] - moved[1]) / np.linalg.norm(moved[1]),
                     "signal_norms": [np.linalg.norm(site.z) for site in sites],
                     "flat_units": diagnostics.flat_units(sites),
                     "update_norm": np.linalg.norm(step),
                     "predicted_decrease": -flat[1] @ step,
-                    "mean_loss": np.mean(losses[looked_at[len(seen) - 1] if seen else 0 :]),
+                    "mean_loss": np.mean(losses[probed_at[len(seen) - 1] if seen else 0 :]),
                     "first_loss": losses[0],
                     "lost_since": -1,
                     "alternation": diagnostics.alternation(jnp.array(losses)),
@@ -78,51 +79,49 @@ def by_hand(task, opt, steps, looked_at):
 
 @pytest.mark.smoke
 def test_signals_are_those_of_a_loop_by_hand(x64):
-    _, metrics = ch5jax.train(TASK, OPT, KEY, 7, signals_every=3)
+    run = ch5jax.train(TASK, OPT, KEY, 7, signals_every=3)
     expected = by_hand(TASK, OPT, 7, ch5jax.recorded_steps(7, 3))
-    for name, value in metrics["signals"]._asdict().items():
+    for name, value in run.signals._asdict().items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-12, err_msg=name)
-    looked_at = metrics["gradient_norm"][np.array([2, 5, 6])]
-    np.testing.assert_allclose(metrics["signals"].gradient_norm, looked_at, rtol=1e-12)
+    probed = run.metrics["gradient_norm"][np.array([2, 5, 6])]
+    np.testing.assert_allclose(run.signals.gradient_norm, probed, rtol=1e-12)
 
 
-@pytest.mark.parametrize("options", [{}, {"every": 4}, {"every": 2, "evaluate_every": 6}])
+@pytest.mark.parametrize("options", [{}, {"record_every": 4}, {"record_every": 2, "evaluate_every": 6}])
 def test_signals_do_not_touch_the_training_whatever_the_other_spacings(options, x64):
     """In double precision: how a compiler rounds is not promised, and float32 differed by 2e-6 on JAX 0.10.2."""
-    state, metrics = ch5jax.train(TASK, OPT, KEY, 13, signals_every=5, **options)
-    plain, plain_metrics = ch5jax.train(TASK, OPT, KEY, 13, signals_every=0, **options)
-    chex.assert_trees_all_close(state, plain, rtol=1e-13, atol=1e-15)
-    assert "signals" not in plain_metrics
-    signals = metrics.pop("signals")
-    chex.assert_trees_all_close(metrics, plain_metrics, rtol=1e-13, atol=1e-15)
-    assert signals.distance.shape == (3,)
-    assert signals.signal_norms.shape == (3, 2)
+    run = ch5jax.train(TASK, OPT, KEY, 13, signals_every=5, **options)
+    plain = ch5jax.train(TASK, OPT, KEY, 13, signals_every=0, **options)
+    assert plain.signals is None
+    chex.assert_trees_all_close(run._replace(signals=None), plain, rtol=1e-13, atol=1e-15)
+    assert run.signals.distance.shape == (3,)
+    assert run.signals.signal_norms.shape == (3, 2)
 
 
-def test_by_default_a_run_is_looked_at_fifty_times_or_every_25_steps_but_eight_times_if_it_can():
-    for steps, looks in ((5, 5), (100, 9), (200, 8), (1000, 40), (100_000, 50)):
-        _, metrics = jax.eval_shape(lambda opt, steps=steps: ch5jax.train(TASK, opt, KEY, steps), OPT)
-        assert metrics["signals"].noise.shape == (looks,)
+def test_by_default_a_run_is_probed_fifty_times_or_every_25_steps_but_eight_times_if_it_can():
+    for steps, probes in ((5, 5), (100, 9), (200, 8), (1000, 40), (100_000, 50)):
+        run = jax.eval_shape(lambda opt, steps=steps: ch5jax.train(TASK, opt, KEY, steps), OPT)
+        assert run.signals.noise.shape == (probes,)
 
 
-def test_over_a_batch_of_optimizers_a_look_is_a_branch_and_equals_the_loop():
+def test_over_a_batch_of_optimizers_a_probe_is_a_branch_and_equals_the_loop():
     opts = ch5jax.grid(ch5jax.momentum, learning_rate=[0.01, 0.1, 1.0])
 
     @jax.jit
     def together(opts):
-        return jax.vmap(lambda opt: ch5jax.train(TASK, opt, KEY, 6, signals_every=4)[1]["signals"])(opts)
+        return jax.vmap(lambda opt: ch5jax.train(TASK, opt, KEY, 6, signals_every=4).signals)(opts)
 
     text = together.lower(opts).as_text()
     assert "stablehlo.case" in text
     many = together(opts)
     for i, opt in enumerate(ch5jax.unstack(opts)):
-        one = ch5jax.train(TASK, opt, KEY, 6, signals_every=4)[1]["signals"]
+        one = ch5jax.train(TASK, opt, KEY, 6, signals_every=4).signals
         chex.assert_trees_all_close(jax.tree.map(lambda leaf, i=i: leaf[i], many), one, rtol=1e-4, atol=1e-6)
 
 
 def test_hypergradients_pass_signals_by():
     def final(opt, signals_every):
-        return ch5jax.train(TASK, opt, KEY, 4, signals_every=signals_every)[1]["validation_loss"]
+        return ch5jax.train(TASK, opt, KEY, 4, signals_every=signals_every).evaluations["validation_loss"][-1]
 
     slope, plain = (jax.grad(final)(OPT, every) for every in (2, 0))
     chex.assert_trees_all_close(slope, plain, rtol=1e-5)
@@ -141,19 +140,16 @@ def bare(**changes):
 
 
 def test_a_task_without_params_and_loss_gets_what_metrics_allow():
-    _, metrics = ch5jax.train(bare(), OPT, KEY, 60, signals_every=20)
-    signals = metrics["signals"]
+    signals = ch5jax.train(bare(), OPT, KEY, 60, signals_every=20).signals
     of_metrics = ["spike", "alternation", "mean_loss", "first_loss", "lost_since"]
     assert [name for name, value in signals._asdict().items() if value is not None] == of_metrics
-    np.testing.assert_allclose(signals.spike[:2], [1, 50])  # the largest since the look before
+    np.testing.assert_allclose(signals.spike[:2], [1, 50])  # the largest since the probe before
     assert signals.spike[2] < 1  # what comes after is measured against it, too
     np.testing.assert_allclose(signals.alternation, [1, 1, 1])
     counting = bare(params=lambda state: jnp.arange(3), loss=lambda key, opt, state, w: jnp.sum(w))
-    _, metrics = ch5jax.train(counting, OPT, KEY, 60, signals_every=20)
-    assert metrics["signals"].gradient_norm is None
+    assert ch5jax.train(counting, OPT, KEY, 60, signals_every=20).signals.gradient_norm is None
     nameless = bare(step=lambda key, index, opt, state: (state, {"regret": state}))
-    _, metrics = ch5jax.train(nameless, OPT, KEY, 60, signals_every=20)
-    assert all(value is None for value in metrics["signals"])
+    assert all(value is None for value in ch5jax.train(nameless, OPT, KEY, 60, signals_every=20).signals)
 
 
 def test_a_task_without_layers_has_no_signal_over_depth_and_one_without_matrices_no_ratio():
@@ -170,38 +166,46 @@ def test_a_task_without_layers_has_no_signal_over_depth_and_one_without_matrices
         params=lambda state: state[0],
         loss=lambda key, opt, state, w: jnp.sum(w**2),
     )
-    signals = ch5jax.train(task, ch5jax.sgd(0.1), KEY, 4, signals_every=2)[1]["signals"]
+    signals = ch5jax.train(task, ch5jax.sgd(0.1), KEY, 4, signals_every=2).signals
     missing = {name for name, value in signals._asdict().items() if value is None}
-    assert missing == {"spike", "update_ratio", "equal_units", "signal_norms", "flat_units"}
+    assert missing == {"spike", "update_ratio", "duplicate_units", "signal_norms", "flat_units"}
     np.testing.assert_allclose(signals.distance, [1 - 0.8**2, 1 - 0.8**4], rtol=1e-6)
     np.testing.assert_allclose(signals.noise, [0, 0], atol=1e-6)
     np.testing.assert_allclose(signals.signal, [8 * 0.8**2, 8 * 0.8**6], rtol=1e-5)
 
 
-def test_going_on_looks_at_steps_counted_from_where_it_goes_on():
-    state, _ = ch5jax.train(TASK, OPT, KEY, 5, signals_every=0)
-    _, metrics = ch5jax.train(TASK, OPT, KEY, 7, signals_every=3, state=state, start=5)
-    looked_at = metrics["gradient_norm"][np.array([2, 5, 6])]
-    np.testing.assert_allclose(metrics["signals"].gradient_norm, looked_at, rtol=1e-5)
+def test_going_on_probes_steps_counted_from_where_it_goes_on():
+    state = ch5jax.train(TASK, OPT, KEY, 5, signals_every=0).state
+    run = ch5jax.train(TASK, OPT, KEY, 7, signals_every=3, state=state, start=5)
+    probed = run.metrics["gradient_norm"][np.array([2, 5, 6])]
+    np.testing.assert_allclose(run.signals.gradient_norm, probed, rtol=1e-5)
 
 
 def test_a_network_with_batch_norm_has_every_signal():
-    signals = ch5jax.train(task_of(batch_norm=True), OPT, KEY, 4, signals_every=2)[1]["signals"]
+    signals = ch5jax.train(task_of(batch_norm=True), OPT, KEY, 4, signals_every=2).signals
     assert all(value is not None for value in signals)
     assert all(np.isfinite(value).all() for value in signals)
 
 
 def test_equal_initial_units_are_seen_and_stay(x64):
     net = mlp((3, 5, 4, 2), jnp.tanh, jax.nn.initializers.constant(0.3))
-    task = supervised(PARTS, net, classify=True, batch_size=6, initial_scale=1.0, epochs=False)
-    signals = ch5jax.train(task, OPT, KEY, 40, signals_every=20)[1]["signals"]
-    np.testing.assert_array_equal(signals.equal_units[:, :2], [[5, 4]] * 2)
+    task = supervised(net, *PARTS, loss="cross_entropy", batch_size=6)
+    signals = ch5jax.train(task, OPT, KEY, 40, signals_every=20).signals
+    np.testing.assert_array_equal(signals.duplicate_units[:, :2], [[5, 4]] * 2)
 
 
-def test_spacings_and_names_that_are_none_are_refused():
+def test_spacings_that_are_none_are_refused():
     for spacing in (-1, 2.5):
         with pytest.raises(ValueError, match="signals_every must be a positive integer"):
             ch5jax.train(TASK, OPT, KEY, 5, signals_every=spacing)
-    task = bare(evaluate=lambda opt, state: {"signals": state})
-    with pytest.raises(ValueError, match='must not name a metric "signals"'):
-        ch5jax.train(task, OPT, KEY, 5)
+
+
+def test_a_metric_may_be_called_signals():
+    step = bare().step
+    of_step = bare(step=lambda *args: (step(*args)[0], {**step(*args)[1], "signals": 3.0}))
+    of_evaluation = bare(evaluate=lambda opt, state: {"validation_loss": state, "signals": 4.0})
+    runs = [ch5jax.train(task, OPT, KEY, 60, signals_every=20) for task in (of_step, of_evaluation)]
+    np.testing.assert_array_equal(runs[0].metrics["signals"], np.full(60, 3.0))
+    np.testing.assert_array_equal(runs[1].evaluations["signals"], [4.0])
+    for run in runs:
+        chex.assert_trees_all_equal(run.signals, ch5jax.train(bare(), OPT, KEY, 60, signals_every=20).signals)

@@ -8,8 +8,10 @@ import optax
 import pytest
 
 import ch5jax
-from ch5jax.tasks._supervised import TrainState, split, supervised
-from ch5jax.training import init_key
+from ch5jax import _keys
+from ch5jax.tasks import supervised
+from ch5jax.tasks._examples import split
+from ch5jax.tasks._supervised import TrainState
 from tests.references import mlp as reference
 
 pytestmark = pytest.mark.smoke
@@ -43,26 +45,31 @@ WALK = walk(lambda key, index: {"number": index + 1})
 
 
 @quickly
-@pytest.mark.parametrize(("steps", "every"), [(1, 1), (7, 1), (9, 3), (10, 3), (2, 5), (7, 7)])
-def test_metrics_are_kept_every_so_many_steps_and_at_the_last(steps, every):
-    expected = [n for n in range(1, steps + 1) if n % every == 0 or n == steps]
-    np.testing.assert_array_equal(ch5jax.recorded_steps(steps, every), expected)
-    _, metrics = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, steps, every=every)
-    np.testing.assert_array_equal(metrics["number"], expected)
-    assert metrics["validation_loss"].shape == metrics["taken"].shape == ()
-    assert metrics["taken"] == steps
+@pytest.mark.parametrize(("steps", "record_every"), [(1, 1), (7, 1), (9, 3), (10, 3), (2, 5), (7, 7)])
+def test_metrics_are_kept_every_so_many_steps_and_at_the_last(steps, record_every):
+    expected = [n for n in range(1, steps + 1) if n % record_every == 0 or n == steps]
+    np.testing.assert_array_equal(ch5jax.recorded_steps(steps, record_every), expected)
+    run = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, steps, record_every=record_every)
+    assert set(run.metrics) == {"loss", "number"}
+    np.testing.assert_array_equal(run.metrics["number"], expected)
+    assert set(run.evaluations) == {"validation_loss", "taken"}
+    assert run.evaluations["validation_loss"].shape == run.evaluations["taken"].shape == (1,)
+    assert run.evaluations["taken"][-1] == steps
 
 
 @quickly
-@pytest.mark.parametrize(("steps", "every", "evaluate_every"), [(10, 2, 4), (9, 3, 9), (11, 2, 4), (5, 2, 8)])
-def test_evaluations_come_every_so_many_steps_and_at_the_end(steps, every, evaluate_every):
-    _, every_step = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, steps)
-    _, metrics = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, steps, every=every, evaluate_every=evaluate_every)
-    kept = ch5jax.recorded_steps(steps, every)
-    np.testing.assert_array_equal(metrics["number"], kept)
-    np.testing.assert_allclose(metrics["loss"], every_step["loss"][kept - 1], rtol=1e-6)
-    np.testing.assert_array_equal(metrics["taken"], ch5jax.recorded_steps(steps, evaluate_every))
-    np.testing.assert_allclose(metrics["validation_loss"][-1], every_step["validation_loss"], rtol=1e-6)
+@pytest.mark.parametrize(("steps", "record_every", "evaluate_every"), [(10, 2, 4), (9, 3, 9), (11, 2, 4), (5, 2, 8)])
+def test_evaluations_come_every_so_many_steps_and_at_the_end(steps, record_every, evaluate_every):
+    whole = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, steps)
+    spacings = {"record_every": record_every, "evaluate_every": evaluate_every}
+    run = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, steps, **spacings)
+    kept = ch5jax.recorded_steps(steps, record_every)
+    np.testing.assert_array_equal(run.metrics["number"], kept)
+    np.testing.assert_allclose(run.metrics["loss"], whole.metrics["loss"][kept - 1], rtol=1e-6)
+    np.testing.assert_array_equal(run.evaluations["taken"], ch5jax.recorded_steps(steps, evaluate_every))
+    for name, value in run.last().items():
+        assert value.shape == ()
+        np.testing.assert_allclose(value, whole.last()[name], rtol=1e-6)
 
 
 @quickly
@@ -75,17 +82,19 @@ def test_a_steps_key_is_the_trials_folded_with_its_index_and_no_other_starts_the
     started = task._replace(init=lambda key, opt: (*WALK.init(key, opt)[:2], words(key)))
     started = started._replace(step=lambda key, index, opt, state: (state, task.step(key, index, opt, WALK_STATE)[1]))
     started = started._replace(evaluate=lambda opt, state: {"validation_loss": 0.0})
-    (_, _, start_words), metrics = ch5jax.train(started, ch5jax.sgd(0.1), key, 300)
+    (_, _, start_words), metrics, *_ = ch5jax.train(started, ch5jax.sgd(0.1), key, 300)
     got = np.stack([metrics["high"], metrics["low"]], axis=1)
     expected = jax.vmap(lambda i: words(jax.random.fold_in(key, i)))(jnp.arange(300))
     np.testing.assert_array_equal(got, expected)
     np.testing.assert_array_equal(metrics["index"], np.arange(300))
-    np.testing.assert_array_equal(start_words, words(init_key(key)))
+    np.testing.assert_array_equal(start_words, words(jax.random.fold_in(key, _keys.INIT)))
     assert not (got == np.asarray(start_words)).all(axis=1).any()
     assert not np.array_equal(start_words, words(key))
 
 
 WALK_STATE = (jnp.ones(3), ch5jax.sgd(0.1).init(jnp.ones(3)), jnp.zeros([], jnp.int32))
+
+LOSSES = {True: "cross_entropy", False: "squared_error"}
 
 
 def small(epochs=False, classify=True, activation=jax.nn.relu, batch_size=8):
@@ -95,25 +104,26 @@ def small(epochs=False, classify=True, activation=jax.nn.relu, batch_size=8):
     targets = np.eye(3)[np.argmax(inputs[:, :3], axis=1)] if classify else inputs[:, :1] * inputs[:, 1:2]
     parts = split(inputs, targets, jax.random.key(0))
     network = ch5jax.networks.mlp((4, 6, targets.shape[1]), activation)
-    task = supervised(parts, network, classify=classify, batch_size=batch_size, initial_scale=1.0, epochs=epochs)
+    task = supervised(network, *parts, loss=LOSSES[classify], batch_size=batch_size, epochs=epochs)
     return task, parts, network
 
 
 @pytest.mark.parametrize(("classify", "activation"), [(True, "relu"), (False, "tanh")])
 def test_training_equals_a_loop_in_numpy(x64, classify, activation):
     task, parts, network = small(classify=classify, activation={"relu": jax.nn.relu, "tanh": jnp.tanh}[activation])
-    state, metrics = ch5jax.train(task, ch5jax.sgd(0.3), KEY, 8)
+    run = ch5jax.train(task, ch5jax.sgd(0.3), KEY, 8)
     examples = len(parts.train.inputs)
     rows = [np.asarray(jax.random.randint(jax.random.fold_in(KEY, i), (8,), 0, examples)) for i in range(8)]
     batches = [(parts.train.inputs[r].astype(float), parts.train.targets[r].astype(float)) for r in rows]
     score = reference.cross_entropy if classify else reference.squared_error
-    layers, losses = reference.train(network.init(init_key(KEY)), batches, 0.3, score, activation)
-    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-11)
-    for got, expected in zip(state.params, layers, strict=True):
+    start = network.init(jax.random.fold_in(KEY, _keys.INIT))
+    layers, losses = reference.train(start, batches, 0.3, score, activation)
+    np.testing.assert_allclose(run.metrics["loss"], losses, rtol=1e-11)
+    for got, expected in zip(run.state.params, layers, strict=True):
         chex.assert_trees_all_close(tuple(got), expected, rtol=1e-11, atol=1e-14)
     for name, part in (("validation", parts.validation), ("test", parts.test)):
         outputs, *_ = reference.forward(layers, part.inputs.astype(float), activation)
-        np.testing.assert_allclose(metrics[f"{name}_loss"], score(outputs, part.targets)[0], rtol=1e-11)
+        np.testing.assert_allclose(run.last()[f"{name}_loss"], score(outputs, part.targets)[0], rtol=1e-11)
 
 
 def test_every_so_many_steps_stays_a_branch_when_trials_are_batched():
@@ -129,7 +139,7 @@ def test_every_so_many_steps_stays_a_branch_when_trials_are_batched():
 
 
 def final_loss(opt):
-    return ch5jax.train(WALK, opt, KEY, 12)[1]["validation_loss"]
+    return ch5jax.train(WALK, opt, KEY, 12).evaluations["validation_loss"][-1]
 
 
 loss_and_slope = jax.jit(jax.value_and_grad(final_loss))
@@ -150,28 +160,29 @@ def test_hypergradients_equal_finite_differences(x64, name):
 def test_a_batch_of_optimizers_equals_the_loop():
     opts = ch5jax.grid(ch5jax.adam, learning_rate=[1e-3, 1e-2, 1e-1], b1=[0.5, 0.9])
     task = small()[0]
-    trained = jax.jit(jax.vmap(lambda opt: ch5jax.train(task, opt, KEY, 8, every=4, evaluate_every=4)))
-    state, metrics = trained(opts)
+    trained = jax.jit(jax.vmap(lambda opt: ch5jax.train(task, opt, KEY, 8, record_every=4, evaluate_every=4)))
+    together = trained(opts)
     for i, opt in enumerate(ch5jax.unstack(opts)):
-        one = ch5jax.train(task, opt, KEY, 8, every=4, evaluate_every=4)
-        chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], (state, metrics)), one, rtol=2e-5, atol=1e-6)
+        one = ch5jax.train(task, opt, KEY, 8, record_every=4, evaluate_every=4)
+        chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], together), one, rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("epochs", [False, True])
 def test_a_run_in_two_parts_has_the_bits_of_one(epochs):
     task, opt = small(epochs)[0], ch5jax.adam(1e-2)
-    whole, whole_metrics = ch5jax.train(task, opt, KEY, 20)
-    half, first = ch5jax.train(task, opt, KEY, 13)
-    end, second = ch5jax.train(task, opt, KEY, 7, state=half, start=13)
-    chex.assert_trees_all_equal(end, whole)
-    np.testing.assert_array_equal(np.concatenate([first["loss"], second["loss"]]), whole_metrics["loss"])
-    chex.assert_trees_all_equal(second["validation_loss"], whole_metrics["validation_loss"])
+    whole = ch5jax.train(task, opt, KEY, 20)
+    first = ch5jax.train(task, opt, KEY, 13)
+    second = ch5jax.train(task, opt, KEY, 7, state=first.state, start=13)
+    chex.assert_trees_all_equal(second.state, whole.state)
+    losses = [run.metrics["loss"] for run in (first, second)]
+    np.testing.assert_array_equal(np.concatenate(losses), whole.metrics["loss"])
+    chex.assert_trees_all_equal(second.evaluations, whole.evaluations)
 
 
 @quickly
 def test_a_given_state_is_donated():
     task, opt = small()[0], ch5jax.adam(1e-2)
-    state, _ = ch5jax.train(task, opt, KEY, 2)
+    state = ch5jax.train(task, opt, KEY, 2).state
     assert isinstance(state, TrainState)
     given = [leaf for leaf in jax.tree.leaves(state) if leaf.size]
     ch5jax.train(task, opt, KEY, 2, state=state, start=2)
@@ -200,35 +211,36 @@ def test_one_program_serves_all_values_keys_and_starts():
 
 @quickly
 def test_a_run_that_diverges_says_so_in_its_metrics_and_raises_nothing():
-    _, metrics = ch5jax.train(WALK, ch5jax.sgd(1e6), KEY, 30)
-    assert np.isfinite(metrics["loss"][0])
-    assert not np.isfinite(metrics["loss"][-1])
+    losses = ch5jax.train(WALK, ch5jax.sgd(1e6), KEY, 30).metrics["loss"]
+    assert np.isfinite(losses[0])
+    assert not np.isfinite(losses[-1])
 
 
 def test_integers_from_numpy_are_integers(x64):
     three, six = np.int64(3), np.int64(6)
     with jax.numpy_dtype_promotion("strict"):
-        _, metrics = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, np.int64(8), every=three, evaluate_every=six, start=three)
-    np.testing.assert_array_equal(metrics["number"], [6, 9, 11])
-    assert metrics["number"].dtype == jnp.int32
+        spacings = {"record_every": three, "evaluate_every": six}
+        numbers = ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, np.int64(8), start=three, **spacings).metrics["number"]
+    np.testing.assert_array_equal(numbers, [6, 9, 11])
+    assert numbers.dtype == jnp.int32
 
 
-@pytest.mark.parametrize("name", ["steps", "every", "evaluate_every"])
+@pytest.mark.parametrize("name", ["steps", "record_every", "evaluate_every"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, "3"])
 def test_numbers_of_steps_that_are_none_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be a positive integer, got {value!r}"):
         ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, **{"steps": 10, name: value})
 
 
-@pytest.mark.parametrize(("steps", "every"), [(0, 1), (5, 0), (5, 2.0)])
-def test_records_of_no_steps_are_refused(steps, every):
+@pytest.mark.parametrize(("steps", "record_every"), [(0, 1), (5, 0), (5, 2.0)])
+def test_records_of_no_steps_are_refused(steps, record_every):
     with pytest.raises(ValueError, match="must be a positive integer"):
-        ch5jax.recorded_steps(steps, every)
+        ch5jax.recorded_steps(steps, record_every)
 
 
 def test_evaluations_between_records_are_refused():
-    with pytest.raises(ValueError, match="evaluate_every must be a multiple of every = 3, got 4"):
-        ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, 10, every=3, evaluate_every=4)
+    with pytest.raises(ValueError, match="evaluate_every must be a multiple of record_every = 3, got 4"):
+        ch5jax.train(WALK, ch5jax.sgd(0.1), KEY, 10, record_every=3, evaluate_every=4)
 
 
 def test_metrics_of_one_name_are_refused():

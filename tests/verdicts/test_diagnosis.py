@@ -15,7 +15,8 @@ import ch5jax
 from ch5jax import problems, tasks
 from ch5jax.diagnostics import Difficulty
 from ch5jax.networks import mlp
-from ch5jax.tasks._supervised import split, supervised
+from ch5jax.tasks import supervised
+from ch5jax.tasks._examples import split
 from ch5jax.verdicts import NO_DIFFICULTY, Thresholds
 from ch5jax.verdicts._words import say
 
@@ -34,15 +35,15 @@ def dead():
 def test_it_is_the_run_that_train_does():
     task, opt = tasks.digits(hidden=(8,)), ch5jax.momentum(0.05)
     found = ch5jax.diagnose(task, opt, steps=60, key=KEY, signals_every=7, iterations=0)
-    _, metrics = ch5jax.train(task, opt, KEY, 60, signals_every=7)
-    chex.assert_trees_all_close(found.signals, metrics["signals"], rtol=1e-5, atol=1e-7)
-    assert found.looked_at.tolist() == ch5jax.recorded_steps(60, 7).tolist()
+    run = ch5jax.train(task, opt, KEY, 60, signals_every=7)
+    chex.assert_trees_all_close(found.signals, run.signals, rtol=1e-5, atol=1e-7)
+    assert found.probed_at.tolist() == ch5jax.recorded_steps(60, 7).tolist()
     assert found.curvature is None
     assert found.names.matrices == found.names.layers == ("[0].kernel", "[1].kernel")
     assert found.names.activations == ("[0].kernel",)
 
 
-def test_it_looks_fifty_times_by_default_and_at_every_step_of_a_short_run():
+def test_it_probes_fifty_times_by_default_and_at_every_step_of_a_short_run():
     assert ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=500, key=KEY).signals_every == 10
     assert ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=20, key=KEY).signals_every == 1
 
@@ -56,7 +57,7 @@ def test_evidence_says_where_when_how_strongly_and_what_to_try(dead):
     layer = np.argmax(shares[-12:].mean(axis=0))
     assert seen.where == layer
     np.testing.assert_allclose(seen.strength, shares[-12:, layer].mean(), rtol=1e-5)
-    assert seen.step == dead.looked_at[np.argmax(shares[:, layer] > 0.5)]
+    assert seen.step == dead.probed_at[np.argmax(shares[:, layer] > 0.5)]
     assert f"layer [{layer}].kernel were flat" in seen.sentence
     assert "(over 50 %)" in seen.sentence
     assert f"step {seen.step}." in seen.sentence
@@ -163,7 +164,7 @@ def test_numbers_that_are_not_positive_are_refused(options, message):
 def test_lowest_is_known_where_it_can_be():
     assert tasks.digits().lowest == tasks.adding(time=4).lowest == 0
     quadratic = tasks.quadratic_deep()
-    state, _ = ch5jax.train(quadratic, ch5jax.sgd(0.02), KEY, 2000)
+    state = ch5jax.train(quadratic, ch5jax.sgd(0.02), KEY, 2000).state
     losses = [quadratic.loss(jax.random.key(i), None, state, state.params) for i in range(40)]
     assert quadratic.lowest == pytest.approx(np.mean(losses), rel=0.02)  # 40 batches of 128 of the training part
 
@@ -171,15 +172,15 @@ def test_lowest_is_known_where_it_can_be():
 def test_the_digits_can_be_learned_to_any_loss(x64):
     """So that 0 is a loss that can be reached, down to logistic regression."""
     task = tasks.digits(hidden=(), batch_size=512)
-    _, metrics = ch5jax.train(task, ch5jax.momentum(20.0), KEY, 1500, every=100)
-    assert metrics["loss"][-1] < 2e-3
+    run = ch5jax.train(task, ch5jax.momentum(20.0), KEY, 1500, record_every=100)
+    assert run.last()["loss"] < 2e-3
 
 
 def test_runs_too_short_to_tell_are_unknown():
     found = ch5jax.diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.02), steps=7, key=KEY)
     assert found.main is Difficulty.UNKNOWN
     assert found.difficulties == set()
-    assert str(found).startswith("UNKNOWN: to tell how it went takes a loss and 8 looks, and there were 7.")
+    assert str(found).startswith("UNKNOWN: to tell how it went takes a loss and 8 probes, and there were 7.")
 
 
 def test_parameters_that_are_lost_count_as_diverged_without_a_loss():
@@ -205,12 +206,12 @@ def test_the_baseline_of_ready_tasks_is_what_a_constant_gets():
     assert tasks.adding(time=4).baseline == pytest.approx(1 / 6)
     x = np.random.default_rng(0).normal(size=(50, 2))
     parts = split(x, x[:, :1] * 3, KEY)
-    task = supervised(parts, mlp((2, 1)), classify=False, batch_size=5, initial_scale=1.0, epochs=False)
+    task = supervised(mlp((2, 1)), *parts, batch_size=5)
     assert task.baseline == pytest.approx(parts.train.targets.var(), rel=1e-6)
 
 
 def test_a_noisy_basin_is_told_by_the_gradient_at_the_end():
-    """In two dimensions the late looks say next to nothing of a gradient under noise of 3."""
+    """In two dimensions the late probes say next to nothing of a gradient under noise of 3."""
     noisy = tasks.surface(problems.styblinski_tang(), start=[2.0, -2.0], noise=3.0, start_spread=0.1)
     opt = ch5jax.sgd(ch5jax.linear_decay(0.02, 0.0, 1000))
     assert ch5jax.diagnose(noisy, opt, steps=1000, key=KEY).main is Difficulty.LOCAL_OPTIMUM
@@ -220,7 +221,7 @@ def test_logistic_regression_has_no_other_basin():
     task = tasks.digits(hidden=())
     found = ch5jax.diagnose(task, ch5jax.sgd(0.5), steps=400, key=KEY)
     assert Difficulty.LOCAL_OPTIMUM not in found.difficulties
-    assert 0.03 < found.course.left < 0.2
+    assert 0.03 < found.summary.left < 0.2
 
 
 def test_a_diagnosis_is_short_where_it_is_not_asked_for_words(dead):

@@ -13,9 +13,9 @@ D = Difficulty
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
-LOOKS = 40
-AT = np.arange(10, 10 * LOOKS + 10, 10)  # 400 steps
-T = np.arange(LOOKS)
+PROBES = 40
+AT = np.arange(10, 10 * PROBES + 10, 10)  # 400 steps
+T = np.arange(PROBES)
 FALLEN = 0.01 + 0.99 * np.exp(-T / 3.0)  # from 1 to 0.01, and long there
 STUCK = 0.5 + 0.5 * np.exp(-T / 3.0)  # half of the descent is left
 
@@ -23,21 +23,21 @@ STUCK = 0.5 + 0.5 * np.exp(-T / 3.0)  # half of the descent is left
 def signals(**changed):
     """Those of a healthy run of two layers: a gradient that promises nothing more, without noise."""
     healthy = {
-        "spike": np.ones(LOOKS),
-        "alternation": np.zeros(LOOKS),
+        "spike": np.ones(PROBES),
+        "alternation": np.zeros(PROBES),
         "mean_loss": FALLEN,
-        "first_loss": np.ones(LOOKS),
-        "lost_since": np.full(LOOKS, -1, np.int32),
-        "gradient_norm": np.full(LOOKS, 1e-3),
-        "noise": np.zeros(LOOKS),
-        "signal": np.geomspace(0.1, 1e-6, LOOKS),
-        "update_norm": np.full(LOOKS, 1e-4),
-        "predicted_decrease": np.full(LOOKS, 1e-7),
-        "update_ratio": np.full((LOOKS, 2), 1e-3),
-        "equal_units": np.zeros((LOOKS, 2), np.int32),
+        "first_loss": np.ones(PROBES),
+        "lost_since": np.full(PROBES, -1, np.int32),
+        "gradient_norm": np.full(PROBES, 1e-3),
+        "noise": np.zeros(PROBES),
+        "signal": np.geomspace(0.1, 1e-6, PROBES),
+        "update_norm": np.full(PROBES, 1e-4),
+        "predicted_decrease": np.full(PROBES, 1e-7),
+        "update_ratio": np.full((PROBES, 2), 1e-3),
+        "duplicate_units": np.zeros((PROBES, 2), np.int32),
         "distance": 1 - np.exp(-T / 3.0),
-        "signal_norms": np.ones((LOOKS, 3)),
-        "flat_units": np.full((LOOKS, 2), 0.1),
+        "signal_norms": np.ones((PROBES, 3)),
+        "flat_units": np.full((PROBES, 2), 0.1),
     }
     made = {name: changed.get(name, value) for name, value in healthy.items()}
     return Signals(**{n: None if v is None else jnp.asarray(v, None) for n, v in made.items()})
@@ -50,13 +50,13 @@ def said(made, best=0.0, **options):
 
 def rows(value, where, usual=0.0):
     """A value at some looks, the usual one elsewhere."""
-    made = np.full(LOOKS, usual)
+    made = np.full(PROBES, usual)
     made[where] = value
     return made
 
 
 def layers(first):
-    return np.stack([np.broadcast_to(first, LOOKS), np.ones(LOOKS), np.ones(LOOKS)], axis=1)
+    return np.stack([np.broadcast_to(first, PROBES), np.ones(PROBES), np.ones(PROBES)], axis=1)
 
 
 BOWL = Curvature(*(jnp.asarray(x) for x in (0.1, 2.0, 0, 5.0, 0.1)))
@@ -78,7 +78,7 @@ def test_a_healthy_run_is_accused_of_nothing():
         (
             D.VANISHING,
             {"signal_norms": layers(rows(1e-4, slice(10, 31), 1.0))},
-            {"signal_norms": layers(rows(1e-4, slice(10, 30), 1.0))},  # half of the looks are not most of them
+            {"signal_norms": layers(rows(1e-4, slice(10, 30), 1.0))},  # half of the probes are not most of them
             (1e-4, 0, 110),
         ),
         (D.EXPLODING, {"signal_norms": layers(1.1e3)}, {"signal_norms": layers(0.9e3)}, (1.1e3, 0, 10)),
@@ -90,8 +90,8 @@ def test_a_healthy_run_is_accused_of_nothing():
         ),
         (
             D.SYMMETRY,
-            {"equal_units": np.stack([rows(0, 0), rows(2, slice(5, 40))], axis=1).astype(np.int32)},
-            {"equal_units": np.stack([rows(0, 0), rows(2, slice(5, 39))], axis=1).astype(np.int32)},
+            {"duplicate_units": np.stack([rows(0, 0), rows(2, slice(5, 40))], axis=1).astype(np.int32)},
+            {"duplicate_units": np.stack([rows(0, 0), rows(2, slice(5, 39))], axis=1).astype(np.int32)},
             (2, 1, 60),
         ),
         (
@@ -128,8 +128,8 @@ def test_a_difficulty_is_found_over_its_threshold_and_not_under_it(difficulty, o
     [
         (D.VANISHING, {"signal_norms": layers(1e-4)}),
         (D.EXPLODING, {"signal_norms": layers(1e4)}),
-        (D.SATURATED, {"flat_units": np.full((LOOKS, 2), 0.9)}),
-        (D.SYMMETRY, {"equal_units": np.full((LOOKS, 2), 2, np.int32)}),
+        (D.SATURATED, {"flat_units": np.full((PROBES, 2), 0.9)}),
+        (D.SYMMETRY, {"duplicate_units": np.full((PROBES, 2), 2, np.int32)}),
     ],
 )
 def test_a_run_that_got_where_it_could_is_not_accused_of_how_its_network_looks(difficulty, looks):
@@ -140,8 +140,8 @@ def test_a_run_that_got_where_it_could_is_not_accused_of_how_its_network_looks(d
 
 NOISY = {
     "mean_loss": STUCK,
-    "noise": np.full(LOOKS, 4.0),
-    "signal": np.full(LOOKS, 0.1),
+    "noise": np.full(PROBES, 4.0),
+    "signal": np.full(PROBES, 0.1),
     "update_norm": rows(1e-4, 0, 1e-4),
 }
 
@@ -156,7 +156,7 @@ NOISY = {
             [
                 {"mean_loss": FALLEN},  # nothing left
                 {"curvature": BOWL._replace(smallest=jnp.asarray(-0.019))},  # −0.0095 of the largest
-                {"signal": np.full(LOOKS, 1.3e-2)},  # ‖G‖²/2λ = 3.25e-3 of the descent
+                {"signal": np.full(PROBES, 1.3e-2)},  # ‖G‖²/2λ = 3.25e-3 of the descent
                 {"curvature": None},
                 {"best": None},
                 {"mean_loss": 1 - T / 80},  # it falls
@@ -171,54 +171,54 @@ NOISY = {
                 {"best": 0.49},  # 2 % of the way to it is left
                 {"curvature": BOWL._replace(smallest=jnp.asarray(0.019))},  # flat along its floor
                 {"curvature": BOWL._replace(smallest=jnp.asarray(-0.019))},
-                {"signal": np.full(LOOKS, 1.3e-2)},
+                {"signal": np.full(PROBES, 1.3e-2)},
                 {"best": None},
                 {"curvature": None},
             ],
         ),
         (
             D.NOISE,
-            {**NOISY, "update_norm": np.full(LOOKS, 1e-4)},  # α = 0.1: a lift of 0.1, a fifth of what is left
+            {**NOISY, "update_norm": np.full(PROBES, 1e-4)},  # α = 0.1: a lift of 0.1, a fifth of what is left
             {},
             [
                 {"mean_loss": FALLEN},
-                {"signal": np.full(LOOKS, 0.5)},  # eight batches
-                {"update_norm": np.full(LOOKS, 0.7e-4)},  # explains 14 % of what is left
+                {"signal": np.full(PROBES, 0.5)},  # eight batches
+                {"update_norm": np.full(PROBES, 0.7e-4)},  # explains 14 % of what is left
                 {"best": None},
             ],
         ),
         (
             D.OSCILLATING,
-            {"mean_loss": STUCK, "predicted_decrease": np.full(LOOKS, 1.1 / 400)},
+            {"mean_loss": STUCK, "predicted_decrease": np.full(PROBES, 1.1 / 400)},
             {},
             [
                 {"mean_loss": FALLEN},
-                {"predicted_decrease": np.full(LOOKS, 0.9 / 400)},
-                {"predicted_decrease": np.tile([-0.1, 0.106], LOOKS // 2)},  # 1.2 on average, within its error
+                {"predicted_decrease": np.full(PROBES, 0.9 / 400)},
+                {"predicted_decrease": np.tile([-0.1, 0.106], PROBES // 2)},  # 1.2 on average, within its error
                 {"best": None},
             ],
         ),
         (
             D.OSCILLATING,
-            {"mean_loss": STUCK, "alternation": np.full(LOOKS, 0.95)},
+            {"mean_loss": STUCK, "alternation": np.full(PROBES, 0.95)},
             {},
-            [{"alternation": np.full(LOOKS, 0.85)}, {"mean_loss": FALLEN}],
+            [{"alternation": np.full(PROBES, 0.85)}, {"mean_loss": FALLEN}],
         ),
         (
             D.SLOW,
-            {"mean_loss": 1 - 0.2 * T / LOOKS},
+            {"mean_loss": 1 - 0.2 * T / PROBES},
             {},
             [
-                {"mean_loss": np.exp(-3.0 * T / LOOKS)},  # three time constants: 0.2 times as fast as at half time
-                {"mean_loss": 1 - 0.05 * T / LOOKS, "signal": np.geomspace(1, 1e-3, LOOKS)},  # it came to rest
+                {"mean_loss": np.exp(-3.0 * T / PROBES)},  # three time constants: 0.2 times as fast as at half time
+                {"mean_loss": 1 - 0.05 * T / PROBES, "signal": np.geomspace(1, 1e-3, PROBES)},  # it came to rest
                 {"curvature": BOWL._replace(largest=jnp.asarray(20.0))},  # η λ = 2: the rate cannot be larger
             ],
         ),
         (
             D.SLOW,
-            {"mean_loss": 1 - 0.05 * T / LOOKS, "signal": np.full(LOOKS, 0.1)},  # it never got going
+            {"mean_loss": 1 - 0.05 * T / PROBES, "signal": np.full(PROBES, 0.1)},  # it never got going
             {},
-            [{"signal": np.geomspace(1, 1e-3, LOOKS)}, {"predicted_decrease": np.full(LOOKS, 0.96 / 400)}],
+            [{"signal": np.geomspace(1, 1e-3, PROBES)}, {"predicted_decrease": np.full(PROBES, 0.96 / 400)}],
         ),
     ],
 )
@@ -234,7 +234,7 @@ def test_what_the_course_tells_needs_every_one_of_its_conditions(difficulty, ove
 
 
 def test_every_threshold_is_an_argument_and_may_be_traced():
-    made = signals(mean_loss=STUCK, flat_units=np.full((LOOKS, 2), 0.6))
+    made = signals(mean_loss=STUCK, flat_units=np.full((PROBES, 2), 0.6))
     assert said(made)[0] == {D.SATURATED}
     assert said(made, thresholds=Thresholds(flat_units=0.7))[0] == set()
     codes = jax.jit(jax.vmap(lambda limit: judge(made, AT, best=0.0, thresholds=Thresholds(flat_units=limit)).code))(
@@ -247,7 +247,7 @@ def test_a_change_of_any_threshold_changes_some_verdict():
     made = signals(
         mean_loss=STUCK,
         signal_norms=layers(0.9e-3),
-        flat_units=np.full((LOOKS, 2), 0.6),
+        flat_units=np.full((PROBES, 2), 0.6),
         spike=rows(11, 30, 1.0),
         distance=np.cumsum(rows(6, 30, 1.0)),
     )
@@ -265,7 +265,7 @@ def test_a_change_of_any_threshold_changes_some_verdict():
 
 
 def test_what_counts_as_steep_and_as_stable_are_thresholds_too():
-    slow = signals(mean_loss=1 - 0.05 * T / LOOKS, signal=np.geomspace(1, 0.02, LOOKS))
+    slow = signals(mean_loss=1 - 0.05 * T / PROBES, signal=np.geomspace(1, 0.02, PROBES))
     assert said(slow)[0] == {D.SLOW}
     assert said(slow, thresholds=Thresholds(steep=0.1))[0] == set()
     late_rate = BOWL._replace(largest=jnp.asarray(16.0))  # η λ / 2 = 0.8
@@ -275,27 +275,27 @@ def test_what_counts_as_steep_and_as_stable_are_thresholds_too():
 
 def test_the_first_of_several_is_what_is_wrong_from_the_start():
     assert set(PRECEDENCE) == set(D)
-    many = signals(signal_norms=layers(1e-4), flat_units=np.full((LOOKS, 2), 0.9), mean_loss=STUCK)
+    many = signals(signal_norms=layers(1e-4), flat_units=np.full((PROBES, 2), 0.9), mean_loss=STUCK)
     found, verdict = said(many, curvature=BOWL)
     assert found == {D.VANISHING, D.SATURATED, D.LOCAL_OPTIMUM}
     assert int(verdict.code) == D.SATURATED
-    lost = many._replace(lost_since=jnp.full(LOOKS, 7, jnp.int32))
+    lost = many._replace(lost_since=jnp.full(PROBES, 7, jnp.int32))
     assert int(said(lost)[1].code) == D.DIVERGED
 
 
 def test_small_steps_are_blamed_only_where_nothing_else_is():
-    slow = {"mean_loss": 1 - 0.2 * T / LOOKS}
+    slow = {"mean_loss": 1 - 0.2 * T / PROBES}
     assert said(signals(**slow))[0] == {D.SLOW}
     assert said(signals(**slow, signal_norms=layers(1e-4)))[0] == {D.VANISHING}
 
 
 def test_what_is_not_measured_is_not_found():
-    nothing = Signals(mean_loss=jnp.asarray(STUCK), first_loss=jnp.ones(LOOKS), alternation=jnp.full(LOOKS, 0.95))
+    nothing = Signals(mean_loss=jnp.asarray(STUCK), first_loss=jnp.ones(PROBES), alternation=jnp.full(PROBES, 0.95))
     found, verdict = said(nothing)
     assert found == {D.OSCILLATING}
     assert np.isnan(verdict.strength[D.VANISHING])
     assert int(verdict.where[D.SYMMETRY]) == int(verdict.step[D.CLIFF]) == -1
-    few = jax.tree.map(lambda x: x[:7], signals(mean_loss=1 - 0.2 * T / LOOKS))
+    few = jax.tree.map(lambda x: x[:7], signals(mean_loss=1 - 0.2 * T / PROBES))
     assert int(judge(few, AT[:7], best=0.0).code) == D.UNKNOWN  # no course in seven looks
     silent = signals()._replace(mean_loss=None, first_loss=None)
     assert int(said(silent)[1].code) == D.UNKNOWN
@@ -306,17 +306,17 @@ def test_a_cliff_without_distances_shows_in_the_loss():
     made = signals(spike=rows(11, 30, 1.0), distance=None, mean_loss=jumped)
     assert D.CLIFF in said(made)[0]
     assert D.CLIFF not in said(made._replace(mean_loss=jnp.asarray(FALLEN)))[0]
-    infinite = made._replace(distance=jnp.full(LOOKS, jnp.inf))  # from a start at 0
+    infinite = made._replace(distance=jnp.full(PROBES, jnp.inf))  # from a start at 0
     assert D.CLIFF in said(infinite)[0]
 
 
 def test_the_looks_of_a_lost_run_do_not_count():
     norms = layers(rows(np.nan, slice(4, 40), 1e-4))
-    lost = {"lost_since": np.full(LOOKS, 45, np.int32), "mean_loss": np.full(LOOKS, np.nan)}
+    lost = {"lost_since": np.full(PROBES, 45, np.int32), "mean_loss": np.full(PROBES, np.nan)}
     found, verdict = said(signals(signal_norms=norms, **lost))
     assert found == {D.VANISHING, D.DIVERGED}
     np.testing.assert_allclose(verdict.strength[D.VANISHING], 1e-4, rtol=1e-5)
-    overflown = {"gradient_norm": np.full(LOOKS, np.inf), "equal_units": np.full((LOOKS, 2), 9, np.int32)}
+    overflown = {"gradient_norm": np.full(PROBES, np.inf), "duplicate_units": np.full((PROBES, 2), 9, np.int32)}
     assert said(signals(**overflown, **lost))[0] == {D.DIVERGED}
     assert D.CLIFF not in said(signals(spike=rows(np.inf, 30, 1.0), distance=np.cumsum(rows(9, 30, 1.0))))[0]
 
@@ -327,8 +327,8 @@ def test_a_batch_of_runs_is_judged_as_one_by_one(x64):
         signals(),
         signals(mean_loss=STUCK),
         signals(signal_norms=layers(1e-5)),
-        signals(mean_loss=1 - 0.2 * T / LOOKS),
-        signals(lost_since=np.full(LOOKS, 3, np.int32), mean_loss=np.full(LOOKS, np.nan)),
+        signals(mean_loss=1 - 0.2 * T / PROBES),
+        signals(lost_since=np.full(PROBES, 3, np.int32), mean_loss=np.full(PROBES, np.nan)),
     ]
     batch = jax.tree.map(lambda *x: jnp.stack(x), *some)
     together = jax.jit(jax.vmap(lambda s: judge(s, AT, best=0.0, curvature=DOWN)))(batch)
@@ -341,7 +341,7 @@ def test_a_batch_of_runs_is_judged_as_one_by_one(x64):
 
 
 def test_looks_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match=r"looked_at must have shape \(looks,\), .* got \(39,\) and signals of shape"):
+    with pytest.raises(ValueError, match=r"probed_at must have shape \(probes,\), .* got \(39,\) and signals of shape"):
         judge(signals(), AT[:39])
     batch = jax.tree.map(lambda x: x[None], signals())
     with pytest.raises(ValueError, match=r"map over many runs with jax\.vmap"):
@@ -368,7 +368,7 @@ def test_codes_are_stored_and_never_change():
 
 
 def test_a_fall_that_slows_down_is_slow_where_more_is_known_to_be_left():
-    slowing = signals(mean_loss=0.3 + 0.7 * np.exp(-2.0 * T / LOOKS))
+    slowing = signals(mean_loss=0.3 + 0.7 * np.exp(-2.0 * T / PROBES))
     assert said(slowing)[0] == {D.SLOW}
     assert said(slowing, best=0.39)[0] == set()
     assert said(slowing, best=None)[0] == set()
@@ -398,12 +398,12 @@ def test_a_descent_begins_where_nothing_has_been_learned():
     just_there = signals(mean_loss=0.1001 + 0.9 * np.exp(-T / 3.0), signal_norms=layers(1e-5))  # on the plateau of who
     assert said(just_there, baseline=0.1)[0] == {D.VANISHING}  # has learned nothing, a tenth of the first loss
     assert said(behind, baseline=0.1, thresholds=Thresholds(overshoot=1e-6))[0] == {D.OSCILLATING}
-    promising = signals(mean_loss=behind.mean_loss, predicted_decrease=np.full(LOOKS, 0.9 / 400))
+    promising = signals(mean_loss=behind.mean_loss, predicted_decrease=np.full(PROBES, 0.9 / 400))
     assert said(promising, baseline=0.1)[0] == set()  # of the descent from the first loss, not nine of the baseline's
 
 
 def test_the_gradient_at_the_end_counts_where_it_is_known_better():
-    uncertain = signals(mean_loss=STUCK, signal=np.full(LOOKS, 1.3e-2))
+    uncertain = signals(mean_loss=STUCK, signal=np.full(PROBES, 1.3e-2))
     assert said(uncertain, curvature=BOWL)[0] == {D.SLOW}
     assert said(uncertain, curvature=BOWL, gradient_norm=0.01)[0] == {D.LOCAL_OPTIMUM}
     assert said(uncertain, curvature=BOWL, gradient_norm=0.2)[0] == {D.SLOW}

@@ -1,4 +1,4 @@
-"""Training what the store does not hold yet: chunk by chunk, a stretch of steps at a time."""
+"""Training what the store does not hold yet: chunk by chunk, a segment of steps at a time."""
 
 import itertools
 import time
@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ch5jax.sweeps._course import Course, from_host, to_host
 from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._plan import STATE, Plan, chunk_name, state_name
-from ch5jax.sweeps._programs import Programs
+from ch5jax.sweeps._history import History, Paused, from_host, to_host
+from ch5jax.sweeps._plan import STATE, Plan, chunk_name, chunks_of, state_name
+from ch5jax.sweeps._programs import Programs, Traced
 from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._store import Store
 
 SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
-SECONDS_A_STRETCH = 2.0  # how long the host hears nothing: no progress, no Ctrl-C, no state stored
-FIRST_STRETCH = 50  # steps, before it is known how long one takes
+SECONDS_A_SEGMENT = 2.0  # how long the host hears nothing: no progress, no Ctrl-C, no state stored
+FIRST_SEGMENT = 50  # steps, before it is known how long one takes
 
 
 class Progress(NamedTuple):
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
     steps: int
 
 
-class Run:
+class Executor:
     """Trains what the store does not hold yet."""
 
     def __init__(
@@ -39,26 +39,28 @@ class Run:
         groups: tuple[Group, ...],
         plan: Plan,
         store: Store,
+        traced: list[Traced],
         compiled: list[Callable[[], Programs]],
         progress: Callable[[Progress], object] | None,
     ):
-        self.groups, self.plan, self.store, self.compiled, self.progress = groups, plan, store, compiled, progress
+        self.groups, self.plan, self.store, self.progress = groups, plan, store, progress
+        self.traced, self.compiled = traced, compiled
         names = store.names()
         self.pending = [
-            [chunk for chunk in range(-(-group.trials // plan.width)) if chunk_name(g, chunk) not in names]
+            [chunk for chunk in chunks_of(group.trials, plan.schedule.width) if chunk_name(g, chunk) not in names]
             for g, group in enumerate(groups)
         ]
         waiting = sum(len(self._trials(g, chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
         self.trials = sum(group.trials for group in groups)
         self.trials_done = self.trials - waiting
-        self.steps_done = self.trials_done * plan.steps
-        self.length = FIRST_STRETCH
+        self.steps_done = self.trials_done * plan.schedule.steps
+        self.length = FIRST_SEGMENT
         self.monitor = StallMonitor()
 
     def _trials(self, g: int, chunk: int) -> np.ndarray:
         """The trials of a chunk, without padding."""
-        first = chunk * self.plan.width
-        return np.arange(first, min(first + self.plan.width, self.groups[g].trials))
+        first = chunk * self.plan.schedule.width
+        return np.arange(first, min(first + self.plan.schedule.width, self.groups[g].trials))
 
     def run(self) -> None:
         """Group after group; the next one compiles while one trains."""
@@ -76,7 +78,7 @@ class Run:
                 self.monitor.now(f"compiling the programs of group {self.groups[g].name!r}")
                 programs = ready.result() if ready else self.compiled[g]()
                 ready = pool.submit(self.compiled[following]) if following is not None else None
-                self.length = FIRST_STRETCH
+                self.length = FIRST_SEGMENT
                 for start, chunks in self._loads(g):
                     self._train(g, programs, start, chunks)
         finally:  # who stops a sweep does not wait for a compilation that nobody needs any more
@@ -91,117 +93,114 @@ class Run:
 
     def _loads(self, g: int) -> list[tuple[int, list[int]]]:
         """The pending chunks of a group, as many at a time as there are devices, each lot from one step on."""
-        begun: dict[int, list[int]] = {}
-        names = self.store.names()
+        paused: dict[int, list[int]] = {}
         for chunk in self.pending[g]:
-            name = state_name(g, chunk)
-            start = int(self.store.read(name)["step"]) if name in names else 0
-            begun.setdefault(start, []).append(chunk)
+            held = self._paused(g, chunk)
+            paused.setdefault(int(held.step) if held else 0, []).append(chunk)
         size = len(self.plan.devices)
         return [
             (start, chunks[i : i + size])
-            for start, chunks in sorted(begun.items(), reverse=True)
+            for start, chunks in sorted(paused.items(), reverse=True)
             for i in range(0, len(chunks), size)
         ]
 
+    def _paused(self, g: int, chunk: int) -> Paused | None:
+        """A chunk that the store holds half-way."""
+        if state_name(g, chunk) not in self.store.names():
+            return None
+        leaves = [np.zeros(0)] * len(jax.tree.leaves(self.traced[g].init.shapes[0]))
+        return self.store.read(state_name(g, chunk), Paused(np.zeros(0), leaves, self.traced[g].history(0)))
+
     def _train(self, g: int, programs: Programs, start: int, chunks: list[int]) -> None:
         """Trains a chunk on each device, from a step on to the end, and stores them."""
-        plan, group = self.plan, self.groups[g]
+        plan, schedule, group = self.plan, self.plan.schedule, self.groups[g]
         lots = [self._trials(g, chunk) for chunk in chunks]
         where = self._where(g, lots)
         hyperparameters, seeds = jax.device_put(group.rows(self._padded(lots)), programs.sharding)
-        held = [self.store.read(state_name(g, chunk)) if start else {} for chunk in chunks]
-        courses = [self._course(h) for h in held]
+        held = [paused for chunk in chunks if start and (paused := self._paused(g, chunk))]
+        histories = [paused.history for paused in held] or [self.traced[g].history(len(lot)) for lot in lots]
         self.monitor.now(f"drawing the initial states {where}")
-        carried, begun = programs.init(hyperparameters, seeds, plan.key)
-        if start:
+        carried, origin = programs.init(hyperparameters, seeds, plan.key)
+        if held:
             carried = self._restored(held, programs, carried)
-        rows = [slice(i * plan.width, i * plan.width + len(trials)) for i, trials in enumerate(lots)]
-        live = sum(map(len, lots))
+        rows = [slice(i * schedule.width, i * schedule.width + len(trials)) for i, trials in enumerate(lots)]
+        live, stored_at = sum(map(len, lots)), time.monotonic()
+        taken_at = stored_at
         self.steps_done += live * start
-        stored_at = taken_at = time.monotonic()
 
         def take(begin: int, end: int, record: Any, evaluation: Any) -> None:
             nonlocal taken_at
             self.monitor.now(f"taking steps {begin} to {end} {where}")
-            record, evaluation = jax.device_get((record, evaluation))
-            now = time.monotonic()
+            (record, evaluation), now = jax.device_get((record, evaluation)), time.monotonic()
             self.length, taken_at = self._fitting(end - begin, now - taken_at), now
-            for course, row in zip(courses, rows, strict=True):
-                course.add_metrics(
-                    {name: values[row, : end - begin] for name, values in record.metrics.items()}, begin, end
-                )
-                course.add_signals(record.signals, row, plan.looks(begin, end))
+            recorded, whole = schedule.recorded(begin, end), schedule.probes.whole_rows(begin, end)
+            for i, row in enumerate(rows):
+                metrics = {name: values[row, : end - begin] for name, values in record.metrics.items()}
+                signals = jax.tree.map(lambda values, row=row: values[row][:, whole], record.signals)
+                histories[i] = histories[i].after_steps(metrics, recorded, begin, signals)
                 if evaluation is not None:
-                    metrics, finite = evaluation
-                    course.add_evaluation({name: values[row] for name, values in metrics.items()}, finite[row])
+                    histories[i] = histories[i].after_evaluation(*jax.tree.map(lambda v, row=row: v[row], evaluation))
             self.steps_done += live * (end - begin)
             self._report(group.name)
 
         waiting: tuple[Any, ...] | None = None
         begin = start
-        while begin < plan.steps:
-            end = min(begin + self.length, next(stop for stop in plan.stops if stop > begin))
+        while begin < schedule.steps:
+            end = min(begin + self.length, next(stop for stop in schedule.stops if stop > begin))
             span = np.int32(begin), np.int32(end)
             self.monitor.now(f"taking steps {begin} to {end} {where}")
-            carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, begun, *span)
-            evaluation = programs.evaluate(hyperparameters, carried) if end in plan.evaluated else None
-            if waiting:  # taken in while the next stretch runs
+            carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, origin, *span)
+            evaluation = programs.evaluate(hyperparameters, carried) if end in schedule.evaluated_at else None
+            if waiting:  # taken in while the next segment runs
                 take(*waiting)
             waiting = (begin, end, record, evaluation)
             begin = end
-            if end < plan.steps and time.monotonic() - stored_at > SECONDS_BETWEEN_STATES:
+            if end < schedule.steps and time.monotonic() - stored_at > SECONDS_BETWEEN_STATES:
                 take(*waiting)
                 waiting = None
-                self._store_states(g, chunks, end, carried, courses)
+                self._store_states(g, chunks, end, carried, histories)
                 stored_at = time.monotonic()
         if waiting:
             take(*waiting)
-        self._store_results(g, chunks, courses)
+        self._store_results(g, chunks, histories)
         self.trials_done += live
         self._report(group.name)
 
     def _fitting(self, steps: int, seconds: float) -> int:
-        """How long the next stretch may be if so many steps took so many seconds."""
-        return max(1, min(int(steps * SECONDS_A_STRETCH / max(seconds, 1e-3)), 10 * self.length))
+        """How long the next segment may be if so many steps took so many seconds."""
+        return max(1, min(int(steps * SECONDS_A_SEGMENT / max(seconds, 1e-3)), 10 * self.length))
 
     def _padded(self, lots: list[np.ndarray]) -> np.ndarray:
         """As many trials for every device as it takes side by side: some twice, where they are too few."""
-        padded = [np.resize(trials, self.plan.width) for trials in lots]
+        padded = [np.resize(trials, self.plan.schedule.width) for trials in lots]
         return np.concatenate(padded + [padded[-1]] * (len(self.plan.devices) - len(lots)))
 
     def _where(self, g: int, lots: list[np.ndarray]) -> str:
         before = sum(group.trials for group in self.groups[:g])
         return f"of trials {before + lots[0][0]} to {before + lots[-1][-1]}, group {self.groups[g].name!r}"
 
-    def _course(self, held: dict[str, np.ndarray]) -> Course:
-        prefix = "course/"
-        stored = {name.removeprefix(prefix): array for name, array in held.items() if name.startswith(prefix)}
-        return Course(self.plan.steps, self.plan.every, stored)
-
-    def _store_results(self, g: int, chunks: list[int], courses: list[Course]) -> None:
+    def _store_results(self, g: int, chunks: list[int], histories: list[History]) -> None:
         self.monitor.now(f"storing chunks {chunks[0]} to {chunks[-1]} of group {self.groups[g].name!r}")
-        for chunk, course in zip(chunks, courses, strict=True):
-            self.store.write(chunk_name(g, chunk), course.finished())
+        for chunk, history in zip(chunks, histories, strict=True):
+            self.store.write(chunk_name(g, chunk), history.done(self.plan.schedule.steps))
             self.store.remove(state_name(g, chunk))
 
-    def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, courses: list[Course]) -> None:
+    def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, histories: list[History]) -> None:
         self.monitor.now(f"storing the states at step {step} of group {self.groups[g].name!r}")
         leaves = to_host(carried)
-        for i, (chunk, course) in enumerate(zip(chunks, courses, strict=True)):
-            rows = slice(i * self.plan.width, (i + 1) * self.plan.width)
-            arrays = {f"state/{n:06}": leaf[rows] for n, leaf in enumerate(leaves)}
-            arrays |= {f"course/{name}": array for name, array in course.arrays().items()}
-            self.store.write(state_name(g, chunk), {"step": np.array(step), **arrays})
+        for i, (chunk, history) in enumerate(zip(chunks, histories, strict=True)):
+            rows = slice(i * self.plan.schedule.width, (i + 1) * self.plan.schedule.width)
+            self.store.write(state_name(g, chunk), Paused(np.array(step), [leaf[rows] for leaf in leaves], history))
 
-    def _restored(self, held: list[dict[str, np.ndarray]], programs: Programs, like: Any) -> Any:
+    def _restored(self, held: list[Paused], programs: Programs, like: Any) -> Any:
         held = held + [held[-1]] * (len(self.plan.devices) - len(held))
-        names = sorted(name for name in held[0] if name.startswith("state/"))
-        leaves = [np.concatenate([h[name] for h in held]) for name in names]
+        leaves = [np.concatenate(parts) for parts in zip(*(paused.carried for paused in held), strict=True)]
         return jax.device_put(from_host(leaves, like), programs.sharding)
 
     def _report(self, group: str) -> None:
         if self.progress is not None:
-            done = Progress(group, self.trials_done, self.trials, self.steps_done, self.trials * self.plan.steps)
+            done = Progress(
+                group, self.trials_done, self.trials, self.steps_done, self.trials * self.plan.schedule.steps
+            )
             self.monitor.now("reporting the progress")
             self.progress(done)

@@ -1,0 +1,162 @@
+"""Pytrees of arrays in a file: written whole or not at all, read without unpickling."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+_ABOUT = "__about__"  # what the file says of itself: a hash of its arrays, and the dtypes that NumPy has no name for
+
+
+def save(path: str | os.PathLike[str], tree: Any) -> None:
+    """Writes a pytree of arrays: parameters, a state, whatever a training carries.
+
+    Each array stands in an NPZ file under its path in the tree (`params/Dense_0/kernel`), with a hash of them all; keys
+    as their data, bfloat16 and its likes as their bits. The file is written beside its place, flushed to the disk and
+    renamed, so that what stood there before stays until the new one is whole.
+
+    Args:
+      path: the file, by convention with the ending .npz.
+      tree: any pytree of arrays and numbers.
+
+    Returns:
+      Nothing.
+
+    Raises:
+      ValueError: if a leaf is neither array nor number, naming it.
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> import ch5jax, jax, os, tempfile
+      >>> file = os.path.join(tempfile.mkdtemp(), "net.npz")
+      >>> ch5jax.save(file, {"w": jax.numpy.ones(3, "bfloat16"), "key": jax.random.key(0)})
+      >>> ch5jax.load(file)["w"].dtype.name
+      'bfloat16'
+    """
+    write_bytes(Path(path), packed(tree))
+
+
+def load(path: str | os.PathLike[str], like: Any = None) -> Any:
+    """Reads what `save` has written. Nothing is unpickled.
+
+    Args:
+      path: the file.
+      like: a pytree of the structure that was saved, of arrays or shapes (`jax.eval_shape(task.init, key, opt)`); by
+        default a dict of the arrays by their paths comes back.
+
+    Returns:
+      The pytree, of NumPy's arrays; keys are JAX's.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if the file is damaged, or holds another structure, shape or dtype than `like`.
+
+    Example:
+      >>> import ch5jax, numpy as np, os, tempfile
+      >>> file = os.path.join(tempfile.mkdtemp(), "pair.npz")
+      >>> ch5jax.save(file, (np.ones(2), {"b": np.zeros(3)}))
+      >>> ch5jax.load(file, like=(np.ones(2), {"b": np.ones(3)}))
+      (array([1., 1.]), {'b': array([0., 0., 0.])})
+    """
+    arrays = unpacked(Path(path))
+    if like is None:
+        return arrays
+    tree = restored(arrays, like, path)
+    dues = [leaf if hasattr(leaf, "dtype") else np.asarray(leaf) for leaf in jax.tree.leaves(like)]
+    for (where, one), due in zip(jax.tree_util.tree_leaves_with_path(tree), dues, strict=True):
+        if (np.shape(one), one.dtype) != (np.shape(due), due.dtype):
+            raise ValueError(
+                f"{path} must hold at {jax.tree_util.keystr(where)} an array of shape {np.shape(due)} and dtype "
+                f"{due.dtype}, got {np.shape(one)} and {one.dtype}"
+            )
+    return tree
+
+
+def packed(tree: Any) -> bytes:
+    """A pytree's arrays as the content of an NPZ file."""
+    arrays: dict[str, np.ndarray] = {}
+    dtypes: dict[str, str] = {}
+    for path, leaf in by_path(tree).items():
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex):
+            raise ValueError(f"tree must hold arrays and numbers, got at {path} {leaf!r}")
+        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            arrays[path], dtypes[path] = np.asarray(jax.random.key_data(leaf)), f"key {jax.random.key_impl(leaf)}"
+            continue
+        array = np.asarray(leaf)
+        if array.dtype.hasobject:
+            raise ValueError(f"tree must hold arrays and numbers, got at {path} dtype {array.dtype}")
+        if array.dtype.isbuiltin != 1 and array.dtype.kind not in "US":
+            dtypes[path] = array.dtype.name
+            array = array.view(f"u{array.dtype.itemsize}")
+        arrays[path] = array
+    about = json.dumps({"digest": _digest(arrays), "dtypes": dtypes})
+    content = io.BytesIO()
+    np.savez(content, **{_ABOUT: np.array(about), **arrays})  # type: ignore[arg-type]
+    return content.getvalue()
+
+
+def unpacked(path: Path) -> dict[str, Any]:
+    """A file's arrays by their paths.
+
+    Raises:
+      ValueError: if the file is damaged, naming it.
+    """
+    content = path.read_bytes()
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as opened:
+            stored = dict(opened)
+        about = json.loads(str(stored.pop(_ABOUT)))
+        arrays: dict[str, Any] = stored
+        fits = about["digest"] == _digest(arrays)
+    except Exception as error:  # in a damaged archive nothing is too strange to be raised
+        raise ValueError(f"{path} is damaged ({error})") from None
+    if not fits:
+        raise ValueError(f"{path} is damaged (its hash does not fit)")
+    for name, dtype in about["dtypes"].items():
+        array = arrays[name]
+        key = dtype.removeprefix("key ")
+        arrays[name] = array.view(np.dtype(dtype)) if key == dtype else jax.random.wrap_key_data(array, impl=key)
+    return arrays
+
+
+def restored(arrays: dict[str, Any], like: Any, where: Any) -> Any:
+    """A pytree of the structure of `like`."""
+    due = by_path(like)
+    if arrays.keys() != due.keys():
+        raise ValueError(f"{where} must hold {', '.join(due) or 'nothing'}, got {', '.join(arrays) or 'nothing'}")
+    return jax.tree.unflatten(jax.tree.structure(like), [arrays[path] for path in due])
+
+
+def by_path(tree: Any) -> dict[str, Any]:
+    """A tree's leaves under their paths; "value" where the tree is a leaf itself."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/") or "value": leaf for path, leaf in leaves}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,13 @@
+"""What has been traced: jaxprs looked into, evaluated with something changed, and freed of the data in them."""
+
+from ch5jax.tracing._evaluate import Changes as Changes, Path as Path, Place as Place, evaluate as evaluate
+from ch5jax.tracing._hoist import Hoisted as Hoisted, hoist as hoist, jit as jit
+from ch5jax.tracing._jaxprs import (
+    CALLS as CALLS,
+    Inner as Inner,
+    ScanParts as ScanParts,
+    all_eqns as all_eqns,
+    inner as inner,
+    jaxprs_of as jaxprs_of,
+    scan_parts as scan_parts,
+)

@@ -1,0 +1,18 @@
+"""What a training gives."""
+
+from typing import Any, NamedTuple
+
+from ch5jax.diagnostics import Signals
+
+
+class Run(NamedTuple):
+    """A training, done: what `train` returns, and `SweepResult.rerun`."""
+
+    state: Any  # the final one, as the task's `step` gave it
+    metrics: dict[str, Any]  # the step's, shape (records,) each, in the order of `recorded_steps(steps, record_every)`
+    evaluations: dict[str, Any]  # those of `evaluate`, shape (evaluations,) each, the last after the last step
+    signals: Signals | None  # with a leading axis, in the order of `recorded_steps(steps, signals_every)`; None if none
+
+    def last(self) -> dict[str, Any]:
+        """The last value of every metric, of the step's and of `evaluate`'s: arrays of shape ()."""
+        return {name: values[-1] for name, values in (self.metrics | self.evaluations).items()}
