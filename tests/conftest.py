@@ -16,6 +16,8 @@ import pytest
 import xdist.scheduler
 from jax._src import compiler
 
+from ch5jax import tracing
+
 jax.config.update("jax_num_cpu_devices", 8)
 ON_CPU = jax.default_backend() == "cpu"
 if not ON_CPU:
@@ -89,6 +91,7 @@ def small_worker():
     yield
     if memory() > ROOM.limit:
         jax.clear_caches()
+        tracing.clear_caches()
         gc.collect()
         if sys.platform == "linux":  # else glibc keeps what is free
             ctypes.CDLL(None).malloc_trim(0)

@@ -274,5 +274,5 @@ def _outputs(model: Model, state: TrainState, inputs: Any, named: dict[str, Any]
     outputs = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), outputs)
     if whole == count:
         return outputs
-    rest = run(on_device(inputs, slice(whole, None)))
+    rest = run(on_device(jax.tree.map(lambda leaf: leaf[whole:], inputs)))  # cut here: what is left out is no argument
     return jax.tree.map(lambda one, other: jnp.concatenate([one, other]), outputs, rest)

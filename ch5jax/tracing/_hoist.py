@@ -44,28 +44,50 @@ def jit(function: Callable[..., Any], static_argnames: Sequence[str] = (), donat
     """`jax.jit` for a function of positional arguments that may close over much data: see this module."""
     direct = jax.jit(function, static_argnames=static_argnames, donate_argnames=donate_argnames)
     parameters = [*inspect.signature(function).parameters]
-    kept: collections.OrderedDict[int, tuple[Any, Any, tuple[Any, ...]]] = collections.OrderedDict()
+    kept: collections.OrderedDict[int, _Kept] = collections.OrderedDict()
+    _ALL_KEPT.append(kept)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         traced = direct.trace(*args)  # from JAX's cache, from the second call of a kind on
-        jaxpr = inner(traced.jaxpr)
         given = {name: value for name, value in zip(parameters, args, strict=True) if name not in static_argnames}
-        closes_over_tracers = len(jaxpr.jaxpr.invars) != len(jax.tree.leaves([*given.values()]))
-        if closes_over_tracers or next(_large(jaxpr, ()), None) is None:
-            return direct(*args)
-        mark = id(traced.jaxpr)
+        mark, jaxpr = id(traced.jaxpr), inner(traced.jaxpr)
+        if len(jaxpr.jaxpr.invars) != len(jax.tree.leaves([*given.values()])) or any(map(_is_tracer, jaxpr.consts)):
+            return direct(*args)  # it closes over what is traced further out
         if mark not in kept:
-            kept[mark] = traced.jaxpr, *_compiled(jaxpr, [*given])
+            found = next(_large(jaxpr, ()), None) is not None
+            kept[mark] = _Kept(traced.jaxpr, *(_compiled(jaxpr, [*given]) if found else (None, ())))
             while len(kept) > _MOST_KEPT:
                 kept.popitem(last=False)
         kept.move_to_end(mark)
-        _, program, constants = kept[mark]
+        one = kept[mark]
+        if one.program is None:
+            return direct(*args)
         donated = {name: given.pop(name) for name in donate_argnames}
-        return jax.tree.unflatten(jax.tree.structure(traced.out_info), program(constants, donated, given))
+        return jax.tree.unflatten(jax.tree.structure(traced.out_info), one.program(one.constants, donated, given))
 
-    call.clear = kept.clear  # type: ignore[attr-defined]
     return call
+
+
+def clear_caches() -> None:
+    """Drops the programs that `jit` keeps, as `jax.clear_caches` does with JAX's own."""
+    for kept in _ALL_KEPT:
+        kept.clear()
+
+
+class _Kept(NamedTuple):
+    """What a traced function was compiled to."""
+
+    jaxpr: Any  # so that no other one gets its identity
+    program: Callable[..., list[Any]] | None  # None where JAX's own does: there is nothing to take out
+    constants: tuple[Any, ...]  # on the device
+
+
+_ALL_KEPT: list[collections.OrderedDict[int, _Kept]] = []
+
+
+def _is_tracer(const: Any) -> bool:
+    return isinstance(const, jax.core.Tracer)
 
 
 def _compiled(jaxpr: Inner, names: list[str]) -> tuple[Callable[..., list[Any]], tuple[Any, ...]]:
@@ -99,7 +121,7 @@ def _apart(traced: Inner) -> tuple[Callable[[Sequence[Any], Sequence[Any]], list
 def _large(traced: Inner, path: Path) -> Iterator[tuple[Place, Any]]:
     """The places of large constants, and the constants."""
     for i, const in enumerate(traced.consts):
-        if not isinstance(const, jax.core.Tracer) and getattr(const, "nbytes", 0) >= LARGE:
+        if not _is_tracer(const) and getattr(const, "nbytes", 0) >= LARGE:
             yield Place(path, -1, i), const
     for index, eqn in enumerate(traced.jaxpr.eqns):
         name = eqn.primitive.name
