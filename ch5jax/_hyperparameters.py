@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ch5jax._types import DType
+
 
 class Range(NamedTuple):
     """An interval of allowed values, for checks and for their messages."""
@@ -77,7 +79,7 @@ def at(value: Any, count: jax.typing.ArrayLike) -> Any:
     return value(count) if callable(value) else value
 
 
-def scalar(name: str, value: Any, dtype: Any) -> jax.Array:
+def scalar(name: str, value: Any, dtype: DType) -> jax.Array:
     """A hyperparameter's value inside an update, in the dtype of the accumulator, so that it promotes nothing."""
     if jnp.shape(value) != ():
         raise ValueError(f"{name} must be a scalar, got shape {jnp.shape(value)}; map over a batch with jax.vmap")

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ch5jax._types import DType, Hyperparameters
 
-def accumulator_dtype(dtype: Any) -> np.dtype:
+
+def accumulator_dtype(dtype: DType) -> np.dtype:
     """The dtype to accumulate values of `dtype` in: itself, but float32 for float16 and bfloat16.
 
     Two bytes do not hold a slow average: in bfloat16 a second moment with b2 = 0.999 stands still at a
@@ -18,7 +20,7 @@ def accumulator_dtype(dtype: Any) -> np.dtype:
     return dtype if jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
-def real_dtype(dtype: Any) -> np.dtype:
+def real_dtype(dtype: DType) -> np.dtype:
     """The dtype of the real part: float32 for complex64, float64 for complex128, else `dtype` itself."""
     return jnp.finfo(dtype).dtype
 
@@ -112,7 +114,7 @@ def check_positive(**numbers: Any) -> None:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
-def check_data(hyperparameters: Any, what: str) -> None:
+def check_data(hyperparameters: Hyperparameters, what: str) -> None:
     """Refuses hyperparameters with a function among their leaves, which no compiled program can take."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(hyperparameters):
         if callable(leaf):

@@ -11,10 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from ch5jax._types import PyTree
+
 _ABOUT = "__about__"  # what the file says of itself: a hash of its arrays, and the dtypes that NumPy has no name for
 
 
-def save(path: str | os.PathLike[str], tree: Any) -> None:
+def save(path: str | os.PathLike[str], tree: PyTree) -> None:
     """Writes a pytree of arrays: parameters, a state, whatever a training carries.
 
     Each array stands in an NPZ file under its path in the tree (`params/Dense_0/kernel`), with a hash of them all; keys
@@ -42,7 +44,7 @@ def save(path: str | os.PathLike[str], tree: Any) -> None:
     write_bytes(Path(path), packed(tree))
 
 
-def load(path: str | os.PathLike[str], like: Any = None) -> Any:
+def load(path: str | os.PathLike[str], like: PyTree = None) -> Any:
     """Reads what `save` has written. Nothing is unpickled.
 
     Args:
@@ -78,7 +80,7 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     return tree
 
 
-def packed(tree: Any) -> bytes:
+def packed(tree: PyTree) -> bytes:
     """A pytree's arrays as the content of an NPZ file."""
     arrays: dict[str, np.ndarray] = {}
     dtypes: dict[str, str] = {}
@@ -125,7 +127,7 @@ def unpacked(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def restored(arrays: dict[str, Any], like: Any, where: Any) -> Any:
+def restored(arrays: dict[str, Any], like: PyTree, where: Any) -> Any:
     """A pytree of the structure of `like`."""
     due = by_path(like)
     if arrays.keys() != due.keys():
@@ -133,7 +135,7 @@ def restored(arrays: dict[str, Any], like: Any, where: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(like), [arrays[path] for path in due])
 
 
-def by_path(tree: Any) -> dict[str, Any]:
+def by_path(tree: PyTree) -> dict[str, Any]:
     """A tree's leaves under their paths; "value" where the tree is a leaf itself."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/") or "value": leaf for path, leaf in leaves}

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax._hyperparameters import ANY, check_number, implemented_by, scalar
+from ch5jax._types import DType
 from ch5jax.initializers._initializer import Initializer
 
 
-def _draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, value: Any) -> jax.Array:
+def _draw(key: jax.Array, shape: tuple[int, ...], dtype: DType, value: Any) -> jax.Array:
     del key
     return jnp.broadcast_to(scalar("value", value, dtype), shape)
 

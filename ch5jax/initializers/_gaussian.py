@@ -6,10 +6,11 @@ import jax
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import NON_NEGATIVE, check_number, implemented_by, scalar
+from ch5jax._types import DType
 from ch5jax.initializers._initializer import Initializer
 
 
-def draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, std: Any) -> jax.Array:
+def draw(key: jax.Array, shape: tuple[int, ...], dtype: DType, std: Any) -> jax.Array:
     wide = _trees.accumulator_dtype(dtype)
     return scalar("std", std, wide) * jax.random.normal(key, shape, wide)
 

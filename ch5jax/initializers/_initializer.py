@@ -1,13 +1,13 @@
 """The machinery that every initialiser shares: a function for networks, a pytree for JAX, a draw for each kind."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import Call, implementation_of
+from ch5jax._types import DType
 
 
 class Initializer(Call):
@@ -21,7 +21,7 @@ class Initializer(Call):
     `initializer.replace(std=...)` read and change it.
     """
 
-    def __call__(self, key: jax.Array, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+    def __call__(self, key: jax.Array, shape: Sequence[int], dtype: DType = None) -> jax.Array:
         """Draws an array of this shape and dtype: floating or complex, float32 (float64 under x64) by default.
 
         All is computed in float32 at least and rounded once: float16 and bfloat16 get float32's numbers, to their

@@ -10,6 +10,7 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import POSITIVE, Range, check_number, implemented_by, scalar
+from ch5jax._types import DType
 from ch5jax.initializers._gaussian import draw as draw_gaussian
 from ch5jax.initializers._initializer import Initializer
 
@@ -19,7 +20,7 @@ _AT_LEAST_ONE = Range(1.0)
 def _draw(
     key: jax.Array,
     shape: tuple[int, ...],
-    dtype: Any,
+    dtype: DType,
     nonzeros: Any,
     std: Any,
     out_axis: int | tuple[int, ...],
@@ -95,7 +96,7 @@ def sparse(
     return Initializer._of(sparse, values, frozenset({"out_axis", "batch_axis"}))
 
 
-def _without_zero(weights: jax.Array, dtype: Any) -> jax.Array:
+def _without_zero(weights: jax.Array, dtype: DType) -> jax.Array:
     """What `dtype` would round to 0 becomes the smallest number on its side that it holds: float16 ends at 6e-8."""
     limits = jnp.finfo(dtype), jnp.finfo(weights.dtype)
     smallest = max(float(limits[0].smallest_subnormal), float(limits[1].tiny))  # below 1e-38 float32 counts as 0

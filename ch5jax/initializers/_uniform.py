@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import NON_NEGATIVE, check_number, implemented_by, scalar
+from ch5jax._types import DType
 from ch5jax.initializers._initializer import Initializer
 
 
-def _draw(key: jax.Array, shape: tuple[int, ...], dtype: Any, limit: Any) -> jax.Array:
+def _draw(key: jax.Array, shape: tuple[int, ...], dtype: DType, limit: Any) -> jax.Array:
     wide = _trees.accumulator_dtype(dtype)
     if jnp.issubdtype(wide, jnp.complexfloating):
         key_radius, key_angle = jax.random.split(key)

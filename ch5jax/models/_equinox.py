@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from ch5jax._types import Params, PyTree, State
 from ch5jax.models._model import Model, Named
 from ch5jax.models._signature import chosen, mode, parameters_of
 
@@ -29,14 +30,14 @@ def equinox(make: Callable[..., Any] | Any, named: Named) -> Model:
         module, _ = eqx.filter_eval_shape(build, jax.random.key(0), dict(named))
         return eqx.partition(module, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_array(leaf))[1]
 
-    def init(key: jax.Array, inputs: Any, named: Named) -> tuple[Any, Any]:
+    def init(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         del inputs
         module, state = build(key, named)
         params, rest = eqx.partition(module, eqx.is_inexact_array)
         return params, (eqx.filter(rest, eqx.is_array), state)
 
     def apply(
-        params: Any, state: Any, inputs: Any, key: jax.Array | None, train: bool, named: Named
+        params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
     ) -> tuple[Any, Any]:
         buffers, memory = state
         module = eqx.combine(params, buffers, outline(named))

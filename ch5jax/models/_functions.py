@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from ch5jax._types import Params, PyTree, State
 from ch5jax.models._model import Model, Named
 from ch5jax.models._signature import chosen, mode, parameters_of
 from ch5jax.networks import Network
@@ -25,12 +26,14 @@ def functions(init: Callable[..., Any], apply: Callable[..., Any]) -> Model:
     data = [name for name in of_apply if name not in special][:2]  # params and inputs, however they are called
     others = [name for name in of_apply if name not in data]
 
-    def draw(key: jax.Array, inputs: Any, named: Named) -> tuple[Any, Any]:
+    def draw(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         positional = (key, inputs) if takes_inputs else (key,)
         made = init(*positional, **chosen(named, of_init[len(positional) :]))
         return made if stateful else (made, ())
 
-    def run(params: Any, state: Any, inputs: Any, key: jax.Array | None, train: bool, named: Named) -> tuple[Any, Any]:
+    def run(
+        params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
+    ) -> tuple[Any, Any]:
         options = mode(others, train) | chosen(named, others) | dict.fromkeys((n for n in _KEYS if n in others), key)
         if stateful:
             options["state"] = state
@@ -45,12 +48,12 @@ def network(ours: Network) -> Model:
     normalized = ours.apply_training is not None
     defaults = {"initial_scale": 1.0} | ({"batch_norm_momentum": 0.9, "batch_norm_eps": 1e-5} if normalized else {})
 
-    def init(key: jax.Array, inputs: Any, named: Named) -> tuple[Any, Any]:
+    def init(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         del inputs
         return ours.init(key, named["initial_scale"]), ours.init_state()
 
     def apply(
-        params: Any, state: Any, inputs: Any, key: jax.Array | None, train: bool, named: Named
+        params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
     ) -> tuple[Any, Any]:
         del key
         if ours.apply_training is None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _keys
+from ch5jax._types import Params, PyTree, State
 from ch5jax.models._model import Model, Named
 from ch5jax.models._signature import chosen, mode, parameters_of
 
@@ -25,14 +26,14 @@ def linen(module: Any) -> Model:
         with importlib.import_module("flax.linen").intercept_methods(_dropout):
             return run(module.clone(**own) if own else module, options)
 
-    def init(key: jax.Array, inputs: Any, named: Named) -> tuple[Any, Any]:
+    def init(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         keys = {"params": key, "dropout": jax.random.fold_in(key, _keys.DROPOUT)}
         variables = dict(call(lambda module, options: module.init(keys, inputs, **options), named, train=True))
         params = variables.pop("params", {})
         return params, {name: value for name, value in variables.items() if name not in _PASSING}
 
     def apply(
-        params: Any, state: Any, inputs: Any, key: jax.Array | None, train: bool, named: Named
+        params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
     ) -> tuple[Any, Any]:
         keys = {} if key is None else {"dropout": key, "params": jax.random.fold_in(key, _keys.DROPOUT)}
         changing = [*state] if train else []
@@ -65,7 +66,7 @@ def _dropout(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
 
 
 def _dropout_arguments(
-    module: Any, inputs: Any, deterministic: bool | None = None, rng: Any = None
+    module: Any, inputs: PyTree, deterministic: bool | None = None, rng: Any = None
 ) -> tuple[Any, bool]:
     del rng
     return inputs, bool(module.deterministic if deterministic is None else deterministic)

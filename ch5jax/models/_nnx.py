@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from ch5jax._types import Params, PyTree, State
 from ch5jax.models._model import Model, Named
 from ch5jax.models._signature import chosen, mode, parameters_of
 
@@ -25,13 +26,13 @@ def nnx(make: Callable[..., Any] | Any, named: Named) -> Model:
     def split(module: Any) -> tuple[Any, Any, Any]:
         return framework.split(module, framework.Param, ...)
 
-    def init(key: jax.Array, inputs: Any, named: Named) -> tuple[Any, Any]:
+    def init(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         del inputs
         _, params, state = split(build(key, named))
         return framework.to_pure_dict(params), framework.to_pure_dict(state)
 
     def apply(
-        params: Any, state: Any, inputs: Any, key: jax.Array | None, train: bool, named: Named
+        params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
     ) -> tuple[Any, Any]:
         outline, *empty = split(framework.eval_shape(lambda: build(jax.random.key(0), named)))
         for part, values in zip(empty, (params, state), strict=True):

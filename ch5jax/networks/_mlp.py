@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import Params, State
 from ch5jax.networks._network import Network
 from ch5jax.normalization import (
     BatchNormParams,
@@ -110,7 +111,7 @@ def mlp(
         return tuple(batch_norm_init(width)[1] for width in widths[1:-1])
 
     def forward(
-        params: Any, x: jax.Array, normalize: Callable[[int, jax.Array, BatchNormParams], jax.Array]
+        params: Params, x: jax.Array, normalize: Callable[[int, jax.Array, BatchNormParams], jax.Array]
     ) -> jax.Array:
         if jnp.ndim(x) < 1 or jnp.shape(x)[-1] != widths[0]:
             raise ValueError(f"x must have shape (..., {widths[0]}), got {jnp.shape(x)}")
@@ -125,7 +126,7 @@ def mlp(
             x = activation(x) if i < depth - 1 else x
         return x
 
-    def check_state(state: Any) -> None:
+    def check_state(state: State) -> None:
         if len(state) != depth - 1:
             raise ValueError(
                 f"state must hold the running statistics of {depth - 1} hidden layers, as init_state() does, "
@@ -135,12 +136,12 @@ def mlp(
     def apply(params: Sequence[Layer], x: jax.Array) -> jax.Array:
         return forward(params, x, lambda i, z, norm: z)
 
-    def apply_inference(params: Any, x: jax.Array, *, state: Sequence[BatchNormState], eps: Any = 1e-5) -> jax.Array:
+    def apply_inference(params: Params, x: jax.Array, *, state: Sequence[BatchNormState], eps: Any = 1e-5) -> jax.Array:
         check_state(state)
         return forward(params, x, lambda i, z, norm: batch_norm_inference(z, norm, state[i], eps=eps))
 
     def apply_training(
-        params: Any, state: Sequence[BatchNormState], x: jax.Array, **options: Any
+        params: Params, state: Sequence[BatchNormState], x: jax.Array, **options: Any
     ) -> tuple[jax.Array, tuple[BatchNormState, ...]]:
         check_state(state)
         after: list[BatchNormState] = []

@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from ch5jax import _hyperparameters, _trees
+from ch5jax._types import State
 
 _ODD = tuple(map(np.uint32, (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)))  # multipliers that mix bits
 
@@ -180,7 +181,7 @@ def unbiasing(count: jax.Array) -> jax.Array:
     return jnp.where(count > 1, count, 1) / jnp.where(count > 1, count - 1, 1)
 
 
-def check_state(what: str, state: Any) -> None:
+def check_state(what: str, state: State) -> None:
     """Refuses what is no running statistics, or such as a half-precision average, which would stand still."""
     if not isinstance(state, BatchNormState):
         raise ValueError(f"{what} must be a BatchNormState, as batch_norm_init makes it, got {type(state).__name__}")

@@ -8,6 +8,7 @@ import optax
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import DECAY, NON_NEGATIVE, ScalarOrSchedule
+from ch5jax._types import DType
 from ch5jax.optimizers._transformation import (
     Transformation,
     apply_rule,
@@ -68,7 +69,7 @@ def _update(
             return decay * before.astype(decay.dtype) + (1 - decay)
         return _one_minus_power(decay, count)
 
-    def coefficients(dtype: Any) -> dict[str, jax.Array]:
+    def coefficients(dtype: DType) -> dict[str, jax.Array]:
         values = scalars(hyperparameters, state.count, dtype)
         if hyperparameters["bias_correction"]:
             values["mu_weight"] = weight("b1", state.mu_weight, values["b1"])

@@ -20,6 +20,7 @@ from ch5jax._hyperparameters import (
     is_node,
     scalar,
 )
+from ch5jax._types import DType, PyTree, State
 
 
 class Definition(NamedTuple):
@@ -122,7 +123,7 @@ def defined_by_rule(
         return state_type(count=count, **held)
 
     def update(
-        hyperparameters: dict[str, Any], updates: optax.Updates, state: Any, params: optax.Params | None, **_: Any
+        hyperparameters: dict[str, Any], updates: optax.Updates, state: State, params: optax.Params | None, **_: Any
     ) -> tuple[optax.Updates, Any]:
         magnitudes = all(accumulator.real for accumulator in accumulators.values())
         if magnitudes and params is not None:
@@ -161,7 +162,7 @@ def full_like(params: optax.Params, fill: Any = 0, real: bool = False) -> optax.
     return jax.tree.map(leaf, params)
 
 
-def scalars(hyperparameters: Mapping[str, Any], count: jax.Array, dtype: Any) -> dict[str, jax.Array]:
+def scalars(hyperparameters: Mapping[str, Any], count: jax.Array, dtype: DType) -> dict[str, jax.Array]:
     """Every hyperparameter that is no flag, at a count, in one real dtype."""
     return {
         name: scalar(name, at(value, count), dtype)
@@ -196,7 +197,7 @@ def apply_rule(
     _trees.check_inexact(updates, "updates")
     cached: dict[Any, dict[str, jax.Array]] = {}
 
-    def leaf(gradient: Any, *held: jax.Array) -> tuple[jax.Array, ...]:
+    def leaf(gradient: PyTree, *held: jax.Array) -> tuple[jax.Array, ...]:
         gradient = jnp.asarray(gradient)
         dtype = held[0].dtype if held else _trees.accumulator_dtype(gradient.dtype)
         real = _trees.real_dtype(dtype)

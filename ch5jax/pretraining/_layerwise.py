@@ -11,6 +11,7 @@ import optax
 
 from ch5jax import _keys, _trees
 from ch5jax._hyperparameters import DECAY, check_number
+from ch5jax._types import DType, Params, PyTree
 from ch5jax.networks import Layer
 from ch5jax.pretraining._autoencoder import LOSSES, Design, train_layer
 
@@ -138,7 +139,7 @@ def _pretrain(
     return Pretrained(params, *map(jnp.stack, zip(*reports, strict=True)))
 
 
-def _checked_layers(params: Any) -> tuple[Layer, ...]:
+def _checked_layers(params: Params) -> tuple[Layer, ...]:
     """The parameters as arrays, if they are an mlp's."""
     layers = tuple(params)
     if len(layers) < 2:
@@ -160,7 +161,7 @@ def _checked_layers(params: Any) -> tuple[Layer, ...]:
     return layers
 
 
-def _checked_inputs(inputs: Any, kernel: jax.Array) -> jax.Array:
+def _checked_inputs(inputs: PyTree, kernel: jax.Array) -> jax.Array:
     """The data in the kernel's dtype, if it has a row an example and a column for each of its inputs."""
     dtype, shape = inputs.dtype, inputs.shape
     if not any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
@@ -183,7 +184,7 @@ def _check_unit_interval(name: str, values: Any) -> None:
         )
 
 
-def _probed(activation: Callable[[jax.Array], jax.Array], dtype: Any) -> jax.Array:
+def _probed(activation: Callable[[jax.Array], jax.Array], dtype: DType) -> jax.Array:
     """What an elementwise function makes of some numbers."""
     with jax.ensure_compile_time_eval():
         return activation(jnp.asarray([-100, -10, -1, -0.1, 0, 0.1, 1, 10, 100], dtype))

@@ -1,7 +1,6 @@
 """The deep linear network, whose layers are matrices that multiply."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import POSITIVE
+from ch5jax._types import PyTree
 from ch5jax.problems._problem import CriticalPoint, Problem, critical_point, known_number, make
 
 _START = 0.1
@@ -76,7 +76,7 @@ def deep_linear(depth: int = 3, targets: float | Sequence[float] = 1.0) -> Probl
     )
 
 
-def _checked(targets: Any) -> np.ndarray:
+def _checked(targets: PyTree) -> np.ndarray:
     listed = targets if isinstance(targets, Sequence | np.ndarray) else [targets]
     if not len(listed):
         raise ValueError("targets must be positive numbers, one at least, got none")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ch5jax._types import PyTree
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, Paused, from_host, to_host
 from ch5jax.sweeps._plan import STATE, Plan, chunk_name, chunks_of, state_name
@@ -192,7 +193,7 @@ class Executor:
             rows = slice(i * self.plan.schedule.width, (i + 1) * self.plan.schedule.width)
             self.store.write(state_name(g, chunk), Paused(np.array(step), [leaf[rows] for leaf in leaves], history))
 
-    def _restored(self, held: list[Paused], programs: Programs, like: Any) -> Any:
+    def _restored(self, held: list[Paused], programs: Programs, like: PyTree) -> Any:
         held = held + [held[-1]] * (len(self.plan.devices) - len(held))
         leaves = [np.concatenate(parts) for parts in zip(*(paused.carried for paused in held), strict=True)]
         return jax.device_put(from_host(leaves, like), programs.sharding)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters
 from ch5jax.optimizers import Transformation
 from ch5jax.tasks import Task
 
@@ -17,7 +18,7 @@ class Group(NamedTuple):
 
     name: str
     task: Task
-    hyperparameters: Any  # the batch as it was given, every leaf on the host
+    hyperparameters: Hyperparameters  # the batch as it was given, every leaf on the host
     settings: int  # how many
     seeds: np.ndarray  # shape (seeds,), uint32
 
@@ -70,7 +71,9 @@ def locate(groups: tuple[Group, ...], number: int) -> tuple[int, int]:
     raise IndexError(number)
 
 
-def make_groups(task: Task | Mapping[str, Task], hyperparameters: Any, seeds: int | Sequence[int]) -> tuple[Group, ...]:
+def make_groups(
+    task: Task | Mapping[str, Task], hyperparameters: Hyperparameters, seeds: int | Sequence[int]
+) -> tuple[Group, ...]:
     """Sorts what a user gives into groups.
 
     A dict is a dict of named batches if each of its values is an optimizer, or each is a dict; otherwise it is itself
@@ -102,7 +105,7 @@ def _group(name: str, task: Task, batch: Any, seeds: np.ndarray) -> Group:
     return Group(name, task, jax.tree.map(np.asarray, batch), settings, seeds)
 
 
-def _is_groups(hyperparameters: Any) -> bool:
+def _is_groups(hyperparameters: Hyperparameters) -> bool:
     if not isinstance(hyperparameters, Mapping) or not hyperparameters:
         return False
     values = hyperparameters.values()

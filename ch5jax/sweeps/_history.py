@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ch5jax._types import PyTree
 from ch5jax.diagnostics import Signals, first_finite, lost
 
 
@@ -38,7 +39,7 @@ class History(NamedTuple):
           signals: `Signals` with a leading axis, likewise; None if none are taken.
         """
 
-        def none(like: Any) -> np.ndarray:
+        def none(like: PyTree) -> np.ndarray:
             return np.zeros((trials, 0, *like.shape[1:]), like.dtype)
 
         losses = [name for name in (("loss",) if "loss" in metrics else metrics) if _is_inexact(metrics[name])]
@@ -100,7 +101,7 @@ class Paused(NamedTuple):
     history: History
 
 
-def _is_inexact(like: Any) -> bool:
+def _is_inexact(like: PyTree) -> bool:
     return bool(np.issubdtype(like.dtype, np.inexact)) or jax.numpy.issubdtype(like.dtype, jax.numpy.inexact)
 
 
@@ -109,7 +110,7 @@ def _longer(before: Any, new: Any) -> Any:
     return jax.tree.map(lambda one, other: np.concatenate([one, other], axis=1), before, new)
 
 
-def to_host(tree: Any) -> list[np.ndarray]:
+def to_host(tree: PyTree) -> list[np.ndarray]:
     """A state's leaves as arrays that a file can hold: key arrays as their data, bfloat16 as its bits."""
     return [_plain(leaf) for leaf in jax.tree.leaves(tree)]
 
@@ -119,7 +120,7 @@ def _plain(leaf: Any) -> np.ndarray:
     return array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
 
 
-def from_host(arrays: list[np.ndarray], like: Any) -> Any:
+def from_host(arrays: list[np.ndarray], like: PyTree) -> Any:
     """The state again, of the structure and dtypes of `like`, which is a state too."""
     leaves, structure = jax.tree.flatten(like)
     return structure.unflatten([_restored(array, leaf) for array, leaf in zip(arrays, leaves, strict=True)])

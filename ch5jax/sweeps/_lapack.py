@@ -19,6 +19,8 @@ import jaxlib.version
 from jax.interpreters import mlir
 from jax.lax import linalg
 
+from ch5jax._types import Params
+
 SHARES_CALLS_OUT = tuple(map(int, jaxlib.version.__version__.split(".")[:2])) < (0, 12)
 
 # Each primitive that calls LAPACK, with the rank of its first operand without batch axes.
@@ -50,7 +52,7 @@ def lowering_parameters(trials: int, devices: Sequence[jax.Device]) -> mlir.Lowe
 def _one_at_a_time(primitive: Any, rank: int, trials: int, devices: int) -> Callable[..., Any]:
     """The lowering of a primitive as a loop over its batch, in which each device has one matrix."""
 
-    def rule(context: Any, *operands: Any, **params: Any) -> Any:
+    def rule(context: Any, *operands: Any, **params: Params) -> Any:
         shape = context.avals_in[0].shape
         batch = shape[: len(shape) - rank]
         module = context.module_context.replace(lowering_parameters=mlir.LoweringParameters())

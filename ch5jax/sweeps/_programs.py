@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from ch5jax._types import Hyperparameters, Metrics, State
 from ch5jax.diagnostics import Watch
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, to_host
@@ -29,21 +30,21 @@ QUICK_ON_CPU = {"xla_backend_optimization_level": 1}
 class Carried(NamedTuple):
     """What a trial carries from segment to segment."""
 
-    state: Any  # the task's
+    state: State  # the task's
     watch: Watch | None  # for the signals
 
 
 class Record(NamedTuple):
     """What a segment of steps reports."""
 
-    metrics: dict[str, Any]  # every step's, shape (segment,)
+    metrics: Metrics  # every step's, shape (segment,)
     signals: Any  # `diagnostics.Signals` with a row for each spacing that the segment touches; None without
 
 
 class Evaluation(NamedTuple):
     """What an evaluation reports."""
 
-    metrics: dict[str, Any]
+    metrics: Metrics
     finite: Any  # whether the parameters are
 
 
@@ -88,17 +89,17 @@ def trace_group(group: Group, key: jax.Array, length: int, probes: Probes) -> Tr
     """
     task = group.task
 
-    def driver(hyperparameters: Any, seed: Any, key: jax.Array) -> Driver:
+    def driver(hyperparameters: Hyperparameters, seed: Any, key: jax.Array) -> Driver:
         return Driver(task, hyperparameters, jax.random.fold_in(key, seed), probes)
 
-    def init(hyperparameters: Any, seed: Any, key: jax.Array) -> tuple[Carried, Any]:
+    def init(hyperparameters: Hyperparameters, seed: Any, key: jax.Array) -> tuple[Carried, Any]:
         trial = driver(hyperparameters, seed, key)
         state = trial.init()
         recorder = trial.recorder(state, 0)
         return Carried(state, recorder and recorder.watch), trial.origin(state)
 
     def advance(
-        hyperparameters: Any, seed: Any, key: jax.Array, carried: Carried, origin: Any, begin: Any, end: Any
+        hyperparameters: Hyperparameters, seed: Any, key: jax.Array, carried: Carried, origin: Any, begin: Any, end: Any
     ) -> tuple[Carried, Record]:
         trial, every = driver(hyperparameters, seed, key), max(probes.every, 1)
         recorder = trial.recorder(carried.state, length // every + 2, carried.watch, begin // every)
@@ -124,7 +125,7 @@ def trace_group(group: Group, key: jax.Array, length: int, probes: Probes) -> Tr
         state, recorder, kept = held
         return Carried(state, recorder and recorder.watch), Record(kept, recorder and recorder.record)
 
-    def evaluate(hyperparameters: Any, carried: Carried) -> Evaluation:
+    def evaluate(hyperparameters: Hyperparameters, carried: Carried) -> Evaluation:
         trial = Driver(task, hyperparameters, None, probes)  # that draws nothing
         params = jax.tree.leaves(task.params(carried.state)) if task.params else []
         finite = [jnp.all(jnp.isfinite(p)) for p in params if jnp.issubdtype(p.dtype, jnp.inexact)]
@@ -137,7 +138,9 @@ def trace_group(group: Group, key: jax.Array, length: int, probes: Probes) -> Tr
     evaluated = hoist(evaluate, hyperparameters, drawn.shapes[0])
     parts = (drawn, advanced, evaluated)
 
-    def trial(constants: Sequence[Any], hyperparameters: Any, seed: Any, key: jax.Array, begin: Any, end: Any) -> Any:
+    def trial(
+        constants: Sequence[Any], hyperparameters: Hyperparameters, seed: Any, key: jax.Array, begin: Any, end: Any
+    ) -> Any:
         first = drawn.function(constants[0], hyperparameters, seed, key)
         carried, record = advanced.function(constants[1], hyperparameters, seed, key, *first, begin, end)
         return record, evaluated.function(constants[2], hyperparameters, carried)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._types import Hyperparameters, PyTree
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._repeat import Again
 from ch5jax.tasks import Task
@@ -30,7 +31,7 @@ class Trial:
     """
 
     number: int
-    hyperparameters: Any
+    hyperparameters: Hyperparameters
     key: jax.Array
     steps: int
     _task: Task = field(repr=False)
@@ -57,7 +58,7 @@ class Trial:
             raise ValueError("params must be known to the task (Task.params), and it has none; see state")
         return self._task.params(self.state)
 
-    def predict(self, inputs: Any) -> Any:
+    def predict(self, inputs: PyTree) -> Any:
         """The model's outputs for new inputs, in inference mode.
 
         Args:
@@ -168,7 +169,7 @@ class SweepResult:
         steps = self.steps if keep == "last" else int(self.columns["best_step"][number])
         return Trial(number, *again.given(number), steps, again.task(number), again.rerun)
 
-    def predict(self, number: int, inputs: Any, keep: Keep = "last") -> Any:
+    def predict(self, number: int, inputs: PyTree, keep: Keep = "last") -> Any:
         """A trial's outputs for new inputs: `trial(number, keep).predict(inputs)`, which see."""
         return self.trial(number, keep).predict(inputs)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ch5jax import checkpoints
+from ch5jax._types import PyTree
 
 
 class StoreError(ValueError):
@@ -24,10 +25,10 @@ class Store(Protocol):
     def names(self) -> set[str]:
         """What has been kept."""
 
-    def read(self, name: str, like: Any) -> Any:
+    def read(self, name: str, like: PyTree) -> Any:
         """What has been kept under a name, of the structure of `like`."""
 
-    def write(self, name: str, tree: Any) -> None:
+    def write(self, name: str, tree: PyTree) -> None:
         """Keeps a pytree of arrays under a name."""
 
     def remove(self, name: str) -> None:
@@ -44,11 +45,11 @@ class Memory:
         """What has been kept."""
         return set(self._kept)
 
-    def read(self, name: str, like: Any) -> Any:
+    def read(self, name: str, like: PyTree) -> Any:
         """What has been kept under a name."""
         return self._kept[name]
 
-    def write(self, name: str, tree: Any) -> None:
+    def write(self, name: str, tree: PyTree) -> None:
         """Keeps a pytree of arrays under a name."""
         self._kept[name] = tree
 
@@ -90,7 +91,7 @@ class Folder:
         """What has been kept."""
         return {file.stem for file in self.path.glob("*.npz")}
 
-    def read(self, name: str, like: Any) -> Any:
+    def read(self, name: str, like: PyTree) -> Any:
         """What has been kept under a name, of the structure of `like`.
 
         Raises:
@@ -110,7 +111,7 @@ class Folder:
         except ValueError as error:
             raise StoreError(f"{error}; delete it, and its chunk will be trained again") from None
 
-    def write(self, name: str, tree: Any) -> None:
+    def write(self, name: str, tree: PyTree) -> None:
         """Keeps a pytree of arrays under a name.
 
         Raises:

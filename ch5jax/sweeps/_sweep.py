@@ -10,6 +10,7 @@ import jaxlib.version
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters
 from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import Group, make_groups
@@ -28,7 +29,7 @@ FORMAT = 5
 
 def sweep(
     task: Task | Mapping[str, Task],
-    hyperparameters: Any,
+    hyperparameters: Hyperparameters,
     *,
     steps: int | None = None,
     key: jax.Array,

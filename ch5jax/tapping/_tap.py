@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import DType, Params
 from ch5jax.tapping._graph import Graph, Loop
 from ch5jax.tapping._layers import Found
 from ch5jax.tapping._sites import find
@@ -37,7 +38,7 @@ class Site:
 class Traced:
     """A loss traced once: its layers, their zeros, and the loss with them."""
 
-    def __init__(self, loss: Callable[..., Any], activations: bool, params: Any, args: Any, kwargs: Any) -> None:
+    def __init__(self, loss: Callable[..., Any], activations: bool, params: Params, args: Any, kwargs: Any) -> None:
         paths, self._tree = jax.tree_util.tree_flatten_with_path(params)
         leaves = [leaf for _, leaf in paths]
         self._changing = [i for i, leaf in enumerate(leaves) if _is_number(leaf)]
@@ -78,7 +79,7 @@ class Traced:
         """Zeros for every layer."""
         return jax.tree.map(_zeros, tuple(self._specs))
 
-    def __call__(self, params: Any, sites: Any) -> Any:
+    def __call__(self, params: Params, sites: Any) -> Any:
         """The loss with something added at its layers."""
         changing = [leaf for leaf in jax.tree.leaves(params) if _is_number(leaf)]
         outputs: dict[Place, int] = {}
@@ -138,7 +139,7 @@ class _Like:
     """What zeros are to look like."""
 
     shape: tuple[int, ...]
-    dtype: Any
+    dtype: DType
     varying: tuple[str, ...]  # the axes of a mesh over which a `shard_map` has them vary
 
 
@@ -154,7 +155,7 @@ class Tapped:
     loss: Callable[..., Any]
     activations: bool
 
-    def __call__(self, params: Any, zeros: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, params: Params, zeros: Any, /, *args: Any, **kwargs: Any) -> Any:
         """The loss with `zeros` added at its layers, and what else it returns."""
         traced = self.trace(params, *args, **kwargs)
         due = jax.eval_shape(traced.zeros)
@@ -171,7 +172,7 @@ class Tapped:
                 )
         return traced(params, zeros)
 
-    def zeros(self, params: Any, /, *args: Any, **kwargs: Any) -> tuple[Site, ...]:
+    def zeros(self, params: Params, /, *args: Any, **kwargs: Any) -> tuple[Site, ...]:
         """Zeros for every layer, in the order of the depth: a tuple of `Site`, each with one array as its leaf."""
         traced = self.trace(params, *args, **kwargs)
         if not traced.names:
@@ -181,11 +182,11 @@ class Tapped:
             )
         return traced.zeros()
 
-    def names(self, params: Any, /, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+    def names(self, params: Params, /, *args: Any, **kwargs: Any) -> tuple[str, ...]:
         """The parameters' paths, in the order of `zeros`; () where there is no layer."""
         return self.trace(params, *args, **kwargs).names
 
-    def trace(self, params: Any, /, *args: Any, **kwargs: Any) -> Traced:
+    def trace(self, params: Params, /, *args: Any, **kwargs: Any) -> Traced:
         """All of it from one tracing: `names`, `zeros()`, and a function of (params, zeros) for these arguments."""
         return Traced(self.loss, self.activations, params, args, kwargs)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters, Params, State
 from ch5jax.networks import rnn
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
@@ -24,8 +25,8 @@ _RIGHT = 0.08
 class AddingState(NamedTuple):
     """What a training on the adding problem carries from step to step."""
 
-    params: Any  # of `networks.rnn`
-    opt_state: Any
+    params: Params  # of `networks.rnn`
+    opt_state: State
 
 
 def adding(
@@ -101,20 +102,20 @@ def adding(
         for name, key, size in zip(("validation", "test"), keys, (validation_size, test_size), strict=True)
     }
 
-    def init(key: jax.Array, hyperparameters: Any) -> AddingState:
+    def init(key: jax.Array, hyperparameters: Hyperparameters) -> AddingState:
         optimizer, own = read_setting(hyperparameters, initial_scale=initial_scale)
         params = network.init(key, own["initial_scale"])
         return AddingState(params, optimizer.init(params))
 
-    def batch_loss(params: Any, x: jax.Array, targets: jax.Array) -> jax.Array:
+    def batch_loss(params: Params, x: jax.Array, targets: jax.Array) -> jax.Array:
         return jnp.mean((network.apply(params, x) - targets) ** 2)
 
-    def loss(key: jax.Array, hyperparameters: Any, state: Any, params: Any) -> jax.Array:
+    def loss(key: jax.Array, hyperparameters: Hyperparameters, state: State, params: Params) -> jax.Array:
         del hyperparameters, state
         return batch_loss(params, *sequences(key, batch_size, time))
 
     def step(
-        key: jax.Array, index: jax.Array, hyperparameters: Any, state: AddingState
+        key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: AddingState
     ) -> tuple[AddingState, dict[str, Any]]:
         del index
         optimizer, _ = read_setting(hyperparameters, initial_scale=initial_scale)
@@ -122,7 +123,7 @@ def adding(
         params, opt_state, _, metrics = descend(lambda w: (batch_loss(w, x, targets), None), optimizer, *state)
         return AddingState(params, opt_state), metrics
 
-    def evaluate(hyperparameters: Any, state: AddingState) -> dict[str, Any]:
+    def evaluate(hyperparameters: Hyperparameters, state: AddingState) -> dict[str, Any]:
         del hyperparameters
         dtype, metrics = _trees.default_float(), {}
         for name, data in held_out.items():

@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import optax
 
+from ch5jax._types import Params, State
 from ch5jax.diagnostics import norm
 
 
 def descend(
     loss: Callable[[Any], tuple[jax.Array, Any]],
     optimizer: optax.GradientTransformationExtraArgs,
-    params: Any,
-    opt_state: Any,
+    params: Params,
+    opt_state: State,
 ) -> tuple[Any, Any, Any, dict[str, jax.Array]]:
     """One step down a mini-batch's loss.
 

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import PyTree
 
 
 class Examples(NamedTuple):
     """Part of a data set, on the host."""
 
-    inputs: Any  # arrays with a row an example
-    targets: Any  # likewise
+    inputs: PyTree  # arrays with a row an example
+    targets: PyTree  # likewise
 
 
 class Parts(NamedTuple):

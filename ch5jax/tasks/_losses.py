@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ch5jax._types import PyTree
+
 Score = Callable[..., jax.Array]  # (outputs, targets, ...) -> a number, or one for each example
 
 
@@ -108,7 +110,7 @@ METRICS = {"accuracy": accuracy, "binary_accuracy": binary_accuracy, "r2": r2} |
 }
 
 
-def check_outputs(name: str, outputs: Any, targets: Any, largest: int) -> None:
+def check_outputs(name: str, outputs: PyTree, targets: PyTree, largest: int) -> None:
     """Refuses a model whose outputs do not fit a named loss's targets.
 
     Args:

@@ -7,10 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters, PyTree
 from ch5jax.tasks._task import Task
 
 
-def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = (), key: jax.Array | None = None) -> None:
+def check_promises(
+    task: Task, hyperparameters: Hyperparameters, taken: Collection[str] = (), key: jax.Array | None = None
+) -> None:
     """Refuses a task whose functions do not fit together, or fit no loop.
 
     Args:
@@ -34,7 +37,7 @@ def check_promises(task: Task, hyperparameters: Any, taken: Collection[str] = ()
     if not isinstance(task, Task):
         raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
 
-    def trial(hyperparameters: Any, given: jax.Array | None) -> None:
+    def trial(hyperparameters: Hyperparameters, given: jax.Array | None) -> None:
         key, index = jax.random.key(0) if given is None else given, jnp.zeros((), jnp.int32)
         state = jax.tree.map(jnp.asarray, task.init(key, hyperparameters))
         stepped = task.step(key, index, hyperparameters, state)
@@ -106,7 +109,7 @@ def _is_scalar(value: Any) -> bool:
     return jnp.shape(value) == () and real
 
 
-def _shapes(tree: Any) -> Any:
+def _shapes(tree: PyTree) -> Any:
     """A tree in words: dtypes and shapes in the place of arrays."""
     return jax.tree.map(_Said, tree)
 

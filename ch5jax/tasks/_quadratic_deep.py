@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters, State
 from ch5jax.diagnostics import norm
 from ch5jax.problems import NOISE_LEVEL, spectrum
 from ch5jax.tasks._descent import descend
@@ -21,7 +22,7 @@ class QuadraticDeepState(NamedTuple):
     """What a training on the quadratic carries from step to step."""
 
     params: jax.Array  # θ, shape (100,)
-    opt_state: Any
+    opt_state: State
     order: jax.Array  # shape (examples,), int32: this epoch's order; shape (0,) where batches are drawn
 
 
@@ -97,19 +98,19 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, EXAMPLES)
 
-    def init(key: jax.Array, hyperparameters: Any) -> QuadraticDeepState:
+    def init(key: jax.Array, hyperparameters: Hyperparameters) -> QuadraticDeepState:
         del key
         optimizer, _ = read_setting(hyperparameters)
         theta = jnp.ones(len(eigenvalues), _trees.default_float())
         order = jnp.arange(EXAMPLES if epochs else 0, dtype=jnp.int32)
         return QuadraticDeepState(theta, optimizer.init(theta), order)
 
-    def loss(key: jax.Array, hyperparameters: Any, state: Any, params: jax.Array) -> jax.Array:
+    def loss(key: jax.Array, hyperparameters: Hyperparameters, state: State, params: jax.Array) -> jax.Array:
         del hyperparameters, state
         return batch_loss(params, drawn(key))
 
     def step(
-        key: jax.Array, index: jax.Array, hyperparameters: Any, state: QuadraticDeepState
+        key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: QuadraticDeepState
     ) -> tuple[QuadraticDeepState, dict[str, Any]]:
         optimizer, _ = read_setting(hyperparameters)
         order = state.order
@@ -126,7 +127,7 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         )
         return QuadraticDeepState(theta, opt_state, order), metrics
 
-    def evaluate(hyperparameters: Any, state: QuadraticDeepState) -> dict[str, Any]:
+    def evaluate(hyperparameters: Hyperparameters, state: QuadraticDeepState) -> dict[str, Any]:
         del hyperparameters
         theta = state.params
         mean = jnp.asarray(turned["train"].mean(axis=0), theta.dtype)  # turning keeps distances

@@ -4,9 +4,11 @@ from typing import Any
 
 import optax
 
+from ch5jax._types import Hyperparameters
+
 
 def read_setting(
-    hyperparameters: Any, /, **defaults: Any
+    hyperparameters: Hyperparameters, /, **defaults: Any
 ) -> tuple[optax.GradientTransformationExtraArgs, dict[str, Any]]:
     """The optimizer, and the task's own hyperparameters by name.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _keys
+from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
 from ch5jax.models import Model, as_model, parameters_of
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._examples import Examples, divide, on_device, size, take
@@ -21,10 +22,10 @@ AT_ONCE = 1000  # examples in one evaluation of the model: a sweep has that many
 class TrainState(NamedTuple):
     """What a supervised training carries from step to step."""
 
-    params: Any  # the model's parameters
-    opt_state: Any
+    params: Params  # the model's parameters
+    opt_state: State
     order: jax.Array  # shape (examples,), int32: this epoch's order; shape (0,) where batches are drawn
-    model_state: Any  # batch statistics and the like; () or {} where there are none
+    model_state: State  # batch statistics and the like; () or {} where there are none
 
 
 def supervised(
@@ -125,17 +126,17 @@ def supervised(
     _check_taken(defaults, own, [*scores.values(), *([augment] if augment else [])])
     _check_model(own, defaults, parts.train, kind)
 
-    def setting(given: Any) -> tuple[Any, dict[str, Any]]:
+    def setting(given: Hyperparameters) -> tuple[State, Metrics]:
         return read_setting(given, **defaults)
 
-    def init(key: jax.Array, given: Any) -> TrainState:
+    def init(key: jax.Array, given: Hyperparameters) -> TrainState:
         optimizer, named = setting(given)
         params, model_state = own.init(key, on_device(first), named)
         order = jnp.arange(examples if epochs else 0, dtype=jnp.int32)
         return TrainState(params, optimizer.init(params), order, model_state)
 
     def batch_loss(
-        params: Any, model_state: Any, rows: jax.Array, key: jax.Array, named: dict[str, Any]
+        params: Params, model_state: State, rows: jax.Array, key: jax.Array, named: dict[str, Any]
     ) -> tuple[jax.Array, Any]:
         inputs, targets = on_device(parts.train, rows)
         if augment is not None:
@@ -148,10 +149,12 @@ def supervised(
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, examples)
 
-    def loss_of_a_batch(key: jax.Array, given: Any, state: TrainState, params: Any) -> jax.Array:
+    def loss_of_a_batch(key: jax.Array, given: Hyperparameters, state: TrainState, params: Params) -> jax.Array:
         return batch_loss(params, state.model_state, drawn(key), key, setting(given)[1])[0]
 
-    def step(key: jax.Array, index: jax.Array, given: Any, state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+    def step(
+        key: jax.Array, index: jax.Array, given: Hyperparameters, state: TrainState
+    ) -> tuple[TrainState, dict[str, Any]]:
         optimizer, named = setting(given)
         order = state.order
         if epochs:
@@ -167,12 +170,12 @@ def supervised(
         )
         return TrainState(params, opt_state, order, model_state), reported
 
-    def predict(given: Any, state: TrainState, inputs: Any) -> Any:
+    def predict(given: Hyperparameters, state: TrainState, inputs: PyTree) -> Any:
         return _outputs(own, state, inputs, setting(given)[1])
 
-    def evaluate(given: Any, state: TrainState) -> dict[str, Any]:
+    def evaluate(given: Hyperparameters, state: TrainState) -> dict[str, Any]:
         _, named = setting(given)
-        reported: dict[str, Any] = {}
+        reported: Metrics = {}
         for name, part in (("validation", parts.validation), ("test", parts.test)):
             if part is not None:
                 outputs, targets = predict(given, state, part.inputs), on_device(part.targets)
@@ -195,7 +198,7 @@ def supervised(
     )
 
 
-def _scores(loss: Any, metrics: Any, targets: Any) -> tuple[dict[str, Callable[..., Any]], str | None, float | None]:
+def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callable[..., Any]], str | None, float | None]:
     """The loss and the metrics by name; the loss's own name; and the loss of the best constant prediction."""
     if loss is None:
         whole = all(leaf.dtype.kind in "iub" for leaf in jax.tree.leaves(targets))
@@ -252,16 +255,16 @@ def _check_model(model: Model, named: dict[str, Any], train: Examples, kind: str
         check_outputs(kind, outputs, train.targets, largest)
 
 
-def _mean(score: Callable[..., Any], outputs: Any, targets: Any, told: dict[str, Any]) -> jax.Array:
+def _mean(score: Callable[..., Any], outputs: PyTree, targets: PyTree, told: dict[str, Any]) -> jax.Array:
     """A score of a batch, told what it asks for."""
     names = parameters_of(score)[2:]
     return jnp.mean(score(outputs, targets, **{name: value for name, value in told.items() if name in names}))
 
 
-def _outputs(model: Model, state: TrainState, inputs: Any, named: dict[str, Any]) -> Any:
+def _outputs(model: Model, state: TrainState, inputs: PyTree, named: dict[str, Any]) -> Any:
     """A model's outputs in inference mode, some examples at a time."""
 
-    def run(inputs: Any) -> Any:
+    def run(inputs: PyTree) -> Any:
         return model.apply(state.params, state.model_state, inputs, None, False, named)[0]
 
     inputs = jax.tree.map(lambda leaf: np.asarray(leaf) if not isinstance(leaf, jax.Array) else leaf, inputs)

@@ -9,6 +9,7 @@ import optax
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import NON_NEGATIVE, check_number, scalar
+from ch5jax._types import Hyperparameters, State
 from ch5jax.problems import Problem, nearest
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
@@ -19,7 +20,7 @@ class SurfaceState(NamedTuple):
     """Where a descent is."""
 
     params: jax.Array  # the point, shape (d,)
-    opt_state: Any
+    opt_state: State
 
 
 class Setting(NamedTuple):
@@ -86,11 +87,11 @@ def surface(
     has_minimum = any(point.kind == "minimum" for point in problem.critical_points)
     parts = problem.parts or (problem.function,)
 
-    def setting(hyperparameters: Any) -> Setting:
+    def setting(hyperparameters: Hyperparameters) -> Setting:
         optimizer, own = read_setting(hyperparameters, **defaults)
         return Setting(optimizer, **_checked(own, problem))
 
-    def init(key: jax.Array, hyperparameters: Any) -> SurfaceState:
+    def init(key: jax.Array, hyperparameters: Hyperparameters) -> SurfaceState:
         chosen = setting(hyperparameters)
         point = jnp.copy(chosen.start)  # a state is donated, and hyperparameters are not
         if chosen.start_spread is not None:
@@ -104,14 +105,14 @@ def surface(
         tilt = jnp.sum(jax.random.normal(key, point.shape, point.dtype) * point)
         return value + noise.astype(point.dtype) * tilt
 
-    def loss(key: jax.Array, hyperparameters: Any, state: Any, params: jax.Array) -> jax.Array:
+    def loss(key: jax.Array, hyperparameters: Hyperparameters, state: State, params: jax.Array) -> jax.Array:
         del state
         key_noise, key_part = jax.random.split(key)
         part = jax.random.randint(key_part, (), 0, len(parts))
         return noisy(params, key_noise, part, setting(hyperparameters).noise)
 
     def step(
-        key: jax.Array, index: jax.Array, hyperparameters: Any, state: SurfaceState
+        key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: SurfaceState
     ) -> tuple[SurfaceState, dict[str, Any]]:
         chosen = setting(hyperparameters)
         key_noise, _ = jax.random.split(key)  # the other is for `loss`, which has no index
@@ -123,7 +124,7 @@ def surface(
             point = jnp.clip(point, lower, upper)
         return SurfaceState(point, opt_state), metrics
 
-    def evaluate(hyperparameters: Any, state: SurfaceState) -> dict[str, Any]:
+    def evaluate(hyperparameters: Hyperparameters, state: SurfaceState) -> dict[str, Any]:
         del hyperparameters
         metrics = {"validation_loss": problem.function(state.params)}
         if has_minimum:

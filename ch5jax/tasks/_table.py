@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ch5jax._types import PyTree
 from ch5jax.networks import mlp
 from ch5jax.tasks._examples import Parts, part_rows, size, split
 from ch5jax.tasks._supervised import supervised
@@ -59,7 +60,7 @@ class Table(NamedTuple):
             raise ValueError(f"new rows must have the table's columns, and {listed(missing)} is missing")
         return encoded_like(self.columns, new[list(self.columns.columns)], self.train_rows, self.features)
 
-    def answers(self, outputs: Any) -> dict[str, np.ndarray]:
+    def answers(self, outputs: PyTree) -> dict[str, np.ndarray]:
         """A model's outputs in the target's own terms.
 
         Args:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ch5jax._types import Metrics, State
+
 
 class Task(NamedTuple):
     """A training as pure functions. Everything else (loops, sweeps, verdicts) is made of these.
@@ -51,7 +53,7 @@ class Task(NamedTuple):
     """
 
     init: Callable[[Any, Any], Any]
-    step: Callable[[Any, Any, Any, Any], tuple[Any, dict[str, Any]]]
+    step: Callable[[Any, Any, Any, Any], tuple[State, Metrics]]
     evaluate: Callable[[Any, Any], dict[str, Any]]
     objective: str = "validation_loss"
     maximize: bool = False

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters
 from ch5jax.tasks._task import Task
 
 
@@ -68,7 +69,7 @@ def whole(
     _trees.check_positive(steps=steps)
     steps = int(steps)
 
-    def run(key: jax.Array, hyperparameters: Any) -> dict[str, jax.Array]:
+    def run(key: jax.Array, hyperparameters: Hyperparameters) -> dict[str, jax.Array]:
         metrics = train(key, hyperparameters)
         if not isinstance(metrics, Mapping):
             raise ValueError(f"train must return a dict of numbers and curves, got {type(metrics).__name__}")
@@ -83,17 +84,19 @@ def whole(
             raise ValueError(f"train must return the objective {objective!r}, got {', '.join(arrays) or 'nothing'}")
         return arrays
 
-    def init(key: jax.Array, hyperparameters: Any) -> WholeState:
+    def init(key: jax.Array, hyperparameters: Hyperparameters) -> WholeState:
         shapes = jax.eval_shape(run, key, hyperparameters)
         return WholeState(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes), jnp.zeros((), jnp.int32))
 
-    def step(key: jax.Array, index: jax.Array, hyperparameters: Any, state: WholeState) -> tuple[WholeState, Any]:
+    def step(
+        key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: WholeState
+    ) -> tuple[WholeState, Any]:
         metrics = jax.lax.cond(index == 0, lambda: run(key, hyperparameters), lambda: state.metrics)
         now = {name: _at(value, index) for name, value in metrics.items()}
         told = (name for name, value in metrics.items() if value.ndim or name == "loss")
         return WholeState(metrics, jnp.asarray(index, jnp.int32)), {n: now[n] for n in told if n != objective}
 
-    def evaluate(hyperparameters: Any, state: WholeState) -> dict[str, jax.Array]:
+    def evaluate(hyperparameters: Hyperparameters, state: WholeState) -> dict[str, jax.Array]:
         del hyperparameters
         numbers = (name for name, value in state.metrics.items() if not value.ndim and name != "loss")
         return {name: _at(state.metrics[name], state.step) for name in {*numbers, objective}}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _keys, _trees
+from ch5jax._types import Hyperparameters, Metrics, State
 from ch5jax.diagnostics import Signals, Watch, observe, watch_init, watch_reset, watch_update
 from ch5jax.tapping import tap
 from ch5jax.tasks import Task
@@ -27,7 +28,7 @@ class Driver(NamedTuple):
     """One trial's steps. Its initial state is drawn, and every step, with a key that is folded from the trial's."""
 
     task: Task
-    hyperparameters: Any
+    hyperparameters: Hyperparameters
     key: jax.Array | None  # None for one that only evaluates
     probes: Probes
 
@@ -36,20 +37,20 @@ class Driver(NamedTuple):
         state = self.task.init(jax.random.fold_in(self.key, _keys.INIT), self.hyperparameters)
         return jax.tree.map(jnp.asarray, state)
 
-    def origin(self, state: Any) -> Any:
+    def origin(self, state: State) -> Any:
         """What the distance travelled is measured from, where the task says what its parameters are."""
         return self.task.params(state) if self.probes.every and self.task.params is not None else None
 
-    def evaluate(self, state: Any) -> dict[str, jax.Array]:
+    def evaluate(self, state: State) -> dict[str, jax.Array]:
         """The metrics of `evaluate`, as arrays."""
         return {name: jnp.asarray(value) for name, value in self.task.evaluate(self.hyperparameters, state).items()}
 
-    def recorder(self, state: Any, rows: int, watch: Watch | None = None, before: Any = 0) -> Recorder | None:
+    def recorder(self, state: State, rows: int, watch: Watch | None = None, before: Any = 0) -> Recorder | None:
         """An empty record for a trial with such a state; None where nothing is probed."""
         if not self.probes.every:
             return None
 
-        def first(state: Any) -> Signals:
+        def first(state: State) -> Signals:
             index = jnp.zeros((), jnp.int32)
             signals = self._signals(index, state, self.origin(state))
             return signals._replace(**_watched(watch_init(), self._step(index, state)[1]))
@@ -59,7 +60,7 @@ class Driver(NamedTuple):
         return Recorder(watch_init() if watch is None else watch, record, before)
 
     def step(
-        self, index: jax.Array, state: Any, recorder: Recorder | None
+        self, index: jax.Array, state: State, recorder: Recorder | None
     ) -> tuple[Any, dict[str, jax.Array], Recorder | None]:
         """One step, which signals do not touch: the state after it, its metrics, and the watch on them."""
         state, metrics = self._step(index, state)
@@ -75,7 +76,7 @@ class Driver(NamedTuple):
         )
         return state, metrics, recorder._replace(watch=watch_reset(watch, self.probes.now(index)), record=record)
 
-    def probe(self, index: jax.Array, state: Any, recorder: Recorder | None, origin: Any) -> Recorder | None:
+    def probe(self, index: jax.Array, state: State, recorder: Recorder | None, origin: Any) -> Recorder | None:
         """Takes the signals of the step that comes now, if it is one to be probed."""
         if recorder is None:
             return None
@@ -91,11 +92,11 @@ class Driver(NamedTuple):
         record = jax.tree.map(lambda rows, one: rows.at[row].set(one), record, found)
         return recorder._replace(record=record._replace(**followed))
 
-    def _step(self, index: jax.Array, state: Any) -> tuple[Any, dict[str, jax.Array]]:
+    def _step(self, index: jax.Array, state: State) -> tuple[Any, dict[str, jax.Array]]:
         state, metrics = self.task.step(jax.random.fold_in(self.key, index), index, self.hyperparameters, state)
         return state, {name: jnp.asarray(value) for name, value in metrics.items()}
 
-    def _signals(self, index: jax.Array, state: Any, origin: Any) -> Signals:
+    def _signals(self, index: jax.Array, state: State, origin: Any) -> Signals:
         """Signals of the step that comes now, taken a second time here: XLA shares its gradient."""
         task, key = self.task, self.key
         if task.params is None or task.loss is None:
@@ -112,7 +113,7 @@ class Driver(NamedTuple):
         return observe(params, new_params, origin, gradient, other_gradient, site_gradients)
 
 
-def _watched(watch: Watch, metrics: dict[str, Any]) -> dict[str, jax.Array]:
+def _watched(watch: Watch, metrics: Metrics) -> dict[str, jax.Array]:
     """The signals that metrics alone allow."""
     names = (name for metric, names in WATCHED.items() if metric in metrics for name in names)
     return {name: getattr(watch, name) for name in names}

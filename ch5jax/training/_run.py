@@ -2,15 +2,16 @@
 
 from typing import Any, NamedTuple
 
+from ch5jax._types import Metrics, State
 from ch5jax.diagnostics import Signals
 
 
 class Run(NamedTuple):
     """A training, done: what `train` returns, and `SweepResult.rerun`."""
 
-    state: Any  # the final one, as the task's `step` gave it
-    metrics: dict[str, Any]  # the step's, shape (records,) each, in the order of `recorded_steps(steps, record_every)`
-    evaluations: dict[str, Any]  # those of `evaluate`, shape (evaluations,) each, the last after the last step
+    state: State  # the final one, as the task's `step` gave it
+    metrics: Metrics  # the step's, shape (records,) each, in the order of `recorded_steps(steps, record_every)`
+    evaluations: Metrics  # those of `evaluate`, shape (evaluations,) each, the last after the last step
     signals: Signals | None  # with a leading axis, in the order of `recorded_steps(steps, signals_every)`; None if none
 
     def last(self) -> dict[str, Any]:

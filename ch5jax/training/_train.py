@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees, tracing
+from ch5jax._types import Hyperparameters, State
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training._driver import Driver
 from ch5jax.training._probes import Probes
@@ -16,14 +17,14 @@ from ch5jax.training._run import Run
 
 def train(
     task: Task,
-    hyperparameters: Any,
+    hyperparameters: Hyperparameters,
     key: jax.Array,
     steps: int | None = None,
     *,
     record_every: int = 1,
     evaluate_every: int | None = None,
     signals_every: int | None = None,
-    state: Any = None,
+    state: State = None,
     start: jax.typing.ArrayLike = 0,
 ) -> Run:
     """Trains: one compiled loop, in which batches are drawn on the device.
@@ -84,13 +85,13 @@ def train(
 )
 def _train(
     task: Task,
-    hyperparameters: Any,
+    hyperparameters: Hyperparameters,
     key: jax.Array,
     steps: int,
     record_every: int,
     evaluate_every: int,
     signals_every: int,
-    state: Any,
+    state: State,
     start: jax.typing.ArrayLike,
 ) -> Run:
     """`train`, compiled."""
@@ -123,7 +124,7 @@ def _train(
     return Run(state, metrics, evaluations, recorder and recorder.record)
 
 
-def _in_blocks(body: Callable[..., Any], state: Any, first: jax.Array, count: int, size: int) -> tuple[Any, Any]:
+def _in_blocks(body: Callable[..., Any], state: State, first: jax.Array, count: int, size: int) -> tuple[Any, Any]:
     """Runs `body(state, first index, length)` for `count` steps in blocks of `size`, the last one shorter if need be.
 
     What it reports has a leading axis, and comes back joined along it.

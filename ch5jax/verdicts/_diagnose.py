@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _keys, _trees, tracing
+from ch5jax._types import Hyperparameters, Params, State
 from ch5jax.diagnostics import (
     Curvature,
     Signals,
@@ -31,7 +32,7 @@ GRADIENT_BATCHES = 64  # and whose mean is the gradient at the end: in few dimen
 
 def diagnose(
     task: Task,
-    hyperparameters: Any,
+    hyperparameters: Hyperparameters,
     *,
     steps: int,
     key: jax.Array,
@@ -104,7 +105,7 @@ def _checked_best(best: Any) -> Any:
 @functools.partial(tracing.jit, static_argnames=("task", "steps", "every", "iterations"))
 def _program(
     task: Task,
-    hyperparameters: Any,
+    hyperparameters: Hyperparameters,
     key: jax.Array,
     best: jax.typing.ArrayLike,
     limits: Thresholds,
@@ -121,7 +122,7 @@ def _program(
     return dataclasses.replace(found, metrics=run.last())
 
 
-def _with_lost_parameters(signals: Signals, task: Task, state: Any, probes: int, steps: int) -> Signals:
+def _with_lost_parameters(signals: Signals, task: Task, state: State, probes: int, steps: int) -> Signals:
     """Parameters that are not finite at the end count as diverged: at the last step, if the loss does not show it."""
     if task.params is None:
         return signals
@@ -188,7 +189,7 @@ def diagnosis_of(
 
 
 def _end(
-    task: Task, hyperparameters: Any, key: jax.Array, state: Any, iterations: int
+    task: Task, hyperparameters: Hyperparameters, key: jax.Array, state: State, iterations: int
 ) -> tuple[Curvature | None, jax.Array | None]:
     """The curvature of some mini-batches' mean loss at the end, and ‖G‖ by more of them; None where not to be had."""
     if task.params is None or task.loss is None:
@@ -199,7 +200,7 @@ def _end(
     own = jax.random.fold_in(key, _keys.AT_THE_END)
     keys = jax.random.split(own, GRADIENT_BATCHES)
 
-    def mean_loss(params: Any) -> jax.Array:
+    def mean_loss(params: Params) -> jax.Array:
         return jnp.mean(jax.vmap(lambda k: loss(k, hyperparameters, state, params))(keys[:CURVATURE_BATCHES]))
 
     def add(total: Any, key: jax.Array) -> tuple[Any, None]:

@@ -1,10 +1,11 @@
 """What the parts of a network are called: the paths of their parameters."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
 from ch5jax import _trees
+from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import activation_names, layer_names, matrix_names
 from ch5jax.tapping import tap
 from ch5jax.tasks import Task
@@ -21,7 +22,7 @@ class Names(NamedTuple):
 NO_NAMES = Names()
 
 
-def names_of(task: Task, hyperparameters: Any) -> Names:
+def names_of(task: Task, hyperparameters: Hyperparameters) -> Names:
     """What a task's weight matrices and layers are called; traced, never run.
 
     Args:
@@ -41,7 +42,7 @@ def names_of(task: Task, hyperparameters: Any) -> Names:
     """
     found = Names()
 
-    def trace(hyperparameters: Any) -> None:
+    def trace(hyperparameters: Hyperparameters) -> None:
         nonlocal found
         key = jax.random.key(0)
         assert task.params is not None

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from ch5jax._types import PyTree
+
 
 class Thresholds(NamedTuple):
     """The thresholds of `judge` and `diagnose`: numbers, which may be traced and mapped over like any other.
@@ -46,7 +48,7 @@ class Thresholds(NamedTuple):
     spike: Any = 10.0
     thrown: Any = 5.0
     saddle: Any = 0.01
-    gradient: Any = 3e-3
+    gradient: PyTree = 3e-3
     above: Any = 0.1
     basin: Any = 0.03
     falling: Any = 0.1
