@@ -65,9 +65,10 @@ def outlines(groups: tuple[Group, ...], traced: list[Traced]) -> tuple[Outline, 
             "signals": [name for name, values in signals.items() if values is not None],
         }
         names = names_of(task, group.rows(np.zeros((), int))[0]) if signals else Names()
+        first = next(i for i, other in enumerate(tasks) if other is task)
         lowest, baseline = (None if value is None else float(value) for value in (task.lowest, task.baseline))
         seeds = np.tile(group.seeds, group.settings).astype(np.int64)
-        found.append(Outline(group.name, group.columns(), seeds, contents, tasks.index(task), lowest, baseline, names))
+        found.append(Outline(group.name, group.columns(), seeds, contents, first, lowest, baseline, names))
     return tuple(found)
 
 

@@ -25,6 +25,7 @@ from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes
 
 FORMAT = 5
+SPACINGS = ("steps", "record_every", "evaluate_every", "width")
 
 
 def sweep(
@@ -130,7 +131,8 @@ def _manifest(
     schedule, task = plan.schedule, groups[0].task
     return {
         "format": FORMAT,
-        **schedule._replace(probes=schedule.probes.every)._asdict(),  # type: ignore[arg-type]
+        **{name: getattr(schedule, name) for name in SPACINGS},
+        "signals_every": schedule.probes.every,
         "objective": task.objective,
         "maximize": task.maximize,
         "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
@@ -176,8 +178,8 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
     manifest = folder.manifest
     if manifest.get("format") != FORMAT:
         raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
-    spacings = {name: manifest[name] for name in Schedule._fields}
-    schedule = Schedule(**(spacings | {"probes": Probes(manifest["probes"], manifest["steps"])}))
+    probes = Probes(manifest["signals_every"], manifest["steps"])
+    schedule = Schedule(probes=probes, **{name: manifest[name] for name in SPACINGS})
     fields = ("settings", *(field for field in Outline._fields if field not in ("name", "settings", "seeds")))
     known = tuple(
         reopened(
