@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +92,18 @@ def packed(tree: PyTree) -> bytes:
             arrays[path], dtypes[path] = np.asarray(jax.random.key_data(leaf)), f"key {jax.random.key_impl(leaf)}"
             continue
         array = np.asarray(leaf)
-        if array.dtype.hasobject:
+        if array.dtype.hasobject or array.dtype.fields:
             raise ValueError(f"tree must hold arrays and numbers, got at {path} dtype {array.dtype}")
-        if array.dtype.isbuiltin != 1 and array.dtype.kind not in "US":
+        if array.dtype.type.__module__ != "numpy":  # bfloat16 and its likes
             dtypes[path] = array.dtype.name
             array = array.view(f"u{array.dtype.itemsize}")
         arrays[path] = array
     about = json.dumps({"digest": _digest(arrays), "dtypes": dtypes})
     content = io.BytesIO()
-    np.savez(content, **{_ABOUT: np.array(about), **arrays})  # type: ignore[arg-type]
+    with zipfile.ZipFile(content, "w") as archive:  # not savez, which has arguments of its own among the names
+        for path, array in {_ABOUT: np.array(about), **arrays}.items():
+            with archive.open(f"{path}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
     return content.getvalue()
 
 
@@ -111,10 +115,12 @@ def unpacked(path: Path) -> dict[str, Any]:
     """
     content = path.read_bytes()
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as opened:
-            stored = dict(opened)
-        about = json.loads(str(stored.pop(_ABOUT)))
-        arrays: dict[str, Any] = stored
+        arrays: dict[str, Any] = {}
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
+        about = json.loads(str(arrays.pop(_ABOUT)))
         fits = about["digest"] == _digest(arrays)
     except Exception as error:  # in a damaged archive nothing is too strange to be raised
         raise ValueError(f"{path} is damaged ({error})") from None
@@ -137,8 +143,13 @@ def restored(arrays: dict[str, Any], like: PyTree, where: Any) -> Any:
 
 def by_path(tree: PyTree) -> dict[str, Any]:
     """A tree's leaves under their paths; "value" where the tree is a leaf itself."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/") or "value": leaf for path, leaf in leaves}
+    found: dict[str, Any] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name = jax.tree_util.keystr(path, simple=True, separator="/") or "value"
+        if name in found or name == _ABOUT:
+            raise ValueError(f"tree must have a path of its own for every leaf, got {name!r} twice")
+        found[name] = leaf
+    return found
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -110,3 +110,19 @@ def test_what_stood_there_stays_until_the_new_file_is_whole(tmp_path, monkeypatc
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         ch5jax.load(tmp_path / "none.npz")
+
+
+def test_names_and_byte_orders_that_would_collide_or_turn_over(tmp_path):
+    file = tmp_path / "odd.npz"
+    tree = {"file": np.ones(2), "allow_pickle": np.zeros(3), "a": np.arange(2), "a.npy": np.arange(4)}
+    tree["big"] = np.array([1.0, 2.0], ">f4")
+    ch5jax.save(file, tree)
+    back = ch5jax.load(file)
+    assert back.keys() == tree.keys()
+    for name, array in tree.items():
+        np.testing.assert_array_equal(back[name], array)
+    with pytest.raises(ValueError, match="a path of its own for every leaf, got 'a/b' twice"):
+        ch5jax.save(file, {"a/b": np.ones(2), "a": {"b": np.zeros(3)}})
+    with pytest.raises(ValueError, match="got at s dtype"):
+        ch5jax.save(file, {"s": np.zeros(2, [("x", int)])})
+    assert ch5jax.load(file).keys() == tree.keys()

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from ch5jax._types import Params, PyTree, State
 from ch5jax.models._model import Model, Named
@@ -25,23 +27,29 @@ def equinox(make: Callable[..., Any] | Any, named: Named) -> Model:
         made = make if ready else make(key=key, **chosen(named, asked))
         return made if isinstance(made, tuple) else (made, None)
 
-    def outline(named: Named) -> Any:
-        """What of the module is no array."""
-        module, _ = eqx.filter_eval_shape(build, jax.random.key(0), dict(named))
-        return eqx.partition(module, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_array(leaf))[1]
+    # what is no array where numbers are numbers is no parameter where they are traced: a rate or a slope, say
+    reference, _ = eqx.filter_eval_shape(build, jax.random.key(0), dict(named))
+
+    def split(module: Any) -> tuple[Any, Any, Any]:
+        """Parameters, other arrays, and all else."""
+        arrays = jax.tree.map(_is_array, reference)
+        floating = jax.tree.map(lambda leaf: _is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact), reference)
+        held, rest = eqx.partition(module, arrays)
+        return *eqx.partition(held, floating), rest
 
     def init(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         del inputs
         module, state = build(key, named)
-        params, rest = eqx.partition(module, eqx.is_inexact_array)
-        return params, (eqx.filter(rest, eqx.is_array), state)
+        params, buffers, _ = split(module)
+        return params, (buffers, state)
 
     def apply(
         params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
     ) -> tuple[Any, Any]:
         buffers, memory = state
-        module = eqx.combine(params, buffers, outline(named))
-        module = module if train else eqx.nn.inference_mode(module)
+        rest = split(build(jax.random.key(0), named)[0])[2]  # its weights are drawn for nothing, and XLA sees that
+        module = eqx.combine(params, buffers, rest)
+        module = eqx.nn.inference_mode(module, value=not train)
         names = parameters_of(type(module).__call__)[2:]
         options = mode(names, train) | chosen(named, names)
         axes: dict[str, int | None] = {}
@@ -59,8 +67,11 @@ def equinox(make: Callable[..., Any] | Any, named: Named) -> Model:
         outputs = mapped(inputs, given)
         return (outputs[0], (buffers, outputs[1])) if "state" in names else (outputs, state)
 
-    module, _ = eqx.filter_eval_shape(build, jax.random.key(0), dict(named))
-    return Model(init, apply, frozenset(asked) | frozenset(parameters_of(type(module).__call__)[2:]))
+    return Model(init, apply, frozenset(asked) | frozenset(parameters_of(type(reference).__call__)[2:]))
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct | jax.Array | np.ndarray)
 
 
 def _axis_name(module: Any) -> str | None:

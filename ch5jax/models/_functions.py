@@ -13,18 +13,20 @@ from ch5jax.networks import Network
 _KEYS = ("key", "rng", "rngs")
 
 
-def functions(init: Callable[..., Any], apply: Callable[..., Any]) -> Model:
+def functions(init: Callable[..., Any], apply: Callable[..., Any], named: Named) -> Model:
     """A pair: (key) or (key, inputs) → params, and (params, inputs) → outputs.
 
     If `apply` has a parameter `state`, `init` gives (params, state) and `apply` (outputs, state). What else they have a
     parameter for, they are told: `key` (or `rng`), `train` and its likes, hyperparameters.
     """
     of_init, of_apply = parameters_of(init), parameters_of(apply)
-    takes_inputs = len(parameters_of(init, required=True)) > 1
+    takes_inputs = len([name for name in parameters_of(init, required=True) if name not in named]) > 1
     stateful = "state" in of_apply
     special = {"state", *_KEYS}
     data = [name for name in of_apply if name not in special][:2]  # params and inputs, however they are called
     others = [name for name in of_apply if name not in data]
+    if len(data) < 2:
+        raise ValueError(f"apply must have a parameter for params and one for the inputs, by name; got {of_apply}")
 
     def draw(key: jax.Array, inputs: PyTree, named: Named) -> tuple[Any, Any]:
         positional = (key, inputs) if takes_inputs else (key,)
@@ -37,7 +39,10 @@ def functions(init: Callable[..., Any], apply: Callable[..., Any]) -> Model:
         options = mode(others, train) | chosen(named, others) | dict.fromkeys((n for n in _KEYS if n in others), key)
         if stateful:
             options["state"] = state
-        outputs = apply(**dict(zip(data, (params, inputs), strict=True)), **options)
+        if [*of_apply[:2]] == data:
+            outputs = apply(params, inputs, **options)
+        else:
+            outputs = apply(**dict(zip(data, (params, inputs), strict=True)), **options)
         return outputs if stateful else (outputs, state)
 
     return Model(draw, run, frozenset((*of_init[1:], *others)) - special)

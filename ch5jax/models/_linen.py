@@ -12,7 +12,7 @@ from ch5jax._types import Params, PyTree, State
 from ch5jax.models._model import Model, Named
 from ch5jax.models._signature import chosen, mode, parameters_of
 
-_PASSING = ("intermediates", "perturbations")  # collections that no step hands on to the next
+_PASSING = ("intermediates", "perturbations")  # collections that no step hands on to the next; others that grow, too
 
 
 def linen(module: Any) -> Model:
@@ -30,7 +30,9 @@ def linen(module: Any) -> Model:
         keys = {"params": key, "dropout": jax.random.fold_in(key, _keys.DROPOUT)}
         variables = dict(call(lambda module, options: module.init(keys, inputs, **options), named, train=True))
         params = variables.pop("params", {})
-        return params, {name: value for name, value in variables.items() if name not in _PASSING}
+        state = {name: value for name, value in variables.items() if name not in _PASSING}
+        after = jax.eval_shape(lambda: apply(params, state, inputs, key, True, named)[1])
+        return params, {name: state[name] for name in state if _alike(state[name], after[name])}
 
     def apply(
         params: Params, state: State, inputs: PyTree, key: jax.Array | None, train: bool, named: Named
@@ -49,6 +51,12 @@ def linen(module: Any) -> Model:
     return Model(init, apply, frozenset(names) | fields)
 
 
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two collections have the same structure and shapes; one that `sow` writes to grows."""
+    shapes = [jax.tree.map(jnp.shape, tree) for tree in (one, other)]
+    return jax.tree.structure(one) == jax.tree.structure(other) and shapes[0] == shapes[1]
+
+
 def _dropout(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
     """Dropout whose rate is traced, which Linen's own cannot have; everything else as it is."""
     module = context.module
@@ -60,7 +68,7 @@ def _dropout(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
     if deterministic:
         return inputs
     shape = [1 if axis in module.broadcast_dims else size for axis, size in enumerate(inputs.shape)]
-    keep = 1 - module.rate
+    keep = 1 - jnp.asarray(module.rate, jnp.result_type(float))
     kept = jax.random.bernoulli(module.make_rng(module.rng_collection), keep, shape)
     return jnp.where(kept, inputs / jnp.where(keep > 0, keep, 1).astype(inputs.dtype), 0)
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from ch5jax.sweeps._curves import Curves
+from ch5jax.sweeps._history import Chunk
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._plan import Schedule, chunk_name, chunks_of
 from ch5jax.sweeps._repeat import Again
@@ -46,7 +47,7 @@ def assemble(
                 "diverged_at": chunk.diverged_at,
                 **last,
                 **{name: values[:, -1] for name, values in chunk.evaluations.items()},
-                **_best(objective, maximize, chunk.evaluations, at),
+                **_best(objective, maximize, chunk, at),
             }
         )
     diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every)
@@ -65,12 +66,21 @@ def _named_apart(settings: dict[str, np.ndarray], taken: set[str]) -> dict[str, 
     return {f"hyperparameter {name}" if name in taken else name: values for name, values in settings.items()}
 
 
-def _best(objective: str, maximize: bool, evaluations: dict[str, np.ndarray], at: np.ndarray) -> dict[str, np.ndarray]:
-    """The best evaluation of each trial, and when it was; what is not finite is never the best of several."""
-    values = evaluations[objective].astype(float)
-    score = np.where(np.isfinite(values), values if maximize else -values, -np.inf)
+def _best(objective: str, maximize: bool, chunk: Chunk, at: np.ndarray) -> dict[str, np.ndarray]:
+    """The best evaluation of each trial, and when it was; NaN, and the first, where none counts.
+
+    What is not finite does not count, nor does what was taken after the trial had diverged: NaN has an accuracy too.
+    """
+    values = chunk.evaluations[objective].astype(float)
+    lost = (chunk.diverged_at >= 0)[:, None] & (at > chunk.diverged_at[:, None])
+    counts = np.isfinite(values) & ~lost
+    score = np.where(counts, values if maximize else -values, -np.inf)
     first = np.argmax(score, axis=1)
-    return {f"best_{objective}": values[np.arange(len(values)), first], "best_step": at[first]}
+    rows = np.arange(len(values))
+    return {
+        f"best_{objective}": np.where(counts.any(axis=1), values[rows, first], np.nan),
+        "best_step": at[first],
+    }
 
 
 def _stacked(tables: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

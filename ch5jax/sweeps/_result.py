@@ -58,6 +58,9 @@ class Trial:
             raise ValueError("params must be known to the task (Task.params), and it has none; see state")
         return self._task.params(self.state)
 
+    def __reduce__(self) -> Any:
+        raise ValueError("a Trial has its task with it, which no file can hold: ch5jax.save its params or state")
+
     def predict(self, inputs: PyTree) -> Any:
         """The model's outputs for new inputs, in inference mode.
 
@@ -136,7 +139,7 @@ class SweepResult:
 
         Args:
           keep: "last" is the first of `ranking()`, as it was after the last step; "best" the trial with the best
-            evaluation of all, as it was then.
+            evaluation of all, as it was then; evaluations after a divergence do not count.
 
         Returns:
           A `Trial`; its `params` and `state` are made when they are asked for, by training it once more.
@@ -222,6 +225,6 @@ class SweepResult:
         return {**self.__dict__, "_again": None}
 
     def _checked(self, number: int) -> int:
-        if not 0 <= number < len(self):
-            raise ValueError(f"trial must be from 0 to {len(self) - 1}, got {number}")
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < len(self):
+            raise ValueError(f"trial must be an integer from 0 to {len(self) - 1}, got {number!r}")
         return int(number)

@@ -67,7 +67,7 @@ def divide(train: Any, validation: Any, test: Any, key: jax.Array) -> Parts:
       train: a pair (inputs, targets) of arrays, or of pytrees of them.
       validation: such a pair, or a share of `train`'s examples, which are taken out of it.
       test: likewise, or None.
-      key: what shares are drawn with. Of classes (integers, one an example) each gives its share.
+      key: what shares are drawn with. Of classes (integers, or one-hot rows) each gives its share.
     """
     given = {"train": _checked(train, "train")}
     shares = {}
@@ -95,8 +95,8 @@ def _drawn(examples: Examples, shares: dict[str, float], key: jax.Array) -> dict
         return {}
     count = size(examples)
     left = _shuffled(key, count)
-    labels = examples.targets
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iub":
+    labels = _classes(examples.targets)
+    if labels is not None:
         left = left[np.argsort(labels[left], kind="stable")]  # class by class, of which each k-th is taken
     rows, remaining = {}, 1.0
     for name, share in shares.items():
@@ -110,6 +110,17 @@ def _drawn(examples: Examples, shares: dict[str, float], key: jax.Array) -> dict
     return rows
 
 
+def _classes(targets: PyTree) -> np.ndarray | None:
+    """Each example's class, of whole numbers or one-hot rows; None of anything else."""
+    if not isinstance(targets, np.ndarray):
+        return None
+    if targets.ndim == 1 and targets.dtype.kind in "iub":
+        return targets
+    if targets.ndim == 2 and np.isin(targets, (0, 1)).all() and (np.count_nonzero(targets, axis=1) == 1).all():
+        return targets.argmax(axis=1)
+    return None
+
+
 def _shuffled(key: jax.Array, count: int) -> np.ndarray:
     """The numbers up to a count in random order."""
     return np.asarray(jax.random.permutation(key, count))
@@ -119,7 +130,7 @@ def _checked(pair: Any, name: str) -> Examples:
     """A pair of pytrees of arrays with a row an example."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(f"{name} must be a pair (inputs, targets), got {_short(pair)}")
-    inputs, targets = pair
+    inputs, targets = (np.asarray(part) if isinstance(part, list) else part for part in pair)
     examples = Examples(
         jax.tree_util.tree_map_with_path(_array(f"{name} inputs"), inputs),
         jax.tree_util.tree_map_with_path(_array(f"{name} targets"), targets),
@@ -141,9 +152,16 @@ def _array(name: str) -> Any:
             )
         if not array.ndim:
             raise ValueError(f"{where} must have a row an example, got a number")
-        if jnp.issubdtype(array.dtype, jnp.floating) and (bad := int((~np.isfinite(array.astype(np.float32))).sum())):
+        if jnp.issubdtype(array.dtype, jnp.floating) and (
+            bad := int((~np.isfinite(array.astype(jax.dtypes.canonicalize_dtype(np.float64)))).sum())
+        ):
             raise ValueError(f"{where} must be finite, got {bad:,} of {array.size:,} that are not")
-        return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+        narrow = array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+        if array.dtype.kind in "iu" and (narrow != array).any():
+            raise ValueError(
+                f"{where} must fit {narrow.dtype}, got {array.min():,} to {array.max():,}; jax_enable_x64 holds them"
+            )
+        return narrow
 
     return checked
 

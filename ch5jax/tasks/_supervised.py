@@ -11,7 +11,7 @@ from ch5jax import _keys
 from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
 from ch5jax.models import Model, as_model, parameters_of
 from ch5jax.tasks._descent import descend
-from ch5jax.tasks._examples import Examples, divide, on_device, size, take
+from ch5jax.tasks._examples import Parts, divide, on_device, size, take
 from ch5jax.tasks._losses import LOSSES, METRICS, check_outputs
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
@@ -36,7 +36,7 @@ def supervised(
     *,
     loss: str | Callable[..., Any] | None = None,
     metrics: Mapping[str, Callable[..., Any]] | list[str] | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     epochs: bool = False,
     augment: Callable[..., Any] | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
@@ -58,8 +58,8 @@ def supervised(
         function of `key` that makes one, a pair of functions (init, apply), or one of `ch5jax.networks`: see
         `models.as_model`. An NNX or Equinox module that is made already starts every trial with its own weights.
       train: a pair (inputs, targets) of arrays, or of pytrees of arrays, with a row an example; of any shape and number
-        type: images, tokens, features; classes as whole numbers from 0, or numbers. Floating data are taken in JAX's
-        default dtype, all others as they are.
+        type: images, tokens, features; classes as whole numbers from 0 or one-hot rows, or numbers. Of floating data
+        float32 and float64 are taken in JAX's default dtype, all others, bytes too, as they are.
       validation: such a pair, or the share of `train`'s examples to take out of it at random, of each class alike.
       test: likewise; None for no test part.
       loss: "cross_entropy" (of logits, in nats; the default where targets are whole numbers), "binary_cross_entropy"
@@ -68,7 +68,7 @@ def supervised(
         `params`, `train` (True in a step, False in `evaluate`), and hyperparameters.
       metrics: what `evaluate` reports beside the loss: names among "accuracy", "binary_accuracy", "r2" and those of
         losses, or a dict of functions like `loss`. By default accuracy for classes, R² for numbers.
-      batch_size: examples in a mini-batch, from 1 to those for training.
+      batch_size: examples in a mini-batch, from 1 to those for training; by default 64, or all if there are fewer.
       epochs: False draws every mini-batch with replacement; True goes through a new random order of all examples before
         any comes again (the last, incomplete batch of an epoch is left out).
       augment: a function (key, inputs) → inputs of a mini-batch, in training only. It may ask for hyperparameters too.
@@ -114,6 +114,7 @@ def supervised(
     with jax.ensure_compile_time_eval():  # a task may be made inside a program
         parts = divide(train, validation, test, jax.random.key(0) if split_key is None else split_key)
     examples = size(parts.train)
+    batch_size = min(64, examples) if batch_size is None else batch_size
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= examples:
         raise ValueError(
             f"batch_size must be an integer from 1 to the {examples} training examples, got {batch_size!r}"
@@ -121,10 +122,10 @@ def supervised(
     batch_size, batches = int(batch_size), examples // int(batch_size)
     first = take(parts.train, slice(1)).inputs
     own = as_model(model, hyperparameters)
-    scores, kind, baseline = _scores(loss, metrics, parts.train.targets)
+    scores, kind = _scores(loss, metrics, parts.train.targets)
     defaults = {**own.defaults, **(hyperparameters or {})}
     _check_taken(defaults, own, [*scores.values(), *([augment] if augment else [])])
-    _check_model(own, defaults, parts.train, kind)
+    baseline = _check_model(own, defaults, parts, kind)
 
     def setting(given: Hyperparameters) -> tuple[State, Metrics]:
         return read_setting(given, **defaults)
@@ -143,8 +144,9 @@ def supervised(
             chosen = {name: value for name, value in named.items() if name in parameters_of(augment)}
             inputs = augment(jax.random.fold_in(key, _keys.AUGMENT), inputs, **chosen)
         key = jax.random.fold_in(key, _keys.DROPOUT)
-        outputs, model_state = own.apply(params, model_state, inputs, key, True, named)
-        return _mean(scores["loss"], outputs, targets, named | {"params": params, "train": True}), model_state
+        outputs, after = own.apply(params, model_state, inputs, key, True, named)
+        told = named | {"params": params, "train": True}
+        return _mean(scores["loss"], outputs, targets, told), _in_dtypes_of(model_state, after)
 
     def drawn(key: jax.Array) -> jax.Array:
         return jax.random.randint(key, (batch_size,), 0, examples)
@@ -198,8 +200,8 @@ def supervised(
     )
 
 
-def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callable[..., Any]], str | None, float | None]:
-    """The loss and the metrics by name; the loss's own name; and the loss of the best constant prediction."""
+def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callable[..., Any]], str | None]:
+    """The loss and the metrics by name, and the loss's own name."""
     if loss is None:
         whole = all(leaf.dtype.kind in "iub" for leaf in jax.tree.leaves(targets))
         loss = "cross_entropy" if whole else "squared_error"
@@ -210,9 +212,8 @@ def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callabl
             raise ValueError(f"targets must be one array for the loss {loss!r}, got {jax.tree.structure(targets)}")
         named = LOSSES[loss]
         function, others, kind = named.function, named.metrics, loss
-        baseline = named.baseline(targets) if named.baseline else None
     elif callable(loss):
-        function, others, kind, baseline = loss, {}, None, None
+        function, others, kind = loss, {}, None
     else:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
     if metrics is not None:
@@ -225,7 +226,7 @@ def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callabl
         if "loss" in metrics:
             raise ValueError('metrics must not have one that is called "loss": that is the loss\'s own name')
         others = dict(metrics)
-    return {"loss": function, **others}, kind, baseline
+    return {"loss": function, **others}, kind
 
 
 def _check_taken(named: Mapping[str, Any], model: Model, functions: list[Callable[..., Any]]) -> None:
@@ -241,18 +242,31 @@ def _check_taken(named: Mapping[str, Any], model: Model, functions: list[Callabl
         )
 
 
-def _check_model(model: Model, named: dict[str, Any], train: Examples, kind: str | None) -> None:
-    """Traces the model on one example, and looks whether its outputs fit a named loss."""
+def _check_model(model: Model, named: dict[str, Any], parts: Parts, kind: str | None) -> float | None:
+    """Traces the model on one example, and looks whether its outputs fit a named loss; that loss's baseline."""
 
     def one(key: jax.Array) -> Any:
-        inputs = on_device(take(train, slice(1)).inputs)
+        inputs = on_device(take(parts.train, slice(1)).inputs)
         params, state = model.init(key, inputs, named)
         return model.apply(params, state, inputs, None, False, named)[0]
 
     outputs = jax.eval_shape(one, jax.random.key(0))
-    if kind is not None:
-        largest = int(train.targets.max()) if train.targets.dtype.kind in "iub" else -1
-        check_outputs(kind, outputs, train.targets, largest)
+    if kind is None:
+        return None
+    check_outputs(kind, outputs, {name: part.targets for name, part in parts._asdict().items() if part is not None})
+    targets = parts.train.targets
+    return LOSSES[kind].baseline(targets, outputs.shape[1:] == targets.shape[1:])
+
+
+def _in_dtypes_of(before: State, after: State) -> State:
+    """A model's new state in the old one's dtypes: under x64, Flax's batch statistics would become float64."""
+
+    def cast(old: Any, new: Any) -> Any:
+        floating = hasattr(old, "dtype") and jnp.issubdtype(old.dtype, jnp.inexact) and hasattr(new, "astype")
+        return new.astype(old.dtype) if floating else new
+
+    same = jax.tree.structure(before) == jax.tree.structure(after)
+    return jax.tree.map(cast, before, after) if same else after
 
 
 def _mean(score: Callable[..., Any], outputs: PyTree, targets: PyTree, told: dict[str, Any]) -> jax.Array:

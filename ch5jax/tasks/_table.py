@@ -12,7 +12,7 @@ from ch5jax._types import PyTree
 from ch5jax.networks import mlp
 from ch5jax.tasks._examples import Parts, part_rows, size, split
 from ch5jax.tasks._supervised import supervised
-from ch5jax.tasks._table_columns import encoded_like, inputs_of, listed, missing_in
+from ch5jax.tasks._table_columns import encoded_like, inputs_of, listed, missing_in, values_of
 from ch5jax.tasks._table_files import read_frame
 from ch5jax.tasks._table_target import Kind, class_name, one_hot, target_values
 from ch5jax.tasks._task import Task
@@ -55,7 +55,8 @@ class Table(NamedTuple):
           >>> table.encode(pandas.DataFrame({"petal": [1.4, 5.1]})).shape
           (2, 1)
         """
-        new = read_frame(data, [])
+        text = [n for n in self.columns.columns if values_of(self.columns[n], []).dtype == object]
+        new = read_frame(data, [], text)
         if missing := [name for name in self.columns.columns if name not in new.columns]:
             raise ValueError(f"new rows must have the table's columns, and {listed(missing)} is missing")
         return encoded_like(self.columns, new[list(self.columns.columns)], self.train_rows, self.features)
@@ -84,7 +85,8 @@ class Table(NamedTuple):
             return {self.target: outputs[:, 0] * self.target_std + self.target_mean}
         shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        return {self.target: np.array(self.classes)[outputs.argmax(axis=1)], "probability": shares.max(axis=1)}
+        probability = "probability" if self.target != "probability" else "probability of it"
+        return {self.target: np.array(self.classes)[outputs.argmax(axis=1)], probability: shares.max(axis=1)}
 
 
 def read_table(data: Any, target: str, kind: Kind | None = None, split_key: jax.Array | None = None) -> Table:

@@ -55,21 +55,11 @@ def encoded_like(columns: Any, new: Any, train: np.ndarray, features: tuple[str,
     pd = require("pandas", "sweep", "tasks.table")
     joined = {}
     for name in columns.columns:
-        own, other = columns[name], new[name]
-        if pd.api.types.is_bool_dtype(own):
-            own, other = own.astype(np.float64), _truths(other)
-        elif isinstance(own.dtype, pd.CategoricalDtype):
-            own, other = as_text(own).astype("category"), as_text(other).astype("category")
-            joined[name] = pd.concat([own.astype(object), other.astype(object)], ignore_index=True).astype("category")
-            continue
-        elif pd.api.types.is_datetime64_any_dtype(own):
-            other = pd.to_datetime(other, errors="coerce", utc=getattr(own.dt, "tz", None) is not None)
-        elif pd.api.types.is_numeric_dtype(own):
-            other = pd.to_numeric(other, errors="coerce").astype(np.float64)
-            own = own.astype(np.float64)
+        own = values_of(columns[name], [])  # what the column is, its own rows alone decide
+        if own.dtype == np.float64:
+            joined[name] = np.concatenate([own, _numbers_like(columns[name], new[name])])
         else:
-            own, other = as_text(own), as_text(other)
-        joined[name] = pd.concat([own, other], ignore_index=True)
+            joined[name] = pd.Categorical([*own, *_words(new[name])])
     inputs, found = inputs_of(pd.DataFrame(joined), train, [])
     if found != features:
         strange = sorted({*found} ^ {*features})
@@ -77,11 +67,38 @@ def encoded_like(columns: Any, new: Any, train: np.ndarray, features: tuple[str,
     return inputs[len(columns) :].astype(np.float32)
 
 
-def _truths(column: Any) -> Any:
-    """Truth values, or words for them, as 1 and 0."""
+def _numbers_like(own: Any, new: Any) -> np.ndarray:
+    """New values of a column that became numbers, in its way; NaN where they are none."""
     pd = require("pandas", "sweep", "tasks.table")
+    types = pd.api.types
+    if types.is_bool_dtype(own):
+        return _truths(new)
+    if types.is_timedelta64_dtype(own):
+        return (pd.to_timedelta(new, errors="coerce") / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
+    of_dates = types.is_datetime64_any_dtype(own)
+    if not of_dates and not types.is_numeric_dtype(own):
+        text = as_text(own)
+        of_dates = pd.to_numeric(text, errors="coerce")[text.notna()].notna().mean() < 0.9
+    if of_dates:
+        text = new if types.is_datetime64_any_dtype(new) else as_text(new)
+        return _days(pd.to_datetime(text, format=None if text is new else "ISO8601", errors="coerce", utc=True), [])
+    numbers = new if types.is_numeric_dtype(new) else as_text(new)
+    return _finite(pd.to_numeric(numbers, errors="coerce").to_numpy(np.float64, na_value=np.nan), str(own.name), [])
+
+
+def _words(column: Any) -> list[str | None]:
+    """New values of a column that is text, None where missing: 1.0 is "1", which pandas makes of it beside a hole."""
+    pd = require("pandas", "sweep", "tasks.table")
+    if not pd.api.types.is_float_dtype(column):
+        return list(as_text(column))
+    whole = [value if pd.isna(value) or value != round(value) else int(value) for value in column]
+    return [None if pd.isna(value) else str(value) for value in whole]
+
+
+def _truths(column: Any) -> np.ndarray:
+    """Truth values, or words for them, as 1 and 0; NaN for anything else."""
     words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0}
-    return pd.Series([words.get(str(value).lower(), np.nan) for value in column], name=column.name, dtype=np.float64)
+    return np.array([words.get(str(value).lower(), np.nan) for value in column], np.float64)
 
 
 def values_of(column: Any, notes: list[str]) -> np.ndarray:

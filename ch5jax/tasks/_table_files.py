@@ -6,6 +6,7 @@ import os
 import warnings
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import numpy as np
 from ch5jax._extras import require
 
 
-def read_frame(data: Any, notes: list[str]) -> Any:
+def read_frame(data: Any, notes: list[str], text: Collection[str] = ()) -> Any:
     """Reads a CSV, Parquet or NPZ file, or takes a data frame; what it leaves out goes into `notes`.
+
+    In a CSV file the columns of `text` stay text, whatever they hold.
 
     Nothing is unpickled, and nothing is fetched from a network.
     """
@@ -30,7 +33,8 @@ def read_frame(data: Any, notes: list[str]) -> Any:
             raise ValueError(f"a file of data must end in .csv, .parquet or .npz, got {where}")
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {where}")
-        frame = readers[path.suffix.lower()](pd, path, notes)
+        options = {"text": text} if path.suffix.lower() == ".csv" else {}
+        frame = readers[path.suffix.lower()](pd, path, notes, **options)
     else:
         raise ValueError(
             "data must be the path of a .csv, .parquet or .npz file, a pandas DataFrame or (for table) a Table, "
@@ -54,7 +58,7 @@ def _refuse_repeated(names: Any, where: str) -> None:
         raise ValueError(f"every column of {where} must have a name of its own, got {', '.join(repeated[:5])}")
 
 
-def _csv(pd: Any, path: Path, notes: list[str]) -> Any:
+def _csv(pd: Any, path: Path, notes: list[str], text: Collection[str] = ()) -> Any:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next((line for line in file if line.strip()), "")
@@ -66,7 +70,13 @@ def _csv(pd: Any, path: Path, notes: list[str]) -> Any:
             # without index_col=False the first of too many fields becomes an index, with it the last ones get lost
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
-                path, sep=separator, skipinitialspace=True, index_col=False, low_memory=False, encoding="utf-8-sig"
+                path,
+                sep=separator,
+                skipinitialspace=True,
+                index_col=False,
+                low_memory=False,
+                encoding="utf-8-sig",
+                dtype=dict.fromkeys(text, str),  # "01" is no 1 where the column is text
             )
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty; a CSV file holds the columns' names in its first line") from None

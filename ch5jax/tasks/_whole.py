@@ -37,7 +37,8 @@ def whole(
         decides whether a run has diverged and how it went; one called "gradient_norm" tells of cliffs.
       steps: how many points the curves have; 1 where there are none. It is what `ch5jax.train` and `ch5jax.sweep` take
         for their `steps` if they are not told.
-      objective: the number that selects, or a curve, whose point at an evaluation it is: by default the last.
+      objective: the number that selects, or a curve, whose point at an evaluation it is: by default the last. Of the
+        curve "loss" that point is called `final_loss`.
       maximize: whether more of it is better.
       lowest: as in `Task`.
       baseline: as in `Task`.
@@ -64,6 +65,7 @@ def whole(
       >>> result.columns["verdict"].tolist()
       ['healthy', 'healthy', 'diverged', 'diverged']
     """
+    chosen = "final_loss" if objective == "loss" else objective
     if not callable(train):
         raise ValueError(f"train must be a function (key, hyperparameters) -> metrics, got {train!r}")
     _trees.check_positive(steps=steps)
@@ -94,14 +96,15 @@ def whole(
         metrics = jax.lax.cond(index == 0, lambda: run(key, hyperparameters), lambda: state.metrics)
         now = {name: _at(value, index) for name, value in metrics.items()}
         told = (name for name, value in metrics.items() if value.ndim or name == "loss")
-        return WholeState(metrics, jnp.asarray(index, jnp.int32)), {n: now[n] for n in told if n != objective}
+        return WholeState(metrics, jnp.asarray(index, jnp.int32)), {n: now[n] for n in told if n != chosen}
 
     def evaluate(hyperparameters: Hyperparameters, state: WholeState) -> dict[str, jax.Array]:
         del hyperparameters
         numbers = (name for name, value in state.metrics.items() if not value.ndim and name != "loss")
-        return {name: _at(state.metrics[name], state.step) for name in {*numbers, objective}}
+        metrics = state.metrics | ({chosen: state.metrics[objective]} if chosen != objective else {})
+        return {name: _at(metrics[name], state.step) for name in {*numbers, chosen}}
 
-    return Task(init, step, evaluate, objective, maximize, lowest=lowest, baseline=baseline, steps=steps)
+    return Task(init, step, evaluate, chosen, maximize, lowest=lowest, baseline=baseline, steps=steps)
 
 
 def _at(value: jax.Array, index: jax.Array) -> jax.Array:

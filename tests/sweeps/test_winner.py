@@ -4,6 +4,7 @@ import pickle
 
 import cloudpickle
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -104,7 +105,7 @@ def test_what_is_refused(stored):
     result, _ = stored
     with pytest.raises(ValueError, match="keep must be 'last' or 'best', got 'first'"):
         result.trial(0, "first")
-    with pytest.raises(ValueError, match=r"trial must be from 0 to 27, got 28"):
+    with pytest.raises(ValueError, match=r"trial must be an integer from 0 to 27, got 28"):
         result.trial(28)
     with pytest.raises(ValueError, match="steps must be from 1 to the sweep's 30, got 31"):
         result.rerun(0, 31)
@@ -115,3 +116,32 @@ def test_what_is_refused(stored):
     whole = ch5jax.tasks.whole(lambda key, rate: {"validation_loss": rate})
     with pytest.raises(ValueError, match="params must be known to the task"):
         ch5jax.sweep(whole, jax.numpy.ones(1), key=KEY).best().params  # noqa: B018
+
+
+def test_an_evaluation_after_a_divergence_is_nobodys_best():
+    def step(key, index, rate, w):
+        w = jnp.where(index * rate >= 4, jnp.nan, w + 1)
+        return w, {"loss": w}
+
+    task = ch5jax.Task(
+        lambda key, rate: jnp.zeros(()),
+        step,
+        lambda rate, w: {"accuracy": jnp.where(jnp.isfinite(w), 0.1 * w, 0.99)},  # as argmax of NaN has one
+        objective="accuracy",
+        maximize=True,
+    )
+    result = ch5jax.sweep(task, jnp.array([0.1, 1.0, 8.0]), steps=8, evaluate_every=1, key=KEY, signals_every=0)
+    assert result.columns["diverged_at"].tolist() == [-1, 4, 1]
+    np.testing.assert_allclose(result.columns["best_accuracy"], [0.8, 0.4, 0.1])
+    assert result.best("best").number == 0
+    assert result.trial(1, "best").steps == 4
+    late = ch5jax.sweep(task, jnp.array([8.0, 0.1]), steps=8, evaluate_every=8, key=KEY, signals_every=0)
+    assert np.isnan(late.columns["best_accuracy"][0])
+    assert late.best("best").number == 1
+
+
+def test_a_trial_does_not_pickle_and_says_what_does(stored):
+    with pytest.raises(ValueError, match=r"which no file can hold: ch5jax\.save its params"):
+        pickle.dumps(stored[0].best())
+    with pytest.raises(ValueError, match=r"trial must be an integer from 0 to 27, got 0\.7"):
+        stored[0].trial(0.7)

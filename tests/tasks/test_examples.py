@@ -78,7 +78,7 @@ def test_a_part_of_the_users_own_stays_as_it_is():
         ({"hyperparameters": {"train": 0.1}}, "must not have one that is called 'train'"),
         (
             {"loss": "cross_entropy", "train": (X, np.arange(50) % 4)},
-            "a logit for each class, and targets go up to 3, got 3",
+            "a logit for each class, and train targets go from 0 to 3, got 3",
         ),
         (
             {"loss": "squared_error", "train": (X, np.arange(50.0))},
@@ -86,6 +86,18 @@ def test_a_part_of_the_users_own_stays_as_it_is():
         ),
         ({"batch_size": 31}, "batch_size must be an integer from 1 to the 30 training examples, got 31"),
         ({"batch_size": True}, "batch_size must be an integer"),
+        ({"train": (X, np.arange(50) % 3 - 1)}, "train targets go from -1 to 1, got 3"),
+        ({"validation": (X[:9], np.full(9, 7))}, "validation targets go from 7 to 7, got 3"),
+        (
+            {"loss": "cross_entropy", "train": (X, np.arange(50.0) % 3)},
+            "must be whole numbers for the loss 'cross_entro",
+        ),
+        ({"train": (X, np.tile([0, 1, 1], (50, 1)))}, "must be shares of two classes or more, which sum to 1"),
+        (
+            {"train": (X, np.arange(50) + 3_000_000_000), "loss": "squared_error"},
+            "train targets must fit int32, got 3,0",
+        ),
+        ({"train": (X.astype(np.int64) + 2**40, np.arange(50) % 3)}, "train inputs must fit int32"),
     ],
 )
 def test_what_is_refused(changes, message):
@@ -112,3 +124,97 @@ def test_losses_by_name(loss, outputs, targets, due, metrics):
     np.testing.assert_allclose(found["validation_loss"], due, rtol=1e-6)
     for name, value in metrics.items():
         np.testing.assert_allclose(found[f"validation_{name}"], value, rtol=1e-5)
+
+
+ONE = (lambda key: jnp.zeros((1, 1)), lambda w, x: x @ w)
+
+
+def test_one_logit_is_no_cross_entropy_of_classes():
+    for model, targets in (
+        (ONE, (np.arange(50) % 2)[:, None]),
+        ((ONE[0], lambda w, x: (x @ w)[:, 0]), np.arange(50) % 2),
+    ):
+        with pytest.raises(
+            ValueError, match="one logit, or several that do not exclude each other, take 'binary_cross"
+        ):
+            supervised(model, (X, targets))
+        assert np.isfinite(supervised(model, (X, targets), loss="binary_cross_entropy").baseline)
+
+
+def test_binary_targets_lie_between_0_and_1():
+    with pytest.raises(
+        ValueError, match="train targets must lie from 0 to 1 for the loss 'binary_cross_entropy', got -1 to 1"
+    ):
+        supervised(ONE, (X, 2 * (np.arange(50) % 2) - 1), loss="binary_cross_entropy")
+
+
+@pytest.mark.parametrize("kind", [int, bool, np.float32])
+def test_classes_in_every_form_have_the_same_loss_and_baseline(kind):
+    labels = np.arange(50) % 3
+    forms = [labels, np.eye(3)[labels].astype(kind)]
+    tasks = [
+        supervised(MODEL, (X / 50, form), loss="cross_entropy", hyperparameters={"label_smoothing": 0.0})
+        for form in forms
+    ]
+    np.testing.assert_allclose(tasks[0].baseline, tasks[1].baseline, rtol=1e-6)
+    for smoothing in (0.0, 0.3):
+        setting = {"optimizer": ch5jax.sgd(0.1), "label_smoothing": smoothing}
+        whole = [
+            supervised(
+                MODEL,
+                (X / 50, f),
+                (X / 50, f),
+                None,
+                loss="cross_entropy",
+                batch_size=50,
+                hyperparameters={"label_smoothing": 0.0},
+                epochs=True,
+            )
+            for f in forms
+        ]
+        losses = [task.step(KEY, jnp.int32(0), setting, task.init(KEY, setting))[1]["loss"] for task in whole]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+
+
+def test_truth_values_are_two_classes_by_default():
+    two = (lambda key: jnp.zeros((1, 2)), lambda w, x: x @ w)
+    task = supervised(two, (X / 50, X[:, 0] > 20))
+    assert task.objective == "validation_accuracy"
+    assert np.isfinite(ch5jax.train(task, ch5jax.sgd(0.1), KEY, 2, signals_every=0).metrics["loss"]).all()
+
+
+def test_few_examples_have_a_batch_of_all_of_them():
+    few = (lambda key: jnp.zeros((1, 1)), lambda w, x: x @ w)
+    task = supervised(few, (X[:5], X[:5]), epochs=True)
+    assert len(task.init(KEY, ch5jax.sgd(0.1)).order) == 3
+
+
+def test_r2_of_several_columns_is_about_the_mean_of_each():
+    y = np.c_[np.tile([1.0, -1.0], 25), 100 + np.tile([1.0, -1.0], 25)]
+    constant = (lambda key: jnp.array([0.0, 100.0]), lambda w, x: jnp.broadcast_to(w, (len(x), 2)))
+    task = supervised(constant, (X, y), (X, y), None)
+    found = task.evaluate(ch5jax.sgd(0.1), task.init(KEY, ch5jax.sgd(0.1)))
+    np.testing.assert_allclose(found["validation_r2"], 0, atol=1e-4)
+
+
+def test_metrics_of_another_shape_than_the_targets_are_refused_not_broadcast():
+    flat = (lambda key: jnp.ones(1), lambda w, x: x @ w)
+    task = supervised(flat, (X, X), loss=lambda outputs, targets: (outputs - targets[:, 0]) ** 2, metrics=["r2"])
+    with pytest.raises(ValueError, match=r"outputs must have the targets' shape \(10, 1\), got \(10,\)"):
+        task.evaluate(ch5jax.sgd(0.1), task.init(KEY, ch5jax.sgd(0.1)))
+
+
+def test_outputs_that_are_no_numbers_are_wrong_answers():
+    for loss, shape in (("cross_entropy", (1, 2)), ("binary_cross_entropy", (1, 1))):
+        task = supervised(
+            (lambda key, s=shape: jnp.full(s, jnp.nan), lambda w, x: x @ w), (X, np.zeros(50, int)), loss=loss
+        )
+        assert task.evaluate(ch5jax.sgd(0.1), task.init(KEY, ch5jax.sgd(0.1)))["validation_accuracy"] == 0
+
+
+def test_metrics_of_half_precision_are_float32():
+    half = (lambda key: jnp.zeros((1, 2), jnp.bfloat16), lambda w, x: x.astype(jnp.bfloat16) @ w + jnp.bfloat16([1, 0]))
+    labels = (np.arange(2399) < 9).astype(int)
+    task = supervised(half, (np.ones((50, 1)), np.zeros(50, int)), (np.ones((2399, 1)), labels), None)
+    found = task.evaluate(ch5jax.sgd(0.1), task.init(KEY, ch5jax.sgd(0.1)))
+    np.testing.assert_allclose(found["validation_accuracy"], 1 - 9 / 2399, rtol=1e-6)

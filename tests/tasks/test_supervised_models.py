@@ -328,3 +328,78 @@ def test_what_is_no_model_is_refused():
     for bad in (3, "mlp", (1, 2), jnp.ones(3), lambda x: x):
         with pytest.raises(ValueError, match=r"model must be a network of ch5jax\.networks, a Flax Linen module"):
             as_model(bad)
+
+
+def test_a_number_that_a_module_holds_is_swept_and_never_trained():
+    class Sloped(eqx.Module):
+        linear: eqx.nn.Linear
+        slope: float
+
+        def __init__(self, key, slope):
+            self.linear, self.slope = eqx.nn.Linear(16, 2, key=key), slope
+
+        def __call__(self, x):
+            return jax.nn.leaky_relu(self.linear(x), self.slope)
+
+    task = supervised(Sloped, (IMAGES.reshape(60, 16), LABELS), batch_size=8, hyperparameters={"slope": 0.3})
+    opt = ch5jax.sgd(0.5)
+    ends = [states(task, setting, 5)[-1] for setting in (opt, {"optimizer": opt, "slope": jnp.float32(0.3)})]
+    assert [len(jax.tree.leaves(end.params)) for end in ends] == [2, 2]
+    for one, other in zip(jax.tree.leaves(ends[0].params), jax.tree.leaves(ends[1].params), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    x = IMAGES.reshape(60, 16)[:4]
+    low, high = (
+        task.predict({"optimizer": opt, "slope": slope}, ends[0], x) for slope in (jnp.float32(0), jnp.float32(1))
+    )
+    assert (low >= 0).all()
+    assert (high < 0).any()
+
+
+def test_an_equinox_module_in_inference_mode_trains_all_the_same():
+    made, state = make_equinox(KEY)
+    task, opt = supervised((eqx.nn.inference_mode(made), state), (IMAGES, LABELS), batch_size=8), ch5jax.sgd(0.1)
+    state = task.init(KEY, opt)
+    loss = jax.jit(lambda key: task.loss(key, opt, state, state.params))
+    rows = [jax.random.randint(jax.random.fold_in(KEY, i), (8,), 0, 36) for i in (0, 1)]
+    assert loss(jax.random.fold_in(KEY, 0)) != loss(jax.random.fold_in(KEY, 1))
+    assert len(rows) == 2
+
+
+def test_what_sow_gathers_does_not_grow_the_state():
+    class Sowing(nn.Module):
+        @nn.compact
+        def __call__(self, x, train):
+            self.sow("losses", "size", jnp.sum(x**2))
+            return nn.Dense(2)(nn.BatchNorm(use_running_average=not train)(x))
+
+    task = supervised(Sowing(), (IMAGES.reshape(60, 16), LABELS), batch_size=8)
+    run = ch5jax.train(task, ch5jax.sgd(0.1), KEY, 3, signals_every=0)
+    assert [*run.state.model_state] == ["batch_stats"]
+
+
+def test_flax_trains_in_double_precision_too(x64):
+    task = task_of("linen")
+    run = ch5jax.train(task, ch5jax.sgd(0.1), KEY, 3, signals_every=0)
+    assert np.isfinite(run.metrics["loss"]).all()
+    assert {leaf.dtype for leaf in jax.tree.leaves(run.state.model_state)} == {np.dtype("float32")}
+
+
+def test_whole_numbers_serve_as_dropout_rates():
+    task, opt = task_of("linen", hyperparameters={"rate": 0.5}), ch5jax.sgd(0.1)
+    setting = {"optimizer": opt, "rate": jnp.int32(0)}
+    state = jax.jit(task.init)(KEY, setting)
+    np.testing.assert_allclose(
+        jax.jit(task.loss)(KEY, setting, state, state.params),
+        jax.jit(task.loss)(KEY, {"optimizer": opt, "rate": jnp.float32(0)}, state, state.params),
+        rtol=1e-6,
+    )
+
+
+def test_a_pairs_init_is_told_hyperparameters_that_it_needs():
+    def init(key, scale):
+        return scale * jnp.ones((16, 2))
+
+    task = supervised((init, lambda w, x, /: x @ w), (IMAGES.reshape(60, 16), LABELS), hyperparameters={"scale": 2.0})
+    np.testing.assert_array_equal(task.init(KEY, ch5jax.sgd(0.1)).params, np.full((16, 2), 2.0))
+    with pytest.raises(ValueError, match="apply must have a parameter for params and one for the inputs"):
+        as_model((lambda key: 0, lambda *args: 0))

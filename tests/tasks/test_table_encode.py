@@ -91,3 +91,29 @@ def test_a_training_predicts_what_its_rows_say():
     new = pd.DataFrame({"x": [-5.0, 0.0, 6.0, 12.0]})
     outputs = result.best().predict(table.encode(new))
     assert table.answers(outputs)["label"].tolist() == ["low", "low", "high", "high"]
+
+
+def test_text_stays_text_whatever_a_file_of_few_rows_looks_like(tmp_path):
+    words = {"zip": ["01", "02", "A1", "B2"], "digit": ["1", "2", "A", "B"]}
+    table = frame(**{name: np.resize(values, ROWS) for name, values in words.items()})
+    table["code"] = pd.Categorical(np.resize([1, 2, 3, 4], ROWS))
+    prepared = read_table(table, "label")
+    some = table.iloc[[0, 1]].drop(columns="label")
+    some.to_csv(tmp_path / "new.csv", index=False)
+    np.testing.assert_allclose(prepared.encode(tmp_path / "new.csv"), inputs(prepared)[[0, 1]], rtol=1e-6)
+    holes = some.assign(digit=[1.0, np.nan], code=[1.0, np.nan])  # as pandas reads whole numbers beside a hole
+    encoded, features = prepared.encode(holes), list(prepared.features)
+    assert encoded[0, features.index("digit=1")] == encoded[0, features.index("code=1")] == 1
+    assert not encoded[1, [i for i, name in enumerate(features) if name.startswith(("digit=", "code="))]].any()
+
+
+def test_what_a_column_is_does_not_depend_on_how_many_rows_come():
+    mostly = np.where(np.arange(ROWS) % 7 == 0, "A", (np.arange(ROWS) % 3).astype(str))
+    prepared = read_table(frame(mixed=mostly), "label")
+    assert "mixed=A" in prepared.features
+    many = pd.DataFrame({"x": np.zeros(500), "mixed": np.resize(["1", "2"], 500)})
+    np.testing.assert_array_equal(prepared.encode(many)[:2], prepared.encode(many.iloc[:2]))
+    numbers = np.where(np.arange(ROWS) == 3, "none", np.arange(ROWS).astype(str))
+    prepared = read_table(frame(number=numbers), "label")
+    strange = pd.DataFrame({"x": np.zeros(50), "number": ["what"] * 50})
+    assert np.abs(prepared.encode(strange)[:, prepared.features.index("number")]).max() < 1e-6

@@ -96,3 +96,14 @@ def test_steps_are_the_tasks_own():
         ch5jax.sweep({"a": task, "b": whole(descent)}, {"a": {"r": jnp.ones(1)}, "b": {"r": jnp.ones(1)}}, key=KEY)
     with pytest.raises(ValueError, match="steps must be a positive integer, and may be left out only for a task"):
         ch5jax.sweep(ch5jax.tasks.digits(), ch5jax.grid(ch5jax.sgd, learning_rate=[0.1]), key=KEY)
+
+
+def test_the_loss_itself_may_be_the_objective_and_still_tells_of_divergence():
+    def train(key, rate):
+        return {"loss": jnp.where(jnp.arange(10) * rate > 5, jnp.nan, 1.0)}
+
+    task = whole(train, steps=10, objective="loss")
+    result = ch5jax.sweep(task, jnp.array([0.1, 1.0]), key=KEY, signals_every=0)
+    assert task.objective == "final_loss"
+    assert result.columns["diverged_at"].tolist() == [-1, 6]
+    assert result.columns["final_loss"][0] == 1
