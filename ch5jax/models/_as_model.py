@@ -31,9 +31,9 @@ def as_model(model: Any, named: Named | None = None) -> Model:
           `state` among apply's parameters if there is one.
 
         What tells training from inference is recognised by name: train, training, is_training, deterministic,
-        inference, use_running_average. In inference there is no key, so that a model must not need one there. What `sow`
-        gathers is dropped. A number that an NNX module stores when it is made belongs to its structure, and cannot be
-        swept: give it to `__call__`.
+        inference, use_running_average. In inference there is no key, so that a model must not need one there. What
+        `sow` gathers is dropped. A number that an NNX module stores when it is made belongs to its structure, and
+        cannot be swept: give it to `__call__`.
       named: hyperparameters, for a function that cannot make a module without them.
 
     Returns:
