@@ -63,7 +63,24 @@ def check_promises(
 
 
 def steps_of(task: Task, steps: int | None) -> int:
-    """How many steps a training of a task has: as many as asked for, or, where they are fixed, the task's own."""
+    """How many steps a training of a task has: as many as asked for, or, where they are fixed, the task's own.
+
+    Args:
+      task: the task.
+      steps: how many were asked for, ≥ 1; None for the task's own.
+
+    Returns:
+      An integer.
+
+    Raises:
+      ValueError: if there is no number, it is not positive, or it is not the task's own.
+
+    Example:
+      >>> import ch5jax
+      >>> whole = ch5jax.tasks.whole(lambda key, rate: {"validation_loss": rate}, steps=10)
+      >>> ch5jax.tasks.steps_of(whole, None)
+      10
+    """
     fixed = task.steps if isinstance(task, Task) else None
     if steps is None and fixed is None:
         raise ValueError("steps must be a positive integer, and may be left out only for a task with steps of its own")

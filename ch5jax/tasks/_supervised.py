@@ -96,7 +96,7 @@ def supervised(
       >>> import ch5jax, jax, jax.numpy as jnp, numpy as np
       >>> rng = np.random.default_rng(0)
       >>> x = rng.normal(size=(500, 4))
-      >>> labels = (x[:, 0] * x[:, 1] > 0).astype(int)
+      >>> labels = (x[:, 0] > x[:, 1]).astype(int)
       >>> def init(key):
       ...     one, two = jax.random.split(key)
       ...     return {"in": jax.random.normal(one, (4, 32)), "out": 0.1 * jax.random.normal(two, (32, 2))}
