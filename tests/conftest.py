@@ -17,6 +17,7 @@ import xdist.scheduler
 from jax._src import compiler
 
 from ch5jax import tracing
+from ch5jax.sweeps import _plan
 
 jax.config.update("jax_num_cpu_devices", 8)
 ON_CPU = jax.default_backend() == "cpu"
@@ -92,6 +93,7 @@ def small_worker():
     if memory() > ROOM.limit:
         jax.clear_caches()
         tracing.clear_caches()
+        _plan.KEPT.clear()
         gc.collect()
         if sys.platform == "linux":  # else glibc keeps what is free
             ctypes.CDLL(None).malloc_trim(0)

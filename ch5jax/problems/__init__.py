@@ -13,8 +13,8 @@ from ch5jax.problems._problem import CriticalPoint as CriticalPoint, Problem as 
 from ch5jax.problems._quadratic import quadratic as quadratic
 from ch5jax.problems._quadratic_deep import (
     NOISE_LEVEL as NOISE_LEVEL,
+    Spectrum as Spectrum,
     quadratic_deep as quadratic_deep,
-    spectrum as spectrum,
 )
 from ch5jax.problems._reddi import reddi as reddi
 from ch5jax.problems._rnn_cliff import rnn_cliff as rnn_cliff

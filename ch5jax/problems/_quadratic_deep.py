@@ -18,6 +18,13 @@ class Spectrum(NamedTuple):
     eigenvalues: np.ndarray  # λ, shape (100,)
     rotation: np.ndarray  # R, shape (100, 100)
 
+    @classmethod
+    def drawn(cls) -> "Spectrum":
+        """The eigenvalues and the rotation, drawn as DeepOBS draws them: one generator, the eigenvalues first."""
+        random = np.random.RandomState(_SEED)
+        eigenvalues = np.concatenate([random.uniform(0.0, 1.0, 90), random.uniform(30.0, 60.0, 10)])
+        return cls(eigenvalues, _rotation(random, len(eigenvalues)))
+
 
 def quadratic_deep() -> Problem:
     r"""DeepOBS's quadratic in a hundred dimensions, in expectation over its data.
@@ -43,7 +50,7 @@ def quadratic_deep() -> Problem:
     Source: Schneider, Balles and Hennig, *DeepOBS: a deep learning optimizer benchmark suite* (2019); the spectrum
     after Chaudhari et al., *Entropy-SGD* (2017).
     """
-    eigenvalues, rotation = spectrum()
+    eigenvalues, rotation = Spectrum.drawn()
     floor = NOISE_LEVEL**2 / 2 * np.sum(eigenvalues)
 
     def formula(theta: jax.Array) -> jax.Array:
@@ -58,13 +65,6 @@ def quadratic_deep() -> Problem:
         critical_points=[critical_point(np.zeros(len(eigenvalues)), floor, eigenvalues)],
         lowest=float(floor),
     )
-
-
-def spectrum() -> Spectrum:
-    """The eigenvalues and the rotation, drawn as DeepOBS draws them: one generator, the eigenvalues first."""
-    random = np.random.RandomState(_SEED)
-    eigenvalues = np.concatenate([random.uniform(0.0, 1.0, 90), random.uniform(30.0, 60.0, 10)])
-    return Spectrum(eigenvalues, _rotation(random, len(eigenvalues)))
 
 
 def _rotation(random: np.random.RandomState, dimensions: int) -> np.ndarray:

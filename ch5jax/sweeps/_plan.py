@@ -59,7 +59,7 @@ def chunks_of(trials: int, width: int) -> range:
     return range(-(-trials // width))
 
 
-_KEPT: dict[tuple[Any, ...], Programs] = {}
+KEPT: dict[tuple[Any, ...], Programs] = {}
 _MOST_KEPT = 32
 
 
@@ -75,11 +75,11 @@ def compiler(group: Group, traced: Traced, plan: Plan) -> Callable[[], Programs]
     kind = (*what, schedule.width, schedule.length, schedule.probes, plan.devices)
 
     def programs() -> Programs:
-        if kind not in _KEPT:
-            while len(_KEPT) >= _MOST_KEPT:
-                del _KEPT[next(iter(_KEPT))]
-            _KEPT[kind] = compile_programs(traced, group, plan.key, schedule.width, plan.devices)
-        return _KEPT[kind]
+        if kind not in KEPT:
+            while len(KEPT) >= _MOST_KEPT:
+                del KEPT[next(iter(KEPT))]
+            KEPT[kind] = compile_programs(traced, group, plan.key, schedule.width, plan.devices)
+        return KEPT[kind]
 
     return programs
 

@@ -9,7 +9,7 @@ import numpy as np
 from ch5jax import _trees
 from ch5jax._types import Hyperparameters, State
 from ch5jax.diagnostics import norm
-from ch5jax.problems import NOISE_LEVEL, spectrum
+from ch5jax.problems import NOISE_LEVEL, Spectrum
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
@@ -73,7 +73,7 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         raise ValueError(f"batch_size must be an integer from 1 to {EXAMPLES}, got {batch_size!r}")
     batch_size = int(batch_size)
     batches = EXAMPLES // batch_size
-    eigenvalues, rotation = spectrum()
+    eigenvalues, rotation = Spectrum.drawn()
     # in Q's axes a product with Q is one with its eigenvalues: a hundredth of the work for every example
     turned = {name: _examples(seed) @ rotation.T for name, seed in _SEEDS.items()}
 

@@ -18,10 +18,10 @@ def two_devices():
 @pytest.fixture(autouse=True, scope="module")
 def programs_as_due(request):
     """Programs as users have them where it is about bits; elsewhere quickly compiled ones. None is left from before."""
-    _plan._KEPT.clear()
+    _plan.KEPT.clear()
     if request.module.__name__.endswith(".test_bits"):
         yield
     else:
         with quickly():
             yield
-    _plan._KEPT.clear()
+    _plan.KEPT.clear()
