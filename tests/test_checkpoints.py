@@ -126,3 +126,13 @@ def test_names_and_byte_orders_that_would_collide_or_turn_over(tmp_path):
     with pytest.raises(ValueError, match="got at s dtype"):
         ch5jax.save(file, {"s": np.zeros(2, [("x", int)])})
     assert ch5jax.load(file).keys() == tree.keys()
+
+
+def test_an_array_in_the_place_of_another_is_found(tmp_path):
+    file = tmp_path / "w.npz"
+    ch5jax.save(file, {"w": np.arange(5.0)})
+    with np.load(file) as content:
+        stored = dict(content)
+    np.savez(file, **{**stored, "w": stored["w"] + 1})  # whole as an archive
+    with pytest.raises(ValueError, match=r"w\.npz is damaged \(its hash does not fit\)"):
+        ch5jax.load(file)
