@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ch5jax._extras import require
-from ch5jax._types import Metrics
 from ch5jax.report._page import write_page
 from ch5jax.report._whole import whole
 from ch5jax.sweeps import Curves, SweepResult
@@ -82,7 +81,7 @@ def write_files(
 
 def _write_curves(result: SweepResult, path: Path) -> None:
     arrow, parquet = (require(module, "sweep", "write_files") for module in ("pyarrow", "pyarrow.parquet"))
-    metrics: Metrics = {}
+    metrics: dict[str, Any] = {}
     for curves in result.curves.values():
         for name, values in (curves.metrics | curves.evaluations | curves.signal_columns()).items():
             metrics[name] = np.promote_types(metrics.get(name, values.dtype), values.dtype)

@@ -180,12 +180,15 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
         raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
     probes = Probes(manifest["signals_every"], manifest["steps"])
     schedule = Schedule(probes=probes, **{name: manifest[name] for name in SPACINGS})
+    known_groups = [group_name(g) for g in range(len(manifest["groups"]))]
+    if not folder.names() >= {*known_groups}:
+        raise StoreError(
+            f"{store} must hold a finished sweep, and this one had hardly begun: the same sweep goes on there"
+        )
     fields = ("settings", *(field for field in Outline._fields if field not in ("name", "settings", "seeds")))
     known = tuple(
-        reopened(
-            group["name"], {field: group[field] for field in fields}, functools.partial(folder.read, group_name(g))
-        )
-        for g, group in enumerate(manifest["groups"])
+        reopened(group["name"], {field: group[field] for field in fields}, functools.partial(folder.read, name))
+        for name, group in zip(known_groups, manifest["groups"], strict=True)
     )
     due = [chunk_name(g, chunk) for g, group in enumerate(known) for chunk in chunks_of(group.trials, schedule.width)]
     if missing := [name for name in due if name not in folder.names()]:

@@ -10,6 +10,7 @@ from ch5jax import _trees
 from ch5jax._types import Hyperparameters, State
 from ch5jax.diagnostics import norm
 from ch5jax.problems import NOISE_LEVEL, Spectrum
+from ch5jax.tasks._batches import Batches
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
@@ -71,8 +72,7 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
     whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
     if not whole or not 1 <= batch_size <= EXAMPLES:
         raise ValueError(f"batch_size must be an integer from 1 to {EXAMPLES}, got {batch_size!r}")
-    batch_size = int(batch_size)
-    batches = EXAMPLES // batch_size
+    batches = Batches(EXAMPLES, int(batch_size), bool(epochs))
     eigenvalues, rotation = Spectrum.drawn()
     # in Q's axes a product with Q is one with its eigenvalues: a hundredth of the work for every example
     turned = {name: _examples(seed) @ rotation.T for name, seed in _SEEDS.items()}
@@ -95,33 +95,21 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         squares = (turn(theta) - jnp.asarray(mean, theta.dtype)) ** 2
         return jnp.sum(jnp.asarray(eigenvalues, theta.dtype) * squares) / 2 + floor
 
-    def drawn(key: jax.Array) -> jax.Array:
-        return jax.random.randint(key, (batch_size,), 0, EXAMPLES)
-
     def init(key: jax.Array, hyperparameters: Hyperparameters) -> QuadraticDeepState:
         del key
         optimizer, _ = read_setting(hyperparameters)
         theta = jnp.ones(len(eigenvalues), _trees.default_float())
-        order = jnp.arange(EXAMPLES if epochs else 0, dtype=jnp.int32)
-        return QuadraticDeepState(theta, optimizer.init(theta), order)
+        return QuadraticDeepState(theta, optimizer.init(theta), batches.first_order())
 
     def loss(key: jax.Array, hyperparameters: Hyperparameters, state: State, params: jax.Array) -> jax.Array:
         del hyperparameters, state
-        return batch_loss(params, drawn(key))
+        return batch_loss(params, batches.drawn(key))
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: QuadraticDeepState
     ) -> tuple[QuadraticDeepState, dict[str, Any]]:
         optimizer, _ = read_setting(hyperparameters)
-        order = state.order
-        if epochs:
-            position = index % batches
-            order = jax.lax.cond(
-                position == 0, lambda: jax.random.permutation(key, EXAMPLES).astype(jnp.int32), lambda: state.order
-            )
-            rows = jax.lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
-        else:
-            rows = drawn(key)
+        rows, order = batches.of_step(key, index, state.order)
         theta, opt_state, _, metrics = descend(
             lambda theta: (batch_loss(theta, rows), None), optimizer, state.params, state.opt_state
         )

@@ -10,6 +10,7 @@ import numpy as np
 from ch5jax import _keys
 from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
 from ch5jax.models import Model, as_model, parameters_of
+from ch5jax.tasks._batches import Batches
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._examples import Parts, divide, on_device, size, take
 from ch5jax.tasks._losses import LOSSES, METRICS, check_outputs
@@ -119,7 +120,7 @@ def supervised(
         raise ValueError(
             f"batch_size must be an integer from 1 to the {examples} training examples, got {batch_size!r}"
         )
-    batch_size, batches = int(batch_size), examples // int(batch_size)
+    batches = Batches(examples, int(batch_size), bool(epochs))
     first = take(parts.train, slice(1)).inputs
     own = as_model(model, hyperparameters)
     scores, kind = _scores(loss, metrics, parts.train.targets)
@@ -127,14 +128,13 @@ def supervised(
     _check_taken(defaults, own, [*scores.values(), *([augment] if augment else [])])
     baseline = _check_model(own, defaults, parts, kind)
 
-    def setting(given: Hyperparameters) -> tuple[State, Metrics]:
+    def setting(given: Hyperparameters) -> tuple[Any, dict[str, Any]]:
         return read_setting(given, **defaults)
 
     def init(key: jax.Array, given: Hyperparameters) -> TrainState:
         optimizer, named = setting(given)
         params, model_state = own.init(key, on_device(first), named)
-        order = jnp.arange(examples if epochs else 0, dtype=jnp.int32)
-        return TrainState(params, optimizer.init(params), order, model_state)
+        return TrainState(params, optimizer.init(params), batches.first_order(), model_state)
 
     def batch_loss(
         params: Params, model_state: State, rows: jax.Array, key: jax.Array, named: dict[str, Any]
@@ -148,25 +148,14 @@ def supervised(
         told = named | {"params": params, "train": True}
         return _mean(scores["loss"], outputs, targets, told), _in_dtypes_of(model_state, after)
 
-    def drawn(key: jax.Array) -> jax.Array:
-        return jax.random.randint(key, (batch_size,), 0, examples)
-
     def loss_of_a_batch(key: jax.Array, given: Hyperparameters, state: TrainState, params: Params) -> jax.Array:
-        return batch_loss(params, state.model_state, drawn(key), key, setting(given)[1])[0]
+        return batch_loss(params, state.model_state, batches.drawn(key), key, setting(given)[1])[0]
 
     def step(
         key: jax.Array, index: jax.Array, given: Hyperparameters, state: TrainState
     ) -> tuple[TrainState, dict[str, Any]]:
         optimizer, named = setting(given)
-        order = state.order
-        if epochs:
-            position = index % batches
-            order = jax.lax.cond(
-                position == 0, lambda: jax.random.permutation(key, examples).astype(jnp.int32), lambda: state.order
-            )
-            rows = jax.lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
-        else:
-            rows = drawn(key)
+        rows, order = batches.of_step(key, index, state.order)
         params, opt_state, model_state, reported = descend(
             lambda w: batch_loss(w, state.model_state, rows, key, named), optimizer, state.params, state.opt_state
         )
@@ -205,17 +194,15 @@ def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callabl
     if loss is None:
         whole = all(leaf.dtype.kind in "iub" for leaf in jax.tree.leaves(targets))
         loss = "cross_entropy" if whole else "squared_error"
+    if not callable(loss) and (not isinstance(loss, str) or loss not in LOSSES):
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
     if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
         if not isinstance(targets, np.ndarray):
             raise ValueError(f"targets must be one array for the loss {loss!r}, got {jax.tree.structure(targets)}")
         named = LOSSES[loss]
         function, others, kind = named.function, named.metrics, loss
-    elif callable(loss):
-        function, others, kind = loss, {}, None
     else:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
+        function, others, kind = loss, {}, None
     if metrics is not None:
         if isinstance(metrics, str) or not isinstance(metrics, Mapping | list | tuple):
             raise ValueError(f"metrics must be a list of names or a dict of functions, got {metrics!r}")

@@ -1,9 +1,11 @@
 """A training as pure functions: all that a loop or a sweep knows of it."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ch5jax._types import Metrics, State
+import jax
+
+from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
 
 
 class Task(NamedTuple):
@@ -52,14 +54,14 @@ class Task(NamedTuple):
       (100,)
     """
 
-    init: Callable[[Any, Any], Any]
-    step: Callable[[Any, Any, Any, Any], tuple[State, Metrics]]
-    evaluate: Callable[[Any, Any], dict[str, Any]]
+    init: Callable[[jax.Array, Hyperparameters], State]
+    step: Callable[[jax.Array, jax.Array, Hyperparameters, State], tuple[State, Metrics]]
+    evaluate: Callable[[Hyperparameters, State], Metrics]
     objective: str = "validation_loss"
     maximize: bool = False
-    params: Callable[[Any], Any] | None = None
-    loss: Callable[[Any, Any, Any, Any], Any] | None = None
+    params: Callable[[State], Params] | None = None
+    loss: Callable[[jax.Array, Hyperparameters, State, Params], jax.Array] | None = None
     lowest: float | None = None
     baseline: float | None = None
     steps: int | None = None
-    predict: Callable[[Any, Any, Any], Any] | None = None
+    predict: Callable[[Hyperparameters, State, PyTree], PyTree] | None = None

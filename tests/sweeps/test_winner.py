@@ -96,6 +96,10 @@ def test_what_is_no_finished_sweep_does_not_open(tmp_path, stored):
     (tmp_path / "half" / "group001-chunk000001.npz").write_bytes(b"x")
     with pytest.raises(StoreError, match=r"group001-chunk000001.npz is damaged"):
         ch5jax.open(tmp_path / "half")
+    (tmp_path / "half" / "group001-chunk000001.npz").unlink()
+    (tmp_path / "half" / "group001.npz").unlink()
+    with pytest.raises(StoreError, match="had hardly begun: the same sweep goes on there"):
+        ch5jax.open(tmp_path / "half")
     (tmp_path / "half" / "manifest.json").write_text("[]")
     with pytest.raises(StoreError, match=r"manifest.json is damaged"):
         ch5jax.open(tmp_path / "half")
