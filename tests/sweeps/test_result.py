@@ -1,6 +1,7 @@
 """The table, the curves and the ranking, against an independent look at the same numbers."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -62,10 +63,11 @@ def test_an_objective_that_is_not_finite_ranks_last_on_whichever_side(result, ma
 
 @pytest.mark.parametrize("maximize", [False, True])
 def test_an_evaluation_that_is_not_finite_is_never_the_best(maximize):
-    values = {"score": np.array([[3.0, -np.inf, np.inf, 2.0, np.nan], [np.inf, np.nan, 5.0, 5.0, -np.inf]])}
-    best = _assemble._best("score", maximize, values, np.arange(1, 6))
-    assert best["best_score"].tolist() == [3.0 if maximize else 2.0, 5.0]
-    assert best["best_step"].tolist() == [1 if maximize else 4, 3]
+    score = [[3.0, -np.inf, np.inf, 2.0, np.nan], [np.inf, np.nan, 5.0, 5.0, -np.inf], [4.0, 4.0, 4.0, 9.0, 1.0]]
+    chunk = SimpleNamespace(evaluations={"score": np.array(score)}, diverged_at=np.array([-1, -1, 3]))
+    best = _assemble._best("score", maximize, chunk, np.arange(1, 6))
+    assert best["best_score"].tolist() == [3.0 if maximize else 2.0, 5.0, 4.0]
+    assert best["best_step"].tolist() == [1 if maximize else 4, 3, 1]
 
 
 def test_the_table_is_a_data_frame(result):
@@ -77,7 +79,7 @@ def test_the_table_is_a_data_frame(result):
 @pytest.mark.parametrize("number", [-1, 28])
 def test_a_trial_that_there_is_not(result, number):
     for found in (result.trial, result.rerun):
-        with pytest.raises(ValueError, match="trial must be from 0 to 27"):
+        with pytest.raises(ValueError, match="trial must be an integer from 0 to 27"):
             found(number)
 
 

@@ -84,7 +84,7 @@ def test_a_diagnosis_says_the_verdict_in_words(result):
         assert found.curvature is None
         assert "Curvature at the end: not available." in found.descriptions
     assert f"from step {result.columns['diverged_at'][5]} on" in str(result.diagnosis(5))
-    with pytest.raises(ValueError, match="trial must be from 0 to 5, got 6"):
+    with pytest.raises(ValueError, match="trial must be an integer from 0 to 5, got 6"):
         result.diagnosis(6)
 
 
