@@ -208,7 +208,7 @@ def test_every_optimizer_is_named_in_80_columns_also_for_a_regression_over_seeds
 
 def test_jobs_have_a_folder_each(tmp_path):
     (tmp_path / "a b.csv").write_text("x,y\n1,2\n")
-    job = Job(None, None, None, ("sgd",), np.array([0.1]), 1, 10, 1, (4,), 8, Activation.RELU, 1.0, None)
+    job = Job(None, None, None, ("sgd",), np.array([0.1]), 1, 10, 1, (4,), 8, Activation.RELU, 1.0)
     tabled = job._replace(data=tmp_path / "a b.csv", target="y")
     jobs = [job, job._replace(steps=11), job._replace(seeds=[1]), job._replace(learning_rates=np.array([0.2])), tabled]
     folders = [str(each.folder()) for each in jobs]

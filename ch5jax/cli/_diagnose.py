@@ -7,26 +7,17 @@ import jax
 import typer
 
 import ch5jax
-from ch5jax.cli._errors import check_data, errors_in_a_line, parsed
-from ch5jax.cli._job import Activation, Job, counted, prepare
-from ch5jax.cli._options import (
-    BatchNorm,
-    BatchSize,
-    Data,
-    Hidden,
-    InitialScale,
-    Nonlinearity,
-    Steps,
-    Target,
-    TargetKind,
-    Traceback,
-)
+from ch5jax.cli._errors import errors_in_a_line, parsed
+from ch5jax.cli._job import Job, counted, prepare
+from ch5jax.cli._options import Setting, Traceback, with_setting
 from ch5jax.cli._screen import say, show_diagnosis
-from ch5jax.cli._values import parse_grid, parse_names, parse_widths
+from ch5jax.cli._values import parse_grid, parse_names
 from ch5jax.optimizers import RULES
 
 
+@with_setting
 def diagnose(
+    setting: Setting,
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help=f"Among {', '.join(RULES)}.", rich_help_panel="Setting")
     ] = "adam",
@@ -47,15 +38,6 @@ def diagnose(
             show_default=False,
         ),
     ] = None,
-    data: Data = None,
-    target: Target = None,
-    kind: TargetKind = None,
-    hidden: Hidden = "32",
-    activation: Nonlinearity = Activation.RELU,
-    initial_scale: InitialScale = 1.0,
-    batch_norm: BatchNorm = False,
-    steps: Steps = 1000,
-    batch_size: BatchSize = 64,
     traceback: Traceback = False,
 ) -> None:
     """Trains one setting, and says which difficulty it met, how that shows, and what to try.
@@ -68,22 +50,11 @@ def diagnose(
     - `ch5jax diagnose --hidden 32,32,32,32,32,32,32,32 --activation sigmoid`
     - `ch5jax diagnose --data wine.csv --target quality --best 0.4`
     """
-    check_data(data, target, kind)
-    job = Job(
-        data=data,
-        target=target,
-        kind=kind,
+    job = setting.job(
         optimizers=parsed("--optimizer", lambda text: parse_names([text], [*RULES]), optimizer),
         learning_rates=parsed("--learning-rate", parse_grid, str(learning_rate)),
         seeds=[seed],
-        steps=steps,
-        evaluate_every=steps,
-        hidden=parsed("--hidden", parse_widths, hidden),
-        batch_size=batch_size,
-        activation=activation,
-        initial_scale=initial_scale,
-        width=None,
-        batch_norm=batch_norm,
+        evaluate_every=setting.steps,
     )
     if best is not None and not math.isfinite(best):
         raise typer.BadParameter(f"must be finite, got {best}", param_hint="--best")

@@ -2,23 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
-from ch5jax.cli._job import Kind
 from ch5jax.cli._screen import say
 
 Value = TypeVar("Value")
-
-
-def check_data(data: Path | None, target: str | None, kind: Kind | None) -> None:
-    """Refuses options of a table that do not go together."""
-    if (data is None) != (target is None):
-        raise typer.BadParameter("--target needs --data FILE" if data is None else "--data needs --target COLUMN")
-    if data is None and kind is not None:
-        raise typer.BadParameter("--kind needs --data FILE")
 
 
 def parsed(option: str, parse: Callable[[Any], Value], text: str | Sequence[str]) -> Value:

@@ -56,8 +56,8 @@ class Job(NamedTuple):
     batch_size: int
     activation: Activation
     initial_scale: float
-    width: int | None
     batch_norm: bool = False
+    width: int | None = None
 
     @property
     def seed_count(self) -> int:

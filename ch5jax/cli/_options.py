@@ -1,54 +1,94 @@
-"""The options that commands share, with their help."""
+"""The options that commands share, each declared once: a dataclass whose fields become a command's options."""
 
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ch5jax.cli._job import Activation, Kind
+from ch5jax.cli._errors import parsed
+from ch5jax.cli._job import Activation, Job, Kind
+from ch5jax.cli._values import parse_widths
 
 _LEARN, _NETWORK, _TRAINING, _RUN = "What to learn", "Network", "Training", "Run"
 
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="A table of your own, a CSV, Parquet or NPZ file, instead of the scanned digits.",
-        rich_help_panel=_LEARN,
-        show_default=False,
-    ),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="Its column to predict.", rich_help_panel=_LEARN, show_default=False),
-]
-TargetKind = Annotated[
-    Kind | None,
-    typer.Option(
-        "--kind",
-        help="What that column holds; by default its values decide.",
-        rich_help_panel=_LEARN,
-        show_default=False,
-    ),
-]
-Hidden = Annotated[
-    str,
-    typer.Option(
-        metavar="WIDTHS", help='Hidden layers\' widths, such as 128,128, or "none".', rich_help_panel=_NETWORK
-    ),
-]
-Nonlinearity = Annotated[
-    Activation, typer.Option("--activation", help="The hidden units' nonlinearity.", rich_help_panel=_NETWORK)
-]
-InitialScale = Annotated[
-    float,
-    typer.Option(min=0.0, metavar="FACTOR", help="Multiplies the He-normal initial weights.", rich_help_panel=_NETWORK),
-]
-BatchNorm = Annotated[
-    bool, typer.Option("--batch-norm", help="Put BatchNorm into the hidden layers.", rich_help_panel=_NETWORK)
-]
-Steps = Annotated[int, typer.Option(min=1, metavar="N", help="Steps of every training.", rich_help_panel=_TRAINING)]
-BatchSize = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Examples in a mini-batch.", rich_help_panel=_TRAINING)
-]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error comes from.", rich_help_panel=_RUN)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Data, network and training, as they are typed; `job` makes numbers of them."""
+
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A table of your own, a CSV, Parquet or NPZ file, instead of the scanned digits.",
+            rich_help_panel=_LEARN,
+            show_default=False,
+        ),
+    ] = None
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Its column to predict.", rich_help_panel=_LEARN, show_default=False),
+    ] = None
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            help="What that column holds; by default its values decide.", rich_help_panel=_LEARN, show_default=False
+        ),
+    ] = None
+    hidden: Annotated[
+        str,
+        typer.Option(
+            metavar="WIDTHS", help='Hidden layers\' widths, such as 128,128, or "none".', rich_help_panel=_NETWORK
+        ),
+    ] = "32"
+    activation: Annotated[
+        Activation, typer.Option(help="The hidden units' nonlinearity.", rich_help_panel=_NETWORK)
+    ] = Activation.RELU
+    initial_scale: Annotated[
+        float,
+        typer.Option(
+            min=0.0, metavar="FACTOR", help="Multiplies the He-normal initial weights.", rich_help_panel=_NETWORK
+        ),
+    ] = 1.0
+    batch_norm: Annotated[
+        bool, typer.Option("--batch-norm", help="Put BatchNorm into the hidden layers.", rich_help_panel=_NETWORK)
+    ] = False
+    steps: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Steps of every training.", rich_help_panel=_TRAINING)
+    ] = 1000
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Examples in a mini-batch.", rich_help_panel=_TRAINING)
+    ] = 64
+
+    def __post_init__(self) -> None:
+        if (self.data is None) != (self.target is None):
+            raise typer.BadParameter(
+                "--target needs --data FILE" if self.data is None else "--data needs --target COLUMN"
+            )
+        if self.data is None and self.kind is not None:
+            raise typer.BadParameter("--kind needs --data FILE")
+
+    def job(self, **search: Any) -> Job:
+        """The job of this setting, with what is searched."""
+        return Job(**vars(self) | {"hidden": parsed("--hidden", parse_widths, self.hidden)} | search)
+
+
+def with_setting(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is a `Setting`, with the fields of that as options of its own."""
+    fields = inspect.signature(Setting).parameters
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    @functools.wraps(command)
+    def whole(**options: Any) -> None:
+        command(Setting(**{name: options.pop(name) for name in fields}), **options)
+
+    together = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*fields.values(), *own)]
+    whole.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
+    whole.__annotations__ = {one.name: one.annotation for one in together}
+    return whole

@@ -10,33 +10,17 @@ import jax
 import typer
 
 from ch5jax import report
-from ch5jax.cli._errors import check_data, errors_in_a_line, interrupted, parsed
-from ch5jax.cli._job import JOB_FILE, Activation, Job, counted, prepare, start_devices
-from ch5jax.cli._options import (
-    BatchNorm,
-    BatchSize,
-    Data,
-    Hidden,
-    InitialScale,
-    Nonlinearity,
-    Steps,
-    Target,
-    TargetKind,
-    Traceback,
-)
+from ch5jax.cli._errors import errors_in_a_line, interrupted, parsed
+from ch5jax.cli._job import JOB_FILE, Job, counted, prepare, start_devices
+from ch5jax.cli._options import Setting, Traceback, with_setting
 from ch5jax.cli._screen import Reporter, say, show_difficulties, show_files, show_leaderboard
-from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
+from ch5jax.cli._values import parse_grid, parse_names, parse_seeds
 from ch5jax.optimizers import RULES
 
 
+@with_setting
 def sweep(
-    data: Data = None,
-    target: Target = None,
-    kind: TargetKind = None,
-    hidden: Hidden = "32",
-    activation: Nonlinearity = Activation.RELU,
-    initial_scale: InitialScale = 1.0,
-    batch_norm: BatchNorm = False,
+    setting: Setting,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,8 +41,6 @@ def sweep(
     seeds: Annotated[
         str, typer.Option(metavar="SEEDS", help="How many seeds, or which, such as 3,4,5.", rich_help_panel="Search")
     ] = "4",
-    steps: Steps = 1000,
-    batch_size: BatchSize = 64,
     evaluate_every: Annotated[
         int | None,
         typer.Option(
@@ -111,22 +93,12 @@ def sweep(
     - `ch5jax sweep --data wine.csv --target quality --hidden 64,64`
     - `ch5jax sweep --optimizer adam,sgd --learning-rate 1e-3:1:log:16 --seeds 8`
     """
-    check_data(data, target, kind)
-    job = Job(
-        data=data,
-        target=target,
-        kind=kind,
+    job = setting.job(
         optimizers=parsed("--optimizer", lambda texts: parse_names(texts, [*RULES]), optimizer or []),
         learning_rates=parsed("--learning-rate", parse_grid, learning_rate),
         seeds=parsed("--seeds", parse_seeds, seeds),
-        steps=steps,
-        evaluate_every=evaluate_every or max(1, steps // 10),
-        hidden=parsed("--hidden", parse_widths, hidden),
-        batch_size=batch_size,
-        activation=activation,
-        initial_scale=initial_scale,
+        evaluate_every=evaluate_every or max(1, setting.steps // 10),
         width=width,
-        batch_norm=batch_norm,
     )
     with errors_in_a_line(traceback):
         _run_sweep(job, out, devices)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ch5jax._extras import require
 from ch5jax.report._settings import Settings, gather
 from ch5jax.sweeps import SweepResult
 
@@ -27,6 +28,9 @@ def difficulties(result: SweepResult) -> tuple[Met, ...]:
       A `Met` for each verdict that a group has, in the order of the groups and, within one, of where it lies on the
       average; nothing for a sweep without signals.
 
+    Raises:
+      ImportError: without pandas (`ch5jax[sweep]`).
+
     Example:
       >>> import ch5jax, ch5jax.report, jax
       >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5, 0.3, 100.0])
@@ -44,8 +48,9 @@ def _of_a_group(result: SweepResult, group: str) -> list[Met]:
     verdicts = result.columns["verdict"][result.columns["group"] == group]
     swept = settings.swept()
     found = []
-    for verdict in np.unique(verdicts):
-        seeds = np.bincount(settings.of_trial, weights=verdicts == verdict, minlength=len(settings))
+    pandas = require("pandas", "sweep", "report.difficulties")
+    for verdict, counts in pandas.crosstab(settings.of_trial, verdicts).items():
+        seeds = counts.to_numpy()
         most = 2 * seeds >= settings.seeds
         rows = most if most.any() else seeds > 0
         where = {name: settings.hyperparameters[name][rows] for name in swept}

@@ -61,6 +61,9 @@ def leaderboard(result: SweepResult) -> tuple[Row, ...]:
       A `Row` for each group, the best first; a group in which every setting failed has no hyperparameters and no
       metrics, and a warning that says so.
 
+    Raises:
+      ImportError: without pandas (`ch5jax[sweep]`).
+
     Example:
       >>> import ch5jax, ch5jax.report, jax
       >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.01, 0.1, 1.0])

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ch5jax._extras import require
 from ch5jax.sweeps import SweepResult
 
 
@@ -70,26 +71,43 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
       result: a sweep.
       group: one of its groups.
       metrics: the columns to average over the seeds; by default those of `metric_pairs`.
+
+    Raises:
+      ImportError: without pandas (`ch5jax[sweep]`).
     """
     if metrics is None:
         metrics = [name for pair in metric_pairs(result) for name in pair if name]
+    pandas = require("pandas", "sweep", "report")
     rows = np.flatnonzero(result.columns["group"] == group)
     columns = {name: result.columns[name][rows] for name in result.hyperparameters[group]}
-    of_trial, first = _classes(columns, len(rows))
-    seeds = np.bincount(of_trial, minlength=len(first))
-    diverged = np.bincount(of_trial, weights=result.columns["diverged_at"][rows] >= 0, minlength=len(first)).astype(int)
+    alike = pandas.DataFrame({name: _comparable(values) for name, values in columns.items()}, index=range(len(rows)))
+    alike["group"] = group  # which a setting has where it has no hyperparameters
+    settings = alike.groupby([*alike], sort=False, dropna=False)
+    of_trial = settings.ngroup()
+    lost = pandas.Series(result.columns["diverged_at"][rows] >= 0)
 
     def spreads(name: str) -> Spreads:
-        return _spreads(result.columns[name][rows].astype(float), of_trial, seeds, diverged > 0)
+        values = pandas.Series(result.columns[name][rows].astype(float))
+        counts = np.isfinite(values) & ~lost
+        whole = counts.groupby(of_trial).all()
+        spread = values.where(counts).groupby(of_trial).agg(["mean", "std", "min", "max"]).where(whole, axis=0)
+        return Spreads(*spread.to_numpy().T)
 
     gathered = {name: spreads(name) for name in metrics}
     objective = gathered[result.objective].mean if result.objective in gathered else spreads(result.objective).mean
     score = _to_minimise(-objective if result.maximize else objective)
-    tie = np.zeros(len(first))
+    tie = np.zeros(len(score))
     if "validation_loss" in result.columns and result.objective != "validation_loss":
         tie = _to_minimise(spreads("validation_loss").mean)
-    hyperparameters = {name: values[first] for name, values in columns.items()}
-    return Settings(hyperparameters, of_trial, seeds, diverged, gathered, score, tie)
+    return Settings(
+        hyperparameters={name: values[settings.head(1).index] for name, values in columns.items()},
+        of_trial=of_trial.to_numpy(),
+        seeds=settings.size().to_numpy(),
+        diverged=lost.groupby(of_trial).sum().to_numpy(),
+        metrics=gathered,
+        score=score,
+        tie=tie,
+    )
 
 
 def is_numeric(values: np.ndarray) -> bool:
@@ -99,33 +117,12 @@ def is_numeric(values: np.ndarray) -> bool:
 
 def distinct(values: np.ndarray) -> np.ndarray:
     """The different values, sorted, without NaN: a hyperparameter that a setting does not have."""
-    values = np.unique(values if values.dtype.kind != "O" else values.astype(str))
+    values = np.unique(_comparable(values))
     return values[~np.isnan(values)] if values.dtype.kind == "f" else values
 
 
-def _classes(columns: dict[str, np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers rows that agree in all columns alike, in order of occurrence, and gives the first row of each class."""
-    codes = np.zeros(length, np.int64)
-    for values in columns.values():
-        _, code = np.unique(values if values.dtype.kind != "O" else values.astype(str), return_inverse=True)
-        _, codes = np.unique(codes * (code.max(initial=0) + 1) + code, return_inverse=True)
-    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
-    occurrence = np.argsort(first)
-    return np.argsort(occurrence)[codes], first[occurrence]
-
-
-def _spreads(values: np.ndarray, of_trial: np.ndarray, seeds: np.ndarray, diverged: np.ndarray) -> Spreads:
-    def total(terms: np.ndarray) -> np.ndarray:
-        return np.bincount(of_trial, weights=terms, minlength=len(seeds))
-
-    bad = diverged | (total(~np.isfinite(values)) > 0)
-    mean = np.where(bad, np.nan, total(np.where(np.isfinite(values), values, 0.0)) / seeds)
-    low, high = np.full(len(seeds), np.inf), np.full(len(seeds), -np.inf)
-    with np.errstate(invalid="ignore", over="ignore"):
-        np.minimum.at(low, of_trial, values)
-        np.maximum.at(high, of_trial, values)
-        std = np.sqrt(total((values - mean[of_trial]) ** 2) / np.where(seeds > 1, seeds - 1, np.nan))
-    return Spreads(mean, std, np.where(bad, np.nan, low), np.where(bad, np.nan, high))
+def _comparable(values: np.ndarray) -> np.ndarray:
+    return values if values.dtype.kind != "O" else values.astype(str)
 
 
 def _to_minimise(mean: np.ndarray) -> np.ndarray:
