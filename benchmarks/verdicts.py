@@ -1,6 +1,5 @@
 """How often verdicts are right: the battery of labelled runs, on seeds that thresholds were not chosen on."""
 
-import jax
 import numpy as np
 
 from benchmarks.battery import CHOSEN_ON, REPORTED_ON, cases, diagnoses
@@ -13,11 +12,11 @@ def main() -> None:
     counts = {name: np.zeros((len(Difficulty), len(Difficulty)), int) for name in ("chosen", "reported")}
     rows = []
     for case in at(cases(), cases()[::25]):
-        found = jax.tree.map(np.asarray, diagnoses(case, [*seeds["chosen"], *seeds["reported"]]).verdict)
+        codes = np.asarray(diagnoses(case, [*seeds["chosen"], *seeds["reported"]]).code)
         chosen = len(seeds["chosen"])
         for name, part in (("chosen", slice(chosen)), ("reported", slice(chosen, None))):
-            np.add.at(counts[name], (int(case.label), found.code[part]), 1)
-        said = [Difficulty(int(code)).name for code in found.code]
+            np.add.at(counts[name], (int(case.label), codes[part]), 1)
+        said = [Difficulty(int(code)).name for code in codes]
         rows.append({"case": case.name, "label": case.label.name, "verdicts": said})
         wrong = sorted({s for s in said if s != case.label.name})
         print(f"{case.label.name:14}{case.name:45}{said.count(case.label.name)}/{len(said)}", *wrong, flush=True)

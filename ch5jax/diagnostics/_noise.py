@@ -13,23 +13,23 @@ from ch5jax.diagnostics._cliff import square_norm
 
 
 class Noise(NamedTuple):
-    """Unbiased estimates of the two parts of a mini-batch gradient's mean square, E‖g‖² = signal + noise.
+    """Unbiased estimates of the two parts of a mini-batch gradient's mean square, E‖g‖² = squared_norm + noise.
 
     Average both over steps, and divide then: a mean of ratios is biased, a ratio of means is not.
     """
 
     noise: jax.Array  # tr Σ / B: the gradients' variance over batches of this size, summed over the parameters
-    signal: jax.Array  # ‖G‖², the squared norm of the expected gradient; an estimate near 0 may be negative
+    squared_norm: jax.Array  # ‖G‖², the squared norm of the expected gradient; an estimate near 0 may be negative
 
 
 def noise_of_pair(first: chex.ArrayTree, second: chex.ArrayTree) -> Noise:
-    r"""Noise and signal from the gradients of two independent mini-batches at the same parameters.
+    r"""Noise and ‖G‖² from the gradients of two independent mini-batches at the same parameters.
 
     .. math:: \widehat{\operatorname{tr} \Sigma / B} = \tfrac12 \|g_1 - g_2\|^2, \qquad
        \widehat{\|G\|^2} = g_1 \cdot g_2
 
     It needs nothing but gradients: BatchNorm, dropout and shared weights are all in it. In units of the batch size,
-    the noise scale is `noise / signal`.
+    the noise scale is `noise / squared_norm`.
 
     Args:
       first: g₁, any pytree of gradients.
@@ -44,7 +44,7 @@ def noise_of_pair(first: chex.ArrayTree, second: chex.ArrayTree) -> Noise:
     Example:
       >>> import ch5jax, jax.numpy as jnp
       >>> ch5jax.diagnostics.noise_of_pair(jnp.array([1.0, 1.0]), jnp.array([1.0, -1.0]))
-      Noise(noise=Array(2., dtype=float32), signal=Array(0., dtype=float32))
+      Noise(noise=Array(2., dtype=float32), squared_norm=Array(0., dtype=float32))
 
     Source: the chapter, section 5.1.5; McCandlish, Kaplan, Amodei et al., *An empirical model of large-batch training*
     (2018), appendix A.1, from two batches of one size instead of two sizes.
@@ -57,7 +57,7 @@ def noise_of_pair(first: chex.ArrayTree, second: chex.ArrayTree) -> Noise:
 
 
 def noise_of_examples(example_square_norms: chex.Array, gradient: chex.ArrayTree) -> Noise:
-    r"""Noise and signal from the norms of one mini-batch's per-example gradients.
+    r"""Noise and ‖G‖² from the norms of one mini-batch's per-example gradients.
 
     .. math:: \widehat{\operatorname{tr} \Sigma / B} = \frac{\overline{\|g_i\|^2} - \|g\|^2}{B - 1}, \qquad
        \widehat{\|G\|^2} = \|g\|^2 - \widehat{\operatorname{tr} \Sigma / B}, \qquad g = \tfrac1B \textstyle\sum_i g_i
@@ -75,7 +75,7 @@ def noise_of_examples(example_square_norms: chex.Array, gradient: chex.ArrayTree
     Example:
       >>> import ch5jax, jax.numpy as jnp
       >>> ch5jax.diagnostics.noise_of_examples(jnp.array([1.0, 9.0]), jnp.array([2.0]))  # gradients 1 and 3
-      Noise(noise=Array(1., dtype=float32), signal=Array(3., dtype=float32))
+      Noise(noise=Array(1., dtype=float32), squared_norm=Array(3., dtype=float32))
 
     Source: the chapter, section 5.1.5; McCandlish et al. (2018), appendix A.1, with batches of 1 and B.
     """
@@ -87,20 +87,20 @@ def noise_of_examples(example_square_norms: chex.Array, gradient: chex.ArrayTree
     return Noise(noise, whole - noise)
 
 
-def noise_scale(noise: jax.typing.ArrayLike, signal: jax.typing.ArrayLike) -> jax.Array:
+def noise_scale(noise: jax.typing.ArrayLike, squared_norm: jax.typing.ArrayLike) -> jax.Array:
     r"""The simple noise scale in units of the batch: over 10, a step is mostly noise.
 
     .. math:: \frac{\operatorname{tr} \Sigma / B}{\|G\|^2}
 
-    Times B it is the batch size at which noise and signal are equal. At a minimum it goes to infinity, since ‖G‖ goes
+    Times B it is the batch size at which noise and ‖G‖² are equal. At a minimum it goes to infinity, since ‖G‖ goes
     to 0: it accuses nobody unless the loss has stalled above its best.
 
     Args:
       noise: tr Σ/B, averaged over steps.
-      signal: ‖G‖², averaged over the same steps.
+      squared_norm: ‖G‖², averaged over the same steps.
 
     Returns:
-      A ratio ≥ 0, of the arguments' common shape; inf where the signal's estimate is not positive but there is noise,
+      A ratio ≥ 0, of the arguments' common shape; inf where the estimate of ‖G‖² is not positive but there is noise,
       0 where there is neither.
 
     Raises:
@@ -108,14 +108,14 @@ def noise_scale(noise: jax.typing.ArrayLike, signal: jax.typing.ArrayLike) -> ja
 
     Example:
       >>> import ch5jax
-      >>> float(ch5jax.diagnostics.noise_scale(noise=6.0, signal=2.0))
+      >>> float(ch5jax.diagnostics.noise_scale(noise=6.0, squared_norm=2.0))
       3.0
 
     Source: the chapter, section 5.1.5; McCandlish et al. (2018), equation 2.9.
     """
-    noise, signal = jnp.asarray(noise), jnp.asarray(signal)
-    lost = signal <= 0
-    return jnp.where(lost, jnp.where(noise > 0, jnp.inf, 0), noise / jnp.where(lost, 1, signal))
+    noise, squared_norm = jnp.asarray(noise), jnp.asarray(squared_norm)
+    lost = squared_norm <= 0
+    return jnp.where(lost, jnp.where(noise > 0, jnp.inf, 0), noise / jnp.where(lost, 1, squared_norm))
 
 
 def example_square_norms(

@@ -33,7 +33,7 @@ class Signals(NamedTuple):
     lost_since: jax.Array | None = None  # (), int32: the step, from 0, since which the loss is lost; −1 if it is not
     gradient_norm: jax.Array | None = None  # (): ‖g‖
     noise: jax.Array | None = None  # (): tr Σ/B, the variance of the mini-batch gradient
-    signal: jax.Array | None = None  # (): ‖G‖², the squared norm of the expected gradient; may be negative near 0
+    squared_norm: jax.Array | None = None  # (): ‖G‖², the squared norm of the expected gradient; may be negative near 0
     update_norm: jax.Array | None = None  # (): ‖u‖
     predicted_decrease: jax.Array | None = None  # (): −G·u, by how much the step lowers the loss, to first order
     update_ratio: jax.Array | None = None  # (matrices,): ‖u‖/‖w‖ of each weight matrix
@@ -58,7 +58,7 @@ def observe(
       new_params: and after it.
       start: and before the first step.
       gradient: the step's gradient, like the parameters.
-      other_gradient: another mini-batch's at the same parameters, for noise, signal and predicted decrease (the step
+      other_gradient: another mini-batch's at the same parameters, for noise, ‖G‖² and predicted decrease (the step
         depends on its own batch, so that an independent one has to judge it); None leaves these out.
       site_gradients: the gradient of the tapped loss (`ch5jax.tap`) with respect to its zeros, for the signals over
         depth; () leaves these out. Flat units are looked for in batches of eight examples or more.
@@ -88,7 +88,7 @@ def observe(
     return Signals(
         gradient_norm=norm(gradient),
         noise=noise and noise.noise,
-        signal=noise and noise.signal,
+        squared_norm=noise and noise.squared_norm,
         update_norm=norm(updates),
         predicted_decrease=None if other_gradient is None else -inner(other_gradient, updates),
         update_ratio=update_ratio(updates, params) if matrices else None,

@@ -6,7 +6,7 @@ from typing import Any
 from ch5jax.models._equinox import equinox
 from ch5jax.models._functions import functions, network
 from ch5jax.models._linen import linen
-from ch5jax.models._model import Model, Named
+from ch5jax.models._model import Model, ModelLike, Named
 from ch5jax.models._nnx import nnx
 from ch5jax.models._signature import parameters_of
 from ch5jax.networks import Network
@@ -17,7 +17,7 @@ _ALLOWED = (
 )
 
 
-def as_model(model: Any, named: Named | None = None) -> Model:
+def as_model(model: ModelLike, named: Named | None = None) -> Model:
     """A model of any framework as pure functions. No framework is imported that the model is not of.
 
     Args:

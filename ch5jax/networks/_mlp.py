@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax._types import Params, State
+from ch5jax._types import Params, Scalar, State
 from ch5jax.networks._network import Network
 from ch5jax.normalization import (
     BatchNormParams,
@@ -136,7 +136,9 @@ def mlp(
     def apply(params: Sequence[Layer], x: jax.Array) -> jax.Array:
         return forward(params, x, lambda i, z, norm: z)
 
-    def apply_inference(params: Params, x: jax.Array, *, state: Sequence[BatchNormState], eps: Any = 1e-5) -> jax.Array:
+    def apply_inference(
+        params: Params, x: jax.Array, *, state: Sequence[BatchNormState], eps: Scalar = 1e-5
+    ) -> jax.Array:
         check_state(state)
         return forward(params, x, lambda i, z, norm: batch_norm_inference(z, norm, state[i], eps=eps))
 

@@ -1,7 +1,7 @@
 """Parameters and running statistics, and how statistics are averaged."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from ch5jax import _hyperparameters, _trees
-from ch5jax._types import State
+from ch5jax._types import Scalar, State
 
 _ODD = tuple(map(np.uint32, (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)))  # multipliers that mix bits
 
@@ -70,7 +70,7 @@ def batch_norm_init(
     return params, BatchNormState(jnp.zeros(shape, held), jnp.ones(shape, held), jnp.zeros(shape, held))
 
 
-def batch_norm_state(mean: Any, var: Any, weight: Any = 1.0) -> BatchNormState:
+def batch_norm_state(mean: jax.typing.ArrayLike, var: jax.typing.ArrayLike, weight: Scalar = 1.0) -> BatchNormState:
     """Running statistics that come from elsewhere: another framework, a file, a whole data set.
 
     With the default weight of 1 they go on by the plain recurrence mean ← m·mean + (1−m)·batch mean, as in other
@@ -153,7 +153,7 @@ def batch_norm_merge(state: BatchNormState, other: BatchNormState, *, unbiased: 
     return _chan(state, other, unbiased)
 
 
-def averaged(state: BatchNormState, seen: BatchNormState, momentum: Any, unbiased: bool) -> BatchNormState:
+def averaged(state: BatchNormState, seen: BatchNormState, momentum: Scalar, unbiased: bool) -> BatchNormState:
     """The running statistics after a batch, whose `weight` is its count and whose variance is biased.
 
     A feature of which nothing was seen stays as it was.

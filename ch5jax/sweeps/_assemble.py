@@ -53,7 +53,7 @@ def assemble(
     diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every)
     if diagnoses:
         for table, group in zip(tables, outlines, strict=True):
-            table.update(verdict_columns(diagnoses[group.name].verdict))
+            table.update(verdict_columns(diagnoses[group.name]))
     columns = {"trial": np.arange(sum(group.trials for group in outlines)), **_stacked(tables)}
     return SweepResult(
         *(columns, curves, names, objective, maximize, schedule.steps, schedule.width),

@@ -12,7 +12,7 @@ from ch5jax.diagnostics import Difficulty, Signals
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._programs import QUICK_ON_CPU
-from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, Verdict, diagnosis_of
+from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, diagnosis_of
 
 # Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes.
 MOST_AT_ONCE = 4096
@@ -45,12 +45,12 @@ def diagnose_trials(
     return found
 
 
-def verdict_columns(verdict: Verdict) -> dict[str, np.ndarray]:
+def verdict_columns(diagnoses: Diagnosis) -> dict[str, np.ndarray]:
     """A trial's first difficulty, and all of them in that order, in words."""
     names = np.array([difficulty.name.lower() for difficulty in Difficulty])
     ordered = [difficulty for difficulty in PRECEDENCE if difficulty not in NO_DIFFICULTY]
-    found = [", ".join(names[d] for d in ordered if row[d]) for row in verdict.found]
-    return {"verdict": names[verdict.code], "difficulties": np.array(found, str)}
+    found = [", ".join(names[d] for d in ordered if row[d]) for row in diagnoses.findings.found]
+    return {"verdict": names[np.asarray(diagnoses.code)], "difficulties": np.array(found, str)}
 
 
 def _with_divergence(signals: Any, diverged: np.ndarray, probes: int) -> Signals:

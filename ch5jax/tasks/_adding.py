@@ -1,14 +1,14 @@
 """The adding problem: two numbers to be remembered over a long delay."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax._types import Hyperparameters, Params, State
+from ch5jax._types import Hyperparameters, Metrics, Params, Scalar, State
 from ch5jax.networks import rnn
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
@@ -35,7 +35,7 @@ def adding(
     hidden: int = 32,
     activation: Callable[[jax.Array], jax.Array] = jnp.tanh,
     batch_size: int = 32,
-    initial_scale: Any = 1.0,
+    initial_scale: Scalar = 1.0,
     kernel_init: Callable[..., jax.Array] = _lecun_normal,
     recurrent_init: Callable[..., jax.Array] = _orthogonal,
     validation_size: int = 1000,
@@ -116,14 +116,14 @@ def adding(
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: AddingState
-    ) -> tuple[AddingState, dict[str, Any]]:
+    ) -> tuple[AddingState, Metrics]:
         del index
         optimizer, _ = read_setting(hyperparameters, initial_scale=initial_scale)
         x, targets = sequences(key, batch_size, time)
         params, opt_state, _, metrics = descend(lambda w: (batch_loss(w, x, targets), None), optimizer, *state)
         return AddingState(params, opt_state), metrics
 
-    def evaluate(hyperparameters: Hyperparameters, state: AddingState) -> dict[str, Any]:
+    def evaluate(hyperparameters: Hyperparameters, state: AddingState) -> Metrics:
         del hyperparameters
         dtype, metrics = _trees.default_float(), {}
         for name, data in held_out.items():

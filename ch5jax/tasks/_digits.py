@@ -1,12 +1,12 @@
 """The scanned digits."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._types import Scalar
 from ch5jax.networks import mlp
 from ch5jax.tasks._examples import split
 from ch5jax.tasks._supervised import supervised
@@ -20,7 +20,7 @@ def digits(
     hidden: Sequence[int] = (32,),
     activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
     batch_size: int = 64,
-    initial_scale: Any = 1.0,
+    initial_scale: Scalar = 1.0,
     epochs: bool = False,
     split_key: jax.Array | None = None,
     batch_norm: bool = False,

@@ -1,6 +1,6 @@
 """A data set, checked and divided."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,8 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._types import PyTree
+
+Pair: TypeAlias = tuple[PyTree, PyTree]  # inputs and targets
 
 
 class Examples(NamedTuple):
@@ -30,12 +32,12 @@ def size(examples: Examples) -> int:
     return len(jax.tree.leaves(examples)[0])
 
 
-def take(examples: Examples, rows: Any) -> Examples:
+def take(examples: Examples, rows: np.ndarray | slice) -> Examples:
     """Some of them."""
     return jax.tree.map(lambda array: array[rows], examples)
 
 
-def on_device(data: Any, rows: Any = slice(None)) -> Any:
+def on_device(data: PyTree, rows: jax.Array | slice = slice(None)) -> PyTree:
     """Rows of host arrays inside a program: floating ones in the default dtype, all others as they are."""
 
     def one(array: np.ndarray) -> jax.Array:
@@ -60,7 +62,7 @@ def part_rows(examples: int, key: jax.Array) -> tuple[np.ndarray, np.ndarray, np
     return order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out]
 
 
-def divide(train: Any, validation: Any, test: Any, key: jax.Array) -> Parts:
+def divide(train: Pair, validation: float | Pair, test: float | Pair | None, key: jax.Array) -> Parts:
     """A user's arrays, divided as they ask.
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from ch5jax import _trees
+from ch5jax._types import Scalar
 
 Score = Callable[..., jax.Array]  # (outputs, targets, ...) -> a number, or one for each example
 
@@ -21,7 +22,9 @@ class Loss(NamedTuple):
     baseline: Callable[[np.ndarray, bool], float]  # (targets, whether shares) -> the best constant prediction's loss
 
 
-def cross_entropy(outputs: jax.Array, targets: jax.Array, *, label_smoothing: Any = 0.0, train: bool = False) -> Any:
+def cross_entropy(
+    outputs: jax.Array, targets: jax.Array, *, label_smoothing: Scalar = 0.0, train: bool = False
+) -> jax.Array:
     """Mean cross-entropy of logits in nats; targets are classes or shares of them. Smoothed in training only."""
     outputs = _wide(outputs)
     # a product with one-hot targets: picking by integer label makes the backward pass a scatter

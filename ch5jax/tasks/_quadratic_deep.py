@@ -1,13 +1,13 @@
 """DeepOBS's stochastic quadratic in a hundred dimensions."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax._types import Hyperparameters, State
+from ch5jax._types import Hyperparameters, Metrics, State
 from ch5jax.diagnostics import norm
 from ch5jax.problems import NOISE_LEVEL, Spectrum
 from ch5jax.tasks._batches import Batches
@@ -107,7 +107,7 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: QuadraticDeepState
-    ) -> tuple[QuadraticDeepState, dict[str, Any]]:
+    ) -> tuple[QuadraticDeepState, Metrics]:
         optimizer, _ = read_setting(hyperparameters)
         rows, order = batches.of_step(key, index, state.order)
         theta, opt_state, _, metrics = descend(
@@ -115,7 +115,7 @@ def quadratic_deep(*, batch_size: int = 128, epochs: bool = False) -> Task:
         )
         return QuadraticDeepState(theta, opt_state, order), metrics
 
-    def evaluate(hyperparameters: Hyperparameters, state: QuadraticDeepState) -> dict[str, Any]:
+    def evaluate(hyperparameters: Hyperparameters, state: QuadraticDeepState) -> Metrics:
         del hyperparameters
         theta = state.params
         mean = jnp.asarray(turned["train"].mean(axis=0), theta.dtype)  # turning keeps distances

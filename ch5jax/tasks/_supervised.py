@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _keys
-from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
-from ch5jax.models import Model, as_model, parameters_of
+from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, Scalar, State
+from ch5jax.models import Model, ModelLike, as_model, parameters_of
 from ch5jax.tasks._batches import Batches
 from ch5jax.tasks._descent import descend
-from ch5jax.tasks._examples import Parts, divide, on_device, size, take
-from ch5jax.tasks._losses import LOSSES, METRICS, check_outputs
+from ch5jax.tasks._examples import Pair, Parts, divide, on_device, size, take
+from ch5jax.tasks._losses import LOSSES, METRICS, Score, check_outputs
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 
@@ -30,17 +30,17 @@ class TrainState(NamedTuple):
 
 
 def supervised(
-    model: Any,
-    train: Any,
-    validation: Any = 0.2,
-    test: Any = 0.2,
+    model: ModelLike,
+    train: Pair,
+    validation: float | Pair = 0.2,
+    test: float | Pair | None = 0.2,
     *,
-    loss: str | Callable[..., Any] | None = None,
-    metrics: Mapping[str, Callable[..., Any]] | list[str] | None = None,
+    loss: str | Score | None = None,
+    metrics: Mapping[str, Score] | list[str] | None = None,
     batch_size: int | None = None,
     epochs: bool = False,
-    augment: Callable[..., Any] | None = None,
-    hyperparameters: Mapping[str, Any] | None = None,
+    augment: Callable[..., PyTree] | None = None,
+    hyperparameters: Mapping[str, Scalar] | None = None,
     objective: str | None = None,
     maximize: bool | None = None,
     lowest: float | None = None,
@@ -151,9 +151,7 @@ def supervised(
     def loss_of_a_batch(key: jax.Array, given: Hyperparameters, state: TrainState, params: Params) -> jax.Array:
         return batch_loss(params, state.model_state, batches.drawn(key), key, setting(given)[1])[0]
 
-    def step(
-        key: jax.Array, index: jax.Array, given: Hyperparameters, state: TrainState
-    ) -> tuple[TrainState, dict[str, Any]]:
+    def step(key: jax.Array, index: jax.Array, given: Hyperparameters, state: TrainState) -> tuple[TrainState, Metrics]:
         optimizer, named = setting(given)
         rows, order = batches.of_step(key, index, state.order)
         params, opt_state, model_state, reported = descend(
@@ -164,7 +162,7 @@ def supervised(
     def predict(given: Hyperparameters, state: TrainState, inputs: PyTree) -> Any:
         return _outputs(own, state, inputs, setting(given)[1])
 
-    def evaluate(given: Hyperparameters, state: TrainState) -> dict[str, Any]:
+    def evaluate(given: Hyperparameters, state: TrainState) -> Metrics:
         _, named = setting(given)
         reported: Metrics = {}
         for name, part in (("validation", parts.validation), ("test", parts.test)):

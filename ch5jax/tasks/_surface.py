@@ -9,7 +9,7 @@ import optax
 
 from ch5jax import _trees
 from ch5jax._hyperparameters import NON_NEGATIVE, check_number, scalar
-from ch5jax._types import Hyperparameters, State
+from ch5jax._types import Hyperparameters, Metrics, Scalar, State
 from ch5jax.problems import Problem, nearest
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._setting import read_setting
@@ -35,9 +35,9 @@ class Setting(NamedTuple):
 def surface(
     problem: Problem,
     *,
-    noise: Any = 0.0,
-    start: Any = None,
-    start_spread: Any = 0.0,
+    noise: Scalar = 0.0,
+    start: jax.typing.ArrayLike | None = None,
+    start_spread: Scalar = 0.0,
     project: bool = False,
 ) -> Task:
     r"""Descending a test function.
@@ -113,7 +113,7 @@ def surface(
 
     def step(
         key: jax.Array, index: jax.Array, hyperparameters: Hyperparameters, state: SurfaceState
-    ) -> tuple[SurfaceState, dict[str, Any]]:
+    ) -> tuple[SurfaceState, Metrics]:
         chosen = setting(hyperparameters)
         key_noise, _ = jax.random.split(key)  # the other is for `loss`, which has no index
         point, opt_state, _, metrics = descend(
@@ -124,7 +124,7 @@ def surface(
             point = jnp.clip(point, lower, upper)
         return SurfaceState(point, opt_state), metrics
 
-    def evaluate(hyperparameters: Hyperparameters, state: SurfaceState) -> dict[str, Any]:
+    def evaluate(hyperparameters: Hyperparameters, state: SurfaceState) -> Metrics:
         del hyperparameters
         metrics = {"validation_loss": problem.function(state.params)}
         if has_minimum:

@@ -3,12 +3,12 @@
 import difflib
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from ch5jax._types import PyTree
+from ch5jax._types import DataFrame, PyTree, Scalar, TableLike
 from ch5jax.networks import mlp
 from ch5jax.tasks._examples import Parts, part_rows, size, split
 from ch5jax.tasks._supervised import supervised
@@ -31,10 +31,10 @@ class Table(NamedTuple):
     target_mean: float  # of the training part, in the target's own unit; 0.0 in classification
     target_std: float  # likewise; 1.0 in classification
     notes: tuple[str, ...]  # a sentence on each thing that was done to the data
-    columns: Any = None  # the data frame that the inputs were made of
+    columns: DataFrame = None  # the data frame that the inputs were made of
     train_rows: np.ndarray = np.zeros(0, int)  # its rows to which that was fitted
 
-    def encode(self, data: Any) -> np.ndarray:
+    def encode(self, data: TableLike) -> np.ndarray:
         """The inputs of new rows, prepared as the table's own were: with its training part's means and categories.
 
         Args:
@@ -89,7 +89,7 @@ class Table(NamedTuple):
         return {self.target: np.array(self.classes)[outputs.argmax(axis=1)], probability: shares.max(axis=1)}
 
 
-def read_table(data: Any, target: str, kind: Kind | None = None, split_key: jax.Array | None = None) -> Table:
+def read_table(data: TableLike, target: str, kind: Kind | None = None, split_key: jax.Array | None = None) -> Table:
     """Reads a table and prepares it for training; everything is fitted to the training part alone.
 
     - Rows without a target are left out. The rest is divided at random: 60 % for training, 20 % each for validation
@@ -172,14 +172,14 @@ def read_table(data: Any, target: str, kind: Kind | None = None, split_key: jax.
 
 
 def table(
-    data: Any,
+    data: TableLike,
     *,
     target: str | None = None,
     kind: Kind | None = None,
     hidden: Sequence[int] = (32,),
     activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
     batch_size: int = 64,
-    initial_scale: Any = 1.0,
+    initial_scale: Scalar = 1.0,
     epochs: bool = False,
     split_key: jax.Array | None = None,
     batch_norm: bool = False,

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._types import DataFrame, Series
 
 MISSING = "(missing)"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def inputs_of(frame: Any, train: np.ndarray, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def inputs_of(frame: DataFrame, train: np.ndarray, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """The network's inputs, shape (rows, features), and their names.
 
     Numbers are standardised, text is one-hot encoded; means, standard deviations and categories are those of the
@@ -43,7 +44,7 @@ def inputs_of(frame: Any, train: np.ndarray, notes: list[str]) -> tuple[np.ndarr
     return np.concatenate(blocks, axis=1), (*number_names, *text_names)
 
 
-def encoded_like(columns: Any, new: Any, train: np.ndarray, features: tuple[str, ...]) -> np.ndarray:
+def encoded_like(columns: DataFrame, new: DataFrame, train: np.ndarray, features: tuple[str, ...]) -> np.ndarray:
     """New rows as inputs: they are joined to the table's own, to whose training rows everything is fitted, as before.
 
     Args:
@@ -67,7 +68,7 @@ def encoded_like(columns: Any, new: Any, train: np.ndarray, features: tuple[str,
     return inputs[len(columns) :].astype(np.float32)
 
 
-def _numbers_like(own: Any, new: Any) -> np.ndarray:
+def _numbers_like(own: Series, new: Series) -> np.ndarray:
     """New values of a column that became numbers, in its way; NaN where they are none."""
     pd = require("pandas", "sweep", "tasks.table")
     types = pd.api.types
@@ -86,7 +87,7 @@ def _numbers_like(own: Any, new: Any) -> np.ndarray:
     return _finite(pd.to_numeric(numbers, errors="coerce").to_numpy(np.float64, na_value=np.nan), str(own.name), [])
 
 
-def _words(column: Any) -> list[str | None]:
+def _words(column: Series) -> list[str | None]:
     """New values of a column that is text, None where missing: 1.0 is "1", which pandas makes of it beside a hole."""
     pd = require("pandas", "sweep", "tasks.table")
     if not pd.api.types.is_float_dtype(column):
@@ -95,13 +96,13 @@ def _words(column: Any) -> list[str | None]:
     return [None if pd.isna(value) else str(value) for value in whole]
 
 
-def _truths(column: Any) -> np.ndarray:
+def _truths(column: Series) -> np.ndarray:
     """Truth values, or words for them, as 1 and 0; NaN for anything else."""
     words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0}
     return np.array([words.get(str(value).lower(), np.nan) for value in column], np.float64)
 
 
-def values_of(column: Any, notes: list[str]) -> np.ndarray:
+def values_of(column: Series, notes: list[str]) -> np.ndarray:
     """A column as numbers (float64, NaN where missing) or as text (objects, None where missing)."""
     pd = require("pandas", "sweep", "tasks.table")
     types = pd.api.types
@@ -131,7 +132,7 @@ def values_of(column: Any, notes: list[str]) -> np.ndarray:
     return text.to_numpy(object)
 
 
-def as_text(column: Any) -> Any:
+def as_text(column: Series) -> Series:
     """A column as text, None where missing: a series of objects."""
     present = column.notna().to_numpy()
     values = column.to_numpy(object)
@@ -153,7 +154,7 @@ def listed(names: Iterable[Any], shown: int = 8) -> str:
     return text + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def _days(dates: Any, notes: list[str]) -> np.ndarray:
+def _days(dates: Series, notes: list[str]) -> np.ndarray:
     """Dates as days since 1970."""
     pd = require("pandas", "sweep", "tasks.table")
     notes.append(f"The dates in {dates.name!r} became days since 1970.")

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._types import DataFrame, TableLike
 
 
-def read_frame(data: Any, notes: list[str], text: Collection[str] = ()) -> Any:
+def read_frame(data: TableLike, notes: list[str], text: Collection[str] = ()) -> DataFrame:
     """Reads a CSV, Parquet or NPZ file, or takes a data frame; what it leaves out goes into `notes`.
 
     In a CSV file the columns of `text` stay text, whatever they hold.
@@ -58,7 +59,7 @@ def _refuse_repeated(names: Any, where: str) -> None:
         raise ValueError(f"every column of {where} must have a name of its own, got {', '.join(repeated[:5])}")
 
 
-def _csv(pd: Any, path: Path, notes: list[str], text: Collection[str] = ()) -> Any:
+def _csv(pd: Any, path: Path, notes: list[str], text: Collection[str] = ()) -> DataFrame:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next((line for line in file if line.strip()), "")
@@ -93,7 +94,7 @@ def _csv(pd: Any, path: Path, notes: list[str], text: Collection[str] = ()) -> A
     return frame
 
 
-def _parquet(pd: Any, path: Path, notes: list[str]) -> Any:
+def _parquet(pd: Any, path: Path, notes: list[str]) -> DataFrame:
     del notes
     require("pyarrow", "sweep", "tasks.table of a Parquet file")
     try:
@@ -102,7 +103,7 @@ def _parquet(pd: Any, path: Path, notes: list[str]) -> Any:
         raise ValueError(f"{path} cannot be read as a Parquet file: {error}") from None
 
 
-def _npz(pd: Any, path: Path, notes: list[str]) -> Any:
+def _npz(pd: Any, path: Path, notes: list[str]) -> DataFrame:
     del notes
     try:
         file = np.load(path, allow_pickle=False)

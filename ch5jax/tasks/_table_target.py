@@ -5,12 +5,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._types import Series
 from ch5jax.tasks._table_columns import as_text, listed, values_of
 
 Kind = Literal["classification", "regression"]
 
 
-def target_values(column: Any, kind: Kind | None, notes: list[str]) -> tuple[Kind, np.ndarray]:
+def target_values(column: Series, kind: Kind | None, notes: list[str]) -> tuple[Kind, np.ndarray]:
     """The kind of a target, inferred where it is None, and its values, with NaN (or None in text) where missing."""
     pd = require("pandas", "sweep", "tasks.table")
     boolean, categorical = pd.api.types.is_bool_dtype(column), isinstance(column.dtype, pd.CategoricalDtype)

@@ -1,6 +1,6 @@
 """What a training gives."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ch5jax._types import Metrics, State
 from ch5jax.diagnostics import Signals
@@ -14,6 +14,6 @@ class Run(NamedTuple):
     evaluations: Metrics  # those of `evaluate`, shape (evaluations,) each, the last after the last step
     signals: Signals | None  # with a leading axis, in the order of `recorded_steps(steps, signals_every)`; None if none
 
-    def last(self) -> dict[str, Any]:
+    def last(self) -> Metrics:
         """The last value of every metric, of the step's and of `evaluate`'s: arrays of shape ()."""
         return {name: values[-1] for name, values in (self.metrics | self.evaluations).items()}

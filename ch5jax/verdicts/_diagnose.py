@@ -20,7 +20,7 @@ from ch5jax.diagnostics import (
 from ch5jax.tasks import Task
 from ch5jax.training import recorded_steps, train
 from ch5jax.verdicts._diagnosis import Diagnosis
-from ch5jax.verdicts._judge import DEFAULT, verdict_of
+from ch5jax.verdicts._judge import DEFAULT, findings_of
 from ch5jax.verdicts._names import NO_NAMES, Names, names_of
 from ch5jax.verdicts._summary import summarise
 from ch5jax.verdicts._thresholds import Thresholds
@@ -60,8 +60,8 @@ def diagnose(
       thresholds: what the verdict is measured against, `verdicts.Thresholds`.
 
     Returns:
-      A `Diagnosis`: `difficulties`, a set of `diagnostics.Difficulty`; `main`, the first of them; `evidence` and
-      `descriptions`; `str()` in sentences.
+      A `Diagnosis`: `difficulties`, a set of `diagnostics.Difficulty`; `main`, the first of them; `evidence`,
+      `sentences` and `descriptions`; `str()` in sentences.
 
     Raises:
       ValueError: if an argument is not as above, or as `train` does.
@@ -176,7 +176,7 @@ def diagnosis_of(
     probed_at = jnp.asarray(recorded_steps(steps, signals_every), jnp.int32)
     summary = summarise(signals, probed_at, best, baseline, gradient_norm, limits)
     return Diagnosis(
-        verdict=verdict_of(signals, probed_at, summary, curvature, limits),
+        findings=findings_of(signals, probed_at, summary, curvature, limits),
         summary=summary,
         signals=signals,
         curvature=curvature,

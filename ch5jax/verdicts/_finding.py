@@ -1,4 +1,4 @@
-"""What a difficulty leaves in the program: whether it was found, how strong, where and when."""
+"""What is found of a difficulty: whether it is there, how strong, where and when."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,43 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
+from ch5jax.diagnostics import Difficulty
+
+# Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
+PRECEDENCE = (
+    Difficulty.DIVERGED,
+    Difficulty.SYMMETRY,
+    Difficulty.SATURATED,
+    Difficulty.VANISHING,
+    Difficulty.EXPLODING,
+    Difficulty.CLIFF,
+    Difficulty.SADDLE,
+    Difficulty.LOCAL_OPTIMUM,
+    Difficulty.OSCILLATING,
+    Difficulty.NOISE,
+    Difficulty.SLOW,
+    Difficulty.UNKNOWN,
+    Difficulty.HEALTHY,
+)
 
 
 class Finding(NamedTuple):
-    """One difficulty in one run, as arrays; in a `Verdict`, one for each difficulty along the last axis."""
+    """One difficulty in one run; made by `judge`, all of them: each field has a last axis, `Difficulty`'s values."""
 
     found: jax.Array  # (), bool
     strength: jax.Array  # (), what was measured; NaN where it could not be
     where: jax.Array  # (), int32: the layer or the weight matrix, from 0; −1 where there is none
-    step: jax.Array  # (), int32: steps taken when it was first seen; −1 where it was not
+    step: jax.Array  # (), int32: steps taken when it was first seen (of DIVERGED the first lost step); −1 where not
+
+    @property
+    def code(self) -> jax.Array:
+        """Of all difficulties, the one that comes first by `PRECEDENCE`, int32; one for each run of a batch."""
+        order = jnp.asarray(PRECEDENCE, jnp.int32)
+        return order[jnp.argmax(jnp.asarray(self.found)[..., order], axis=-1)]
+
+    def of(self, difficulty: Difficulty) -> "Finding":
+        """Of all difficulties, this one."""
+        return Finding(*(column[..., difficulty] for column in self))
 
 
 def finding(

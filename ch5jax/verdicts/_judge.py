@@ -1,7 +1,5 @@
 """From signals to a verdict, inside the program: codes with evidence."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
@@ -13,35 +11,7 @@ from ch5jax.verdicts._structure import saturated, symmetry, vanishing_and_explod
 from ch5jax.verdicts._summary import RunSummary, summarise
 from ch5jax.verdicts._thresholds import Thresholds
 
-# Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
-PRECEDENCE = (
-    Difficulty.DIVERGED,
-    Difficulty.SYMMETRY,
-    Difficulty.SATURATED,
-    Difficulty.VANISHING,
-    Difficulty.EXPLODING,
-    Difficulty.CLIFF,
-    Difficulty.SADDLE,
-    Difficulty.LOCAL_OPTIMUM,
-    Difficulty.OSCILLATING,
-    Difficulty.NOISE,
-    Difficulty.SLOW,
-    Difficulty.UNKNOWN,
-    Difficulty.HEALTHY,
-)
-
-
 DEFAULT = Thresholds()
-
-
-class Verdict(NamedTuple):
-    """What was found of every difficulty, as arrays; made by `judge`. The last axis is `Difficulty`'s values."""
-
-    code: jax.Array  # (), int32: the main one, a `Difficulty`; HEALTHY where there is none
-    found: jax.Array  # (13,), bool
-    strength: jax.Array  # (13,): what was measured of it, NaN where it could not be
-    where: jax.Array  # (13,), int32: the layer or the weight matrix; −1 where there is none
-    step: jax.Array  # (13,), int32: steps taken when it was first seen; −1 where it was not
 
 
 def judge(
@@ -53,7 +23,7 @@ def judge(
     curvature: Curvature | None = None,
     gradient_norm: jax.typing.ArrayLike | None = None,
     thresholds: Thresholds = DEFAULT,
-) -> Verdict:
+) -> Finding:
     r"""Which difficulties a run met, by its signals: a pure function that jits and vmaps.
 
     What each is told by, with the thresholds' names. The descent goes from the first loss (or the `baseline`, for a
@@ -99,7 +69,7 @@ def judge(
       thresholds: `Thresholds`.
 
     Returns:
-      A `Verdict`.
+      A `Finding` whose fields have shape (13,), one for each `Difficulty` by its number; its `code` is the verdict.
 
     Raises:
       ValueError: if `probed_at` has another length than the signals.
@@ -127,12 +97,12 @@ def judge(
         )
     probed_at = jnp.asarray(probed_at, jnp.int32)
     summary = summarise(signals, probed_at, best, baseline, gradient_norm, thresholds)
-    return verdict_of(signals, probed_at, summary, curvature, thresholds)
+    return findings_of(signals, probed_at, summary, curvature, thresholds)
 
 
-def verdict_of(
+def findings_of(
     signals: Signals, probed_at: jax.Array, summary: RunSummary, curvature: Curvature | None, thresholds: Thresholds
-) -> Verdict:
+) -> Finding:
     """`judge`, of a run whose course is known."""
     vanishing, exploding = vanishing_and_exploding(signals, probed_at, summary, thresholds)
     saddle, local_optimum = saddle_and_local_optimum(curvature, summary, thresholds)
@@ -156,6 +126,4 @@ def verdict_of(
     unknown = ~summary.known | (summary.left > thresholds.above)
     of[Difficulty.UNKNOWN] = finding(none & unknown, summary.left, -1, probed_at[-1])
     of[Difficulty.HEALTHY] = finding(none & ~unknown, summary.left, -1, probed_at[-1])
-    table = Finding(*(jnp.stack(column) for column in zip(*(of[d] for d in Difficulty), strict=True)))
-    order = jnp.asarray(PRECEDENCE, jnp.int32)
-    return Verdict(order[jnp.argmax(table.found[order])], *table)
+    return Finding(*(jnp.stack(column) for column in zip(*(of[d] for d in Difficulty), strict=True)))

@@ -31,4 +31,4 @@ def saddle_and_local_optimum(
 
 def small_gradient(summary: RunSummary, steepest: jax.Array, limits: Thresholds) -> jax.Array:
     """Whether following the gradient down, against a curvature of that size, would gain next to nothing."""
-    return jnp.maximum(summary.signal, 0) / 2 < limits.gradient * summary.descent * steepest
+    return jnp.maximum(summary.squared_norm, 0) / 2 < limits.gradient * summary.descent * steepest

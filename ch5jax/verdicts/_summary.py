@@ -30,7 +30,7 @@ class RunSummary(NamedTuple):
     promised: jax.Array  # −G·u of as many steps again, as a share of the descent; so much at least, but for chance
     noise: jax.Array  # the noise scale in units of the batch
     lift: jax.Array  # by how much the noise of the steps lifts the loss
-    signal: jax.Array  # ‖G‖²; so much at most, but for chance
+    squared_norm: jax.Array  # ‖G‖²; so much at most, but for chance
     steep: jax.Array  # whether ‖G‖² is, but for chance, still a share of the largest that it was
     rate: jax.Array  # ‖u‖/‖g‖ late in the run, or over all of it if nothing moved late
     largest_rate: jax.Array  # and at the probe at which it was largest
@@ -57,16 +57,15 @@ def summarise(
         of_late = jnp.nanmedian(late(rates))  # NaN where late steps are lost in rounding
         rate = jnp.where(jnp.isnan(of_late), jnp.nanmedian(rates), of_late)
         summary = summary._replace(rate=rate, largest_rate=jnp.nanmax(rates))
-    if signals.noise is not None and signals.signal is not None and signals.predicted_decrease is not None:
-        summary = _of_the_noise(summary, late(signals.noise), signals.signal, limits)
+    if signals.noise is not None and signals.squared_norm is not None and signals.predicted_decrease is not None:
+        summary = _of_the_noise(summary, late(signals.noise), signals.squared_norm, limits)
         descent = jnp.where(summary.descent > 0, summary.descent, 1)
         summary = summary._replace(
             promised=_bound(late(signals.predicted_decrease), -limits.errors) * summary.steps / descent
         )
     if gradient_norm is not None:
-        summary = summary._replace(
-            signal=jnp.fmin(summary.signal, jnp.square(jnp.asarray(gradient_norm, summary.signal.dtype)))
-        )
+        known = jnp.square(jnp.asarray(gradient_norm, summary.squared_norm.dtype))
+        summary = summary._replace(squared_norm=jnp.fmin(summary.squared_norm, known))
     return summary
 
 
@@ -107,21 +106,21 @@ def _of_the_loss(
     )
 
 
-def _of_the_noise(summary: RunSummary, noise: jax.Array, signal: jax.Array, limits: Thresholds) -> RunSummary:
+def _of_the_noise(summary: RunSummary, noise: jax.Array, squared_norm: jax.Array, limits: Thresholds) -> RunSummary:
     """The noise, and by how much it lifts the loss.
 
     That is α tr Σ/4B above the basin's floor: ½ λ E[w²] of w ← w − α(λw + ξ) as α → 0, whatever λ is, in each
     direction. The product of two gradients scatters by more than it is large, the more so in few dimensions: so that
     a threshold counts as passed where it is within the error.
     """
-    size, strongest = jnp.mean(noise), jnp.max(jnp.where(jnp.isfinite(signal), signal, 0))
-    signal = late(signal)
+    size, strongest = jnp.mean(noise), jnp.max(jnp.where(jnp.isfinite(squared_norm), squared_norm, 0))
+    squared_norm = late(squared_norm)
     return summary._replace(
-        mostly_noise=size > limits.noise * jnp.maximum(_bound(signal, -limits.errors), 0),
-        noise=noise_scale(size, jnp.mean(signal)),
+        mostly_noise=size > limits.noise * jnp.maximum(_bound(squared_norm, -limits.errors), 0),
+        noise=noise_scale(size, jnp.mean(squared_norm)),
         lift=summary.rate * size / 4,
-        signal=_bound(signal, limits.errors),
-        steep=_bound(signal, -limits.errors) > limits.steep * strongest,
+        squared_norm=_bound(squared_norm, limits.errors),
+        steep=_bound(squared_norm, -limits.errors) > limits.steep * strongest,
     )
 
 

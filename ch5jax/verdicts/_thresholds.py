@@ -1,8 +1,8 @@
 """What counts as a difficulty: every number that a verdict is measured against."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ch5jax._types import PyTree
+from ch5jax._types import Scalar
 
 
 class Thresholds(NamedTuple):
@@ -42,21 +42,21 @@ class Thresholds(NamedTuple):
     reported on others.
     """
 
-    vanishing: Any = 1e-3
-    exploding: Any = 1e3
-    flat_units: Any = 0.5
-    spike: Any = 10.0
-    thrown: Any = 5.0
-    saddle: Any = 0.01
-    gradient: PyTree = 3e-3
-    above: Any = 0.1
-    basin: Any = 0.03
-    falling: Any = 0.1
-    slow: Any = 0.5
-    noise: Any = 10.0
-    lift: Any = 0.15
-    overshoot: Any = 1.0
-    alternation: Any = 0.9
-    errors: Any = 3.0
-    steep: Any = 0.01
-    stable: Any = 0.9
+    vanishing: Scalar = 1e-3
+    exploding: Scalar = 1e3
+    flat_units: Scalar = 0.5
+    spike: Scalar = 10.0
+    thrown: Scalar = 5.0
+    saddle: Scalar = 0.01
+    gradient: Scalar = 3e-3
+    above: Scalar = 0.1
+    basin: Scalar = 0.03
+    falling: Scalar = 0.1
+    slow: Scalar = 0.5
+    noise: Scalar = 10.0
+    lift: Scalar = 0.15
+    overshoot: Scalar = 1.0
+    alternation: Scalar = 0.9
+    errors: Scalar = 3.0
+    steep: Scalar = 0.01
+    stable: Scalar = 0.9

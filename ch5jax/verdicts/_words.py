@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._finding import Finding
 from ch5jax.verdicts._landscape import small_gradient
 from ch5jax.verdicts._structure import hindered
 from ch5jax.verdicts._summary import FEWEST_PROBES
@@ -28,8 +29,9 @@ REMEDIES = {
 }
 
 
-def say(difficulty: Difficulty, strength: float, where: int, step: int, of: "Diagnosis") -> str:
+def say(difficulty: Difficulty, found: Finding, of: "Diagnosis") -> str:
     """A finding in a sentence or two, and what to try."""
+    strength, where, step = float(found.strength), int(found.where), int(found.step)
     limits, summary = of.thresholds, of.summary
     left = f"{_share(summary.left)} of the descent left" if summary.has_best else "no better loss known"
     matrix = _name(of.names.matrices, where) if where >= 0 else ""
@@ -91,7 +93,7 @@ def say(difficulty: Difficulty, strength: float, where: int, step: int, of: "Dia
 def without_difficulty(of: "Diagnosis") -> str:
     """What is said where no difficulty was found."""
     summary = of.summary
-    if of.verdict.found[Difficulty.HEALTHY]:
+    if of.findings.found[Difficulty.HEALTHY]:
         return "HEALTHY: none of the difficulties was seen."
     if not summary.known:
         return (
@@ -112,25 +114,25 @@ def describe(of: "Diagnosis") -> Iterator[str]:
             else "what could be reached is not known, so that nothing is said of being stuck (pass `best`)"
         )
         yield f"Loss: {_n(summary.first)} at first, {_n(summary.end)} at the end; {best}."
-    if signals.spike is not None and not of.verdict.found[Difficulty.CLIFF]:
+    if signals.spike is not None and not of.findings.found[Difficulty.CLIFF]:
         probe = int(np.argmax(np.nan_to_num(signals.spike, posinf=0)))
         if signals.spike[probe] > limits.spike:
             yield (
                 f"Cliff passed: a gradient {signals.spike[probe]:.3g} times the usual, in the {of.signals_every:,} "
                 f"steps up to step {of.probed_at[probe]:,}, did not throw the weights far."
             )
-    if signals.flat_units is not None and not of.verdict.found[Difficulty.SATURATED]:
-        share, layer = of.verdict.strength[Difficulty.SATURATED], of.verdict.where[Difficulty.SATURATED]
-        if share > limits.flat_units and not hindered(summary, limits):
+    if signals.flat_units is not None and not of.findings.found[Difficulty.SATURATED]:
+        flat = of.findings.of(Difficulty.SATURATED)
+        if flat.strength > limits.flat_units and not hindered(summary, limits):
             yield (
-                f"Flat units: {_share(share)} of {_hidden(of, int(layer))} at the end; the run got where it could "
-                "all the same."
+                f"Flat units: {_share(flat.strength)} of {_hidden(of, int(flat.where))} at the end; the run "
+                "got where it could all the same."
             )
     if signals.distance is not None and np.isfinite(signals.distance[-1]):
         yield f"Start: the parameters travelled {_n(signals.distance[-1])} of their initial norm."
     if of.curvature is None:
         yield "Curvature at the end: not available."
-    elif np.isfinite(of.curvature.smallest) and not of.verdict.found[Difficulty.DIVERGED]:
+    elif np.isfinite(of.curvature.smallest) and not of.findings.found[Difficulty.DIVERGED]:
         yield _curvature(of)
 
 

@@ -70,9 +70,11 @@ def test_both_estimates_are_unbiased_and_the_ratio_of_their_means_is_the_scale(x
 
     draws = 20_000
     for found in jax.jit(jax.vmap(estimates))(jax.random.split(KEY, draws)):
-        for value, expected in ((found.noise, 42 / batch), (found.signal, 6.0)):
+        for value, expected in ((found.noise, 42 / batch), (found.squared_norm, 6.0)):
             np.testing.assert_allclose(np.mean(value), expected, atol=5 * np.std(value) / draws**0.5)
-        np.testing.assert_allclose(noise_scale(np.mean(found.noise), np.mean(found.signal)), 42 / batch / 6, rtol=0.05)
+        np.testing.assert_allclose(
+            noise_scale(np.mean(found.noise), np.mean(found.squared_norm)), 42 / batch / 6, rtol=0.05
+        )
 
 
 def test_a_pair_is_exact_algebra(x64):
@@ -80,10 +82,10 @@ def test_a_pair_is_exact_algebra(x64):
     g, h = rng.normal(size=(2, 5))
     found = noise_of_pair([jnp.asarray(g)], [jnp.asarray(h)])
     np.testing.assert_allclose(found.noise, ((g - h) ** 2).sum() / 2, rtol=1e-13)
-    np.testing.assert_allclose(found.signal, g @ h, rtol=1e-12)
+    np.testing.assert_allclose(found.squared_norm, g @ h, rtol=1e-12)
     z, w = g + 1j * h, h - 2j * g
     found = noise_of_pair(jnp.asarray(z), jnp.asarray(w))
-    np.testing.assert_allclose(found.signal, np.vdot(z, w).real, rtol=1e-12)
+    np.testing.assert_allclose(found.squared_norm, np.vdot(z, w).real, rtol=1e-12)
 
 
 def test_the_scale_where_there_is_no_signal():

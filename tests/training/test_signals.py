@@ -56,7 +56,7 @@ def by_hand(task, opt, steps, probed_at):
                 {
                     "gradient_norm": np.linalg.norm(flat[0]),
                     "noise": ((flat[0] - flat[1]) ** 2).sum() / 2,
-                    "signal": flat[0] @ flat[1],
+                    "squared_norm": flat[0] @ flat[1],
                     "update_ratio": [
                         np.linalg.norm(new.kernel - old.kernel) / np.linalg.norm(old.kernel)
                         for new, old in zip(task.params(state), params, strict=True)
@@ -171,7 +171,7 @@ def test_a_task_without_layers_has_no_signal_over_depth_and_one_without_matrices
     assert missing == {"spike", "update_ratio", "duplicate_units", "signal_norms", "flat_units"}
     np.testing.assert_allclose(signals.distance, [1 - 0.8**2, 1 - 0.8**4], rtol=1e-6)
     np.testing.assert_allclose(signals.noise, [0, 0], atol=1e-6)
-    np.testing.assert_allclose(signals.signal, [8 * 0.8**2, 8 * 0.8**6], rtol=1e-5)
+    np.testing.assert_allclose(signals.squared_norm, [8 * 0.8**2, 8 * 0.8**6], rtol=1e-5)
 
 
 def test_going_on_probes_steps_counted_from_where_it_goes_on():

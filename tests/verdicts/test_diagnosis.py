@@ -18,6 +18,7 @@ from ch5jax.networks import mlp
 from ch5jax.tasks import supervised
 from ch5jax.tasks._examples import split
 from ch5jax.verdicts import NO_DIFFICULTY, Thresholds
+from ch5jax.verdicts._finding import finding
 from ch5jax.verdicts._words import say
 
 pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
@@ -58,10 +59,11 @@ def test_evidence_says_where_when_how_strongly_and_what_to_try(dead):
     assert seen.where == layer
     np.testing.assert_allclose(seen.strength, shares[-12:, layer].mean(), rtol=1e-5)
     assert seen.step == dead.probed_at[np.argmax(shares[:, layer] > 0.5)]
-    assert f"layer [{layer}].kernel were flat" in seen.sentence
-    assert "(over 50 %)" in seen.sentence
-    assert f"step {seen.step}." in seen.sentence
-    assert "Try a smaller learning rate" in seen.sentence
+    said = dead.sentences[Difficulty.SATURATED]
+    assert f"layer [{layer}].kernel were flat" in said
+    assert "(over 50 %)" in said
+    assert f"step {seen.step}." in said
+    assert "Try a smaller learning rate" in said
 
 
 def test_in_words_every_difficulty_has_a_line_and_facts_follow(dead):
@@ -118,7 +120,7 @@ def test_a_cliff_that_clipping_passes_is_told_and_accuses_nobody():
 def test_it_jits_and_maps_over_hyperparameters_and_words_come_one_by_one():
     opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5, 0.01, 0.2])
     many = jax.jit(jax.vmap(lambda opt: ch5jax.diagnose(BASIN, opt, steps=200, key=KEY)))(opts)
-    assert [Difficulty(int(code)).name for code in many.verdict.code] == ["SLOW", "LOCAL_OPTIMUM", "DIVERGED"]
+    assert [Difficulty(int(code)).name for code in many.code] == ["SLOW", "LOCAL_OPTIMUM", "DIVERGED"]
     for i, opt in enumerate(ch5jax.unstack(opts)):
         one = jax.tree.map(lambda x, i=i: x[i], many)
         assert one.difficulties == ch5jax.diagnose(BASIN, opt, steps=200, key=KEY).difficulties
@@ -238,12 +240,12 @@ def test_every_sentence_reads_without_a_gap():
     for strength in (0.5, np.inf):
         for difficulty in Difficulty:
             if difficulty not in NO_DIFFICULTY:
-                sentence = say(difficulty, strength, 0, 12, found)
+                sentence = say(difficulty, finding(True, strength, 0, 12), found)
                 assert "nan" not in sentence
                 assert sentence.endswith(".")
                 assert "  " not in sentence
-    assert "was all noise (over 10 times" in say(Difficulty.NOISE, np.inf, -1, 12, found)
-    assert "was 20 times more noise than signal" in say(Difficulty.NOISE, 20.0, -1, 12, found)
+    assert "was all noise (over 10 times" in say(Difficulty.NOISE, finding(True, np.inf, -1, 12), found)
+    assert "was 20 times more noise than signal" in say(Difficulty.NOISE, finding(True, 20.0, -1, 12), found)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def signals(**changed):
         "lost_since": np.full(PROBES, -1, np.int32),
         "gradient_norm": np.full(PROBES, 1e-3),
         "noise": np.zeros(PROBES),
-        "signal": np.geomspace(0.1, 1e-6, PROBES),
+        "squared_norm": np.geomspace(0.1, 1e-6, PROBES),
         "update_norm": np.full(PROBES, 1e-4),
         "predicted_decrease": np.full(PROBES, 1e-7),
         "update_ratio": np.full((PROBES, 2), 1e-3),
@@ -141,7 +141,7 @@ def test_a_run_that_got_where_it_could_is_not_accused_of_how_its_network_looks(d
 NOISY = {
     "mean_loss": STUCK,
     "noise": np.full(PROBES, 4.0),
-    "signal": np.full(PROBES, 0.1),
+    "squared_norm": np.full(PROBES, 0.1),
     "update_norm": rows(1e-4, 0, 1e-4),
 }
 
@@ -156,7 +156,7 @@ NOISY = {
             [
                 {"mean_loss": FALLEN},  # nothing left
                 {"curvature": BOWL._replace(smallest=jnp.asarray(-0.019))},  # −0.0095 of the largest
-                {"signal": np.full(PROBES, 1.3e-2)},  # ‖G‖²/2λ = 3.25e-3 of the descent
+                {"squared_norm": np.full(PROBES, 1.3e-2)},  # ‖G‖²/2λ = 3.25e-3 of the descent
                 {"curvature": None},
                 {"best": None},
                 {"mean_loss": 1 - T / 80},  # it falls
@@ -171,7 +171,7 @@ NOISY = {
                 {"best": 0.49},  # 2 % of the way to it is left
                 {"curvature": BOWL._replace(smallest=jnp.asarray(0.019))},  # flat along its floor
                 {"curvature": BOWL._replace(smallest=jnp.asarray(-0.019))},
-                {"signal": np.full(PROBES, 1.3e-2)},
+                {"squared_norm": np.full(PROBES, 1.3e-2)},
                 {"best": None},
                 {"curvature": None},
             ],
@@ -182,7 +182,7 @@ NOISY = {
             {},
             [
                 {"mean_loss": FALLEN},
-                {"signal": np.full(PROBES, 0.5)},  # eight batches
+                {"squared_norm": np.full(PROBES, 0.5)},  # eight batches
                 {"update_norm": np.full(PROBES, 0.7e-4)},  # explains 14 % of what is left
                 {"best": None},
             ],
@@ -210,15 +210,15 @@ NOISY = {
             {},
             [
                 {"mean_loss": np.exp(-3.0 * T / PROBES)},  # three time constants: 0.2 times as fast as at half time
-                {"mean_loss": 1 - 0.05 * T / PROBES, "signal": np.geomspace(1, 1e-3, PROBES)},  # it came to rest
+                {"mean_loss": 1 - 0.05 * T / PROBES, "squared_norm": np.geomspace(1, 1e-3, PROBES)},  # it came to rest
                 {"curvature": BOWL._replace(largest=jnp.asarray(20.0))},  # η λ = 2: the rate cannot be larger
             ],
         ),
         (
             D.SLOW,
-            {"mean_loss": 1 - 0.05 * T / PROBES, "signal": np.full(PROBES, 0.1)},  # it never got going
+            {"mean_loss": 1 - 0.05 * T / PROBES, "squared_norm": np.full(PROBES, 0.1)},  # it never got going
             {},
-            [{"signal": np.geomspace(1, 1e-3, PROBES)}, {"predicted_decrease": np.full(PROBES, 0.96 / 400)}],
+            [{"squared_norm": np.geomspace(1, 1e-3, PROBES)}, {"predicted_decrease": np.full(PROBES, 0.96 / 400)}],
         ),
     ],
 )
@@ -265,7 +265,7 @@ def test_a_change_of_any_threshold_changes_some_verdict():
 
 
 def test_what_counts_as_steep_and_as_stable_are_thresholds_too():
-    slow = signals(mean_loss=1 - 0.05 * T / PROBES, signal=np.geomspace(1, 0.02, PROBES))
+    slow = signals(mean_loss=1 - 0.05 * T / PROBES, squared_norm=np.geomspace(1, 0.02, PROBES))
     assert said(slow)[0] == {D.SLOW}
     assert said(slow, thresholds=Thresholds(steep=0.1))[0] == set()
     late_rate = BOWL._replace(largest=jnp.asarray(16.0))  # η λ / 2 = 0.8
@@ -403,7 +403,7 @@ def test_a_descent_begins_where_nothing_has_been_learned():
 
 
 def test_the_gradient_at_the_end_counts_where_it_is_known_better():
-    uncertain = signals(mean_loss=STUCK, signal=np.full(PROBES, 1.3e-2))
+    uncertain = signals(mean_loss=STUCK, squared_norm=np.full(PROBES, 1.3e-2))
     assert said(uncertain, curvature=BOWL)[0] == {D.SLOW}
     assert said(uncertain, curvature=BOWL, gradient_norm=0.01)[0] == {D.LOCAL_OPTIMUM}
     assert said(uncertain, curvature=BOWL, gradient_norm=0.2)[0] == {D.SLOW}
