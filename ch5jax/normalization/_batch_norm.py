@@ -11,7 +11,21 @@ from jax import lax
 from ch5jax import _hyperparameters
 from ch5jax.normalization._layout import Layout, check_batch, check_features, check_mask, feature_layout, prepared
 from ch5jax.normalization._state import BatchNormParams, BatchNormState, averaged, check_state
-from ch5jax.normalization._sums import Batch, across, spread, total
+
+
+class _Batch(NamedTuple):
+    """What is summed over. Static."""
+
+    axes: tuple[int, ...]
+    axis_name: str | tuple[str, ...] | None  # devices, or a named axis of `jax.vmap`
+
+    def mean(self, values: jax.Array, count: jax.Array) -> jax.Array:
+        """The mean over the batch, of all devices; its axes stay, with length 1."""
+        return self.across(jnp.sum(values, self.axes, keepdims=True)) / count
+
+    def across(self, values: jax.Array) -> jax.Array:
+        """The sum over the devices."""
+        return values if self.axis_name is None else lax.psum(values, self.axis_name)
 
 
 class _Moments(NamedTuple):
@@ -106,7 +120,7 @@ def batch_norm(
     x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     scale, bias, eps = prepared(params, eps, layout)
     names: Any = axis_name if axis_name is None or isinstance(axis_name, tuple | list) else (axis_name,)
-    batch = Batch(layout.batch, names and tuple(names))
+    batch = _Batch(layout.batch, names and tuple(names))
     count = _count(batch, layout, mask)
     y, moments = _normalized(batch, x, scale, bias, eps, mask, jnp.maximum(count, 1))
     held = state.mean.dtype
@@ -170,32 +184,26 @@ def _affine(x: Any, mean: Any, var: Any, scale: Any, bias: Any, eps: Any, mask: 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _normalized(
-    batch: Batch, x: Any, scale: Any, bias: Any, eps: Any, mask: Any, count: Any
+    batch: _Batch, x: Any, scale: Any, bias: Any, eps: Any, mask: Any, count: Any
 ) -> tuple[jax.Array, _Moments]:
     """The outputs and the statistics of the batch; all that belongs to a feature keeps x's rank.
 
     The corrected two-pass form: the mean of what is left when the mean is subtracted is what rounding took from it.
     """
     values = _masked(mask, x).astype(scale.dtype)
-    # Rounded by an operation of its own: XLA would compute total/count again in every loop, and fuse it there with the
-    # subtraction that follows, or not: shifts that differ by an ulp of a mean of 10⁶ put 2e-4 on y.
-    bits = jnp.finfo(values.dtype)
-    shift = lax.reduce_precision(total(batch, values) / count, bits.nexp, bits.nmant - 1)
+    shift = batch.mean(values, count)
     left = _masked(mask, values - shift)
-    offset = total(batch, left) / count
-    var = jnp.maximum(total(batch, left * left) / count - offset * offset, 0)
+    offset = batch.mean(left, count)
+    var = jnp.maximum(batch.mean(left * left, count) - offset * offset, 0)
     y = _masked(mask, (left - offset) * (scale * lax.rsqrt(var + eps)) + bias)
     return y.astype(x.dtype), _Moments(shift, offset, var)
 
 
 @_normalized.defjvp  # type: ignore[untyped-decorator]
-def _(batch: Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+def _(batch: _Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     x, scale, _, eps, mask, count = primals
     y, moments = _normalized(batch, *primals)
     inverse = lax.rsqrt(moments.var + eps)
-
-    def mean(values: jax.Array) -> jax.Array:
-        return across(batch, jnp.sum(values, batch.axes, keepdims=True)) / count
 
     # Linear in the tangents, so that JAX transposes it: into the closed form, as y' is written as one sum that x̂
     # multiplies and one that nothing does. The checkpoint keeps x instead of x̂, which has 4 bytes where x has 2.
@@ -205,12 +213,12 @@ def _(batch: Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tupl
         values = _masked(mask, x).astype(scale.dtype)
         normalized = _masked(mask, (values - shift) - offset) * inverse
         x_dot = _masked(mask, x_dot).astype(scale.dtype)
-        mean_dot = mean(x_dot)
-        half = mean(normalized * x_dot)  # var' · inverse / 2
+        mean_dot = batch.mean(x_dot, count)
+        half = batch.mean(normalized * x_dot, count)  # var' · inverse / 2
         gain = scale * inverse
         with_normalized = scale_dot - gain * half - scale * inverse**2 * eps_dot / 2
         alone = bias_dot - gain * mean_dot
-        y_dot = gain * x_dot + normalized * spread(batch, with_normalized, x) + spread(batch, alone, x)
+        y_dot = gain * x_dot + normalized * with_normalized + alone
         return _masked(mask, y_dot).astype(x.dtype), mean_dot, 2 * half / inverse
 
     y_dot, mean_dot, var_dot = linear(x, moments.shift, moments.offset, inverse, scale, tangents[:4])
@@ -221,7 +229,7 @@ def _masked(mask: jax.Array | None, values: jax.Array) -> jax.Array:
     return values if mask is None else jnp.where(mask, values, 0.0)
 
 
-def _count(batch: Batch, layout: Layout, mask: jax.Array | None) -> jax.Array:
+def _count(batch: _Batch, layout: Layout, mask: jax.Array | None) -> jax.Array:
     """How many samples every feature has, on all devices."""
     if mask is None:
         here = jnp.asarray(layout.samples, layout.dtype)
@@ -229,4 +237,4 @@ def _count(batch: Batch, layout: Layout, mask: jax.Array | None) -> jax.Array:
         shape = [layout.shape[axis] if axis in layout.batch else mask.shape[axis] for axis in range(mask.ndim)]
         # in integers: float32 cannot count beyond 2²⁴ one by one
         here = jnp.sum(jnp.broadcast_to(mask, shape), batch.axes, dtype=jnp.int32, keepdims=True).astype(layout.dtype)
-    return across(batch, here)
+    return batch.across(here)

@@ -152,13 +152,13 @@ def test_vmap_of_a_derivative_equals_the_loop(x64, name):
 
 @pytest.mark.parametrize("shape", [(299, 2), (16, 6, 6, 2)])
 @pytest.mark.parametrize("name", ["jvp", "vjp", "hessian-vector product", "gradient of a gradient's norm"])
-def test_derivatives_of_batches_that_are_cut_into_slabs(x64, shape, name):
-    ours, formula = of_slabs(shape)
+def test_derivatives_of_long_batches(x64, shape, name):
+    ours, formula = of_a_batch(shape)
     np.testing.assert_allclose(ours[name], formula[name], rtol=1e-9, atol=1e-11)
 
 
 @functools.cache
-def of_slabs(shape):
+def of_a_batch(shape):
     """Derivatives with respect to a batch of this shape: of ours, and of the naive formula."""
     x = 2.0 + jnp.asarray(np.random.default_rng(0).normal(size=shape))
     _, state = ch5jax.batch_norm_init(2)

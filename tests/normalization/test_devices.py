@@ -118,7 +118,7 @@ def test_under_shard_map(x64, inside, check_vma, masked):
 
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
 @pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
-@pytest.mark.parametrize("rows", [6, 80], ids=["small", "cut into slabs"])
+@pytest.mark.parametrize("rows", [6, 80], ids=["small", "long"])
 def test_under_plain_jit_with_sharded_inputs(x64, rows, axis_type, masked):
     x, mask, params, state = example(rows)
     mask = mask if masked else None

@@ -48,9 +48,9 @@ SHAPES = {
     "features first": ((5, 7), 0),
     "two feature axes": ((3, 4, 5, 2), (1, 3)),
     "two feature axes, named from the end and in another order": ((3, 4, 5, 2), (-1, -3)),
-    "cut into slabs": ((48, 8, 3), -1),
-    "cut into slabs, with a rest": ((299, 3), -1),
-    "cut into slabs, channels first": ((16, 3, 5, 6), 1),
+    "long": ((48, 8, 3), -1),
+    "of an odd number": ((299, 3), -1),
+    "long, channels first": ((16, 3, 5, 6), 1),
     "cut along the second axis": ((3, 40, 4, 2), -1),
 }
 
