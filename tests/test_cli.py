@@ -409,7 +409,7 @@ def test_a_sweeps_winner_is_applied_to_new_rows(table, tmp_path):
     ],
 )
 def test_what_cannot_be_predicted_is_said_in_a_line(table, change, words):
-    run("--data", "numbers.csv", "--target", "y", "--out", "runs", *TINY)
+    run("--data", "numbers.csv", "--target", "y", "--out", "runs", "--optimizer", "sgd", *TINY)
     change()
     said = predict("runs", "--data", "new.csv")
     assert said.exit_code == 1
@@ -418,7 +418,7 @@ def test_what_cannot_be_predicted_is_said_in_a_line(table, change, words):
 
 
 def test_a_sweep_of_digits_has_no_new_rows(table):
-    run(*TINY, "--out", "digits")
+    run(*TINY, "--optimizer", "sgd", "--out", "digits")
     said = predict("digits", "--data", "new.csv")
     assert said.exit_code == 1
     assert "must be a sweep over a table" in " ".join(said.stderr.split())
