@@ -86,8 +86,8 @@ class Swept:
     def __init__(self, task: ch5jax.Task, width: int, steps: int, signals_every: int):
         (group,) = make_groups(task, ch5jax.grid(ch5jax.sgd, learning_rate=[1e-2] * width), 1)
         self.rows = group.rows(np.arange(width))
-        traced = trace_group(group, KEY, steps, Probes(signals_every, steps))
-        self.programs = compile_programs(traced, group, KEY, width, jax.devices()[:1])
+        traced = trace_group(group, KEY, Probes(signals_every, steps))
+        self.programs = compile_programs(traced, group, KEY, steps, width, jax.devices()[:1])
         self.carried, self.origin = self.programs.init(*self.rows, KEY)
         self.span = np.int32(0), np.int32(steps)
 

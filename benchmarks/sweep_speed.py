@@ -79,10 +79,10 @@ class Ours:
         (group,) = make_groups(task, ch5jax.grid(ch5jax.adam, learning_rate=rates), 1)
         key, devices = jax.random.key(0), jax.devices()
         begin = time.perf_counter()
-        traced = trace_group(group, key, STEPS, Probes(signals_every, STEPS))
-        self.chosen = choose_width(traced.state_bytes, group.trials, devices)
+        traced = trace_group(group, key, Probes(signals_every, STEPS))
+        self.chosen = choose_width(traced.trial_bytes, traced.record_bytes(STEPS), group.trials, devices)
         self.width = width or self.chosen
-        self.programs = compile_programs(traced, group, key, self.width, devices)
+        self.programs = compile_programs(traced, group, key, STEPS, self.width, devices)
         self.compile_seconds = time.perf_counter() - begin
         self.configurations = self.width * len(devices)
         rows = group.rows(np.arange(self.configurations))

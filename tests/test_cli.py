@@ -6,9 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from typer.testing import CliRunner
 
 import ch5jax
@@ -32,9 +34,30 @@ def command(*arguments):
     return [sys.executable, "-m", "ch5jax.cli", "sweep", *map(str, arguments)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs(tmp_path_factory):
+    """A folder for compiled programs that is nobody's."""
+    folder = tmp_path_factory.mktemp("programs")
+    options = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.1}
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
 @pytest.fixture
-def environment(quick_environment):
-    return {**quick_environment, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+def environment(quick_environment, programs):
+    return {
+        **quick_environment,
+        "JAX_COMPILATION_CACHE_DIR": str(programs),
+        "NO_COLOR": "1",
+        "COLUMNS": "80",
+        "PYTHONIOENCODING": "utf-8",
+    }
 
 
 def shell(*arguments, cwd, env):
@@ -422,3 +445,19 @@ def test_a_sweep_of_digits_has_no_new_rows(table):
     said = predict("digits", "--data", "new.csv")
     assert said.exit_code == 1
     assert "must be a sweep over a table" in " ".join(said.stderr.split())
+
+
+def test_compiled_programs_serve_the_next_command(tmp_path, environment):
+    """Another rate is the same programs, and nothing is compiled for it; without a folder nothing is kept."""
+    kept = {**environment, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    del kept["JAX_COMPILATION_CACHE_DIR"]
+    arguments = [*TINY, "--optimizer", "sgd", "--steps", "10"]
+    assert shell(*arguments, "--no-cache", "--out", "a", cwd=tmp_path, env=kept).returncode == 0
+    assert not (tmp_path / "cache").exists()
+    first = shell(*arguments, "--out", "b", cwd=tmp_path, env=kept)
+    folder = tmp_path / "cache" / "ch5jax" / "programs"
+    assert str(folder) in "".join(first.stderr.split())
+    programs = {file.name for file in folder.iterdir() if file.name.endswith("-cache")}
+    assert {name.split("-")[0] for name in programs} >= {"jit_init", "jit_advance", "jit_evaluate"}
+    shell(*arguments, "--learning-rate", "0.02,0.05,0.2", cwd=tmp_path, env=kept)
+    assert {file.name for file in folder.iterdir() if file.name.endswith("-cache")} == programs

@@ -8,8 +8,8 @@ import typer
 
 import ch5jax
 from ch5jax.cli._errors import errors_in_a_line, parsed
-from ch5jax.cli._job import Job, counted, prepare
-from ch5jax.cli._options import Setting, Traceback, with_setting
+from ch5jax.cli._job import Job, counted, keep_programs, prepare
+from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
 from ch5jax.cli._screen import say, show_diagnosis
 from ch5jax.cli._values import parse_grid, parse_names
 from ch5jax.optimizers import RULES
@@ -38,6 +38,7 @@ def diagnose(
             show_default=False,
         ),
     ] = None,
+    cache: Cache = True,
     traceback: Traceback = False,
 ) -> None:
     """Trains one setting, and says which difficulty it met, how that shows, and what to try.
@@ -61,6 +62,7 @@ def diagnose(
     if len(job.optimizers) != 1:
         raise typer.BadParameter(f"one at a time, got {optimizer}", param_hint="--optimizer")
     with errors_in_a_line(traceback):
+        keep_programs(cache)
         _train_and_diagnose(job, best)
 
 

@@ -39,6 +39,7 @@ class Kind(StrEnum):
 
 
 JOB_FILE = "job.json"
+PROGRAMS_KEPT = 1 << 30  # bytes of compiled programs, the oldest of which go first
 
 
 class Job(NamedTuple):
@@ -194,6 +195,23 @@ def prepare(job: Job) -> Prepared:
 def counted(count: int, thing: str) -> str:
     """A number of things."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def keep_programs(keep: bool) -> str:
+    """Has JAX keep what it compiles in a folder, so that the next command compiles nothing twice; says which one.
+
+    That is JAX_COMPILATION_CACHE_DIR where it is set, and else one in the user's cache folder. It works only before JAX
+    compiles for the first time.
+    """
+    if not keep:
+        jax.config.update("jax_enable_compilation_cache", False)
+        return ""
+    if jax.config.jax_compilation_cache_dir is None:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(base / "ch5jax" / "programs"))
+        jax.config.update("jax_compilation_cache_max_size", PROGRAMS_KEPT)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    return str(jax.config.jax_compilation_cache_dir)
 
 
 def start_devices(devices: int | None) -> None:

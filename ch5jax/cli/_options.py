@@ -16,6 +16,14 @@ from ch5jax.cli._values import parse_widths
 _LEARN, _NETWORK, _TRAINING, _RUN = "What to learn", "Network", "Training", "Run"
 
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error comes from.", rich_help_panel=_RUN)]
+Cache = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Keep compiled programs for the next command, in JAX_COMPILATION_CACHE_DIR or the user's cache folder.",
+        rich_help_panel=_RUN,
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)

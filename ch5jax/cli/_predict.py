@@ -9,8 +9,8 @@ import typer
 import ch5jax
 from ch5jax._extras import require
 from ch5jax.cli._errors import errors_in_a_line
-from ch5jax.cli._job import JOB_FILE, Job, counted, prepare, start_devices
-from ch5jax.cli._options import Traceback
+from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
+from ch5jax.cli._options import Cache, Traceback
 from ch5jax.cli._screen import say
 
 
@@ -30,6 +30,7 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="A CSV file to write. [default: predictions.csv in RUN]", show_default=False),
     ] = None,
+    cache: Cache = True,
     traceback: Traceback = False,
 ) -> None:
     """Applies a training of a sweep over a table of your own to new rows.
@@ -43,6 +44,7 @@ def predict(
     - `ch5jax predict runs/wine --data new.csv`
     """
     with errors_in_a_line(traceback):
+        keep_programs(cache)
         _predict(run, data, trial, "last" if last else "best", out or run / "predictions.csv")
 
 

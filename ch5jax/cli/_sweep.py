@@ -11,8 +11,8 @@ import typer
 
 from ch5jax import report
 from ch5jax.cli._errors import errors_in_a_line, interrupted, parsed
-from ch5jax.cli._job import JOB_FILE, Job, counted, prepare, start_devices
-from ch5jax.cli._options import Setting, Traceback, with_setting
+from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
+from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
 from ch5jax.cli._screen import Reporter, say, show_difficulties, show_files, show_leaderboard
 from ch5jax.cli._values import parse_grid, parse_names, parse_seeds
 from ch5jax.optimizers import RULES
@@ -80,6 +80,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    cache: Cache = True,
     traceback: Traceback = False,
 ) -> None:
     """Trains every optimizer with every learning rate and seed, and reports which does best.
@@ -101,15 +102,16 @@ def sweep(
         width=width,
     )
     with errors_in_a_line(traceback):
-        _run_sweep(job, out, devices)
+        programs = keep_programs(cache)
+        _run_sweep(job, out, devices, programs)
 
 
-def _run_sweep(job: Job, out: Path | None, devices: int | None) -> None:
+def _run_sweep(job: Job, out: Path | None, devices: int | None, programs: str) -> None:
     start_devices(devices)
     folder = out
     try:
         folder = out or job.folder()
-        _train_and_report(job, folder)
+        _train_and_report(job, folder, programs)
     except (KeyboardInterrupt, Exception) as error:
         if not interrupted(error):
             raise
@@ -119,7 +121,7 @@ def _run_sweep(job: Job, out: Path | None, devices: int | None) -> None:
         os._exit(130)  # an orderly exit would wait for the program that compiles beside; files are whole at any moment
 
 
-def _train_and_report(job: Job, folder: Path) -> None:
+def _train_and_report(job: Job, folder: Path, programs: str) -> None:
     prepared = prepare(job)
     for note in prepared.notes:
         say(note)
@@ -148,3 +150,5 @@ def _train_and_report(job: Job, folder: Path) -> None:
         result, folder, title=prepared.title, notes=prepared.notes, settings=settings, units=prepared.units
     )
     show_files(files)
+    if programs:
+        say(f"compiled programs are kept in {programs} (--no-cache: not)", stderr=True)

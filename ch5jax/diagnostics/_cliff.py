@@ -1,5 +1,6 @@
 """Cliffs: a gradient far above its own past, and a step that is large for the weights that take it."""
 
+import functools
 from typing import NamedTuple
 
 import chex
@@ -8,59 +9,62 @@ import jax.numpy as jnp
 
 from ch5jax import _trees
 
-WINDOW = 100  # steps that the quantile is taken over
+BLOCK = 25  # values
+BLOCKS = 4  # whole ones that are remembered, beside the one that fills
 QUANTILE = 0.99
 FEWEST = 10  # values that a quantile needs
 
 
 class Spikes(NamedTuple):
-    """The past that a series of values is measured against; made by `spikes_init`."""
+    """The past that a series of values is measured against; made by `spikes_init`.
+
+    Of 25 values in a row only the two largest are kept, five times: a quantile of 0.99 needs no more, and a step costs
+    as little whatever the window. With all hundred values and a search among them, a training on a surface of two
+    variables took 18 times as long as without.
+    """
 
     count: jax.Array  # shape (), int32: values taken in so far
-    recent: jax.Array  # shape (window,), float32: the last ones, in a ring
+    largest: tuple[jax.Array, ...]  # of the block of 25 values that fills, and of those before it, the latest first
+    second: tuple[jax.Array, ...]  # and the second largest
 
 
-def spikes_init(window: int = WINDOW) -> Spikes:
+def spikes_init() -> Spikes:
     """Nothing seen yet.
-
-    Args:
-      window: over how many of the latest values the quantile runs, ≥ 10.
 
     Returns:
       A `Spikes`, of float32 (float64 where x64 is enabled).
 
     Raises:
-      ValueError: if the window is no integer from 10 on.
+      ValueError: never.
 
     Example:
       >>> import ch5jax
-      >>> ch5jax.diagnostics.spikes_init(50).recent.shape
-      (50,)
+      >>> int(ch5jax.diagnostics.spikes_init().count)
+      0
     """
-    _trees.check_positive(window=window)
-    if window < FEWEST:
-        raise ValueError(f"window must be {FEWEST} or more, got {window}")
-    return Spikes(jnp.zeros((), jnp.int32), jnp.zeros(window, _trees.default_float()))
+    none = (jnp.zeros((), _trees.default_float()),) * (BLOCKS + 1)
+    return Spikes(jnp.zeros((), jnp.int32), none, none)
 
 
-def spikes_update(state: Spikes, value: jax.typing.ArrayLike, quantile: float = QUANTILE) -> tuple[Spikes, jax.Array]:
+def spikes_update(state: Spikes, value: jax.typing.ArrayLike) -> tuple[Spikes, jax.Array]:
     r"""Measures a value against the running quantile of those before it.
 
-    .. math:: s_t = x_t \,/\, Q_{0.99}(x_{t-n}, \dots, x_{t-1})
+    .. math:: s_t = x_t \,/\, Q_{0.99}(x_{t-n}, \dots, x_{t-1}), \qquad 100 < n \le 125
 
     Of gradient norms, s > 10 is a cliff: the gradient is ten times what it was in all but the worst of recent steps.
+    The quantile is the second largest of the past as soon as there are a hundred values; before, it lies between the
+    largest and the second largest, as linear interpolation has it.
 
     Args:
       state: of `spikes_init`, or what the last call returned.
       value: x ≥ 0, a scalar.
-      quantile: in [0, 1], a Python number; between two values it is interpolated.
 
     Returns:
       The new state, and s, shape (): 1 until ten values have been seen, inf for a value above a quantile of 0. A value
       that is not finite is measured, and not kept.
 
     Raises:
-      ValueError: if the quantile is not in [0, 1].
+      ValueError: never.
 
     Example:
       >>> import ch5jax
@@ -73,30 +77,26 @@ def spikes_update(state: Spikes, value: jax.typing.ArrayLike, quantile: float = 
     Source: the chapter, section 5.1.3; Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural
     networks* (2013), section 2.3, on cliffs; the measure is ours.
     """
-    if not 0 <= quantile <= 1:
-        raise ValueError(f"quantile must be in [0, 1], got {quantile!r}")
-    count, recent = state
-    window = recent.shape[0]
-    value = jnp.asarray(value).astype(recent.dtype)
-    seen = jnp.minimum(count, window)
-    place = jnp.arange(window, dtype=jnp.int32)
-    usual = _upper_quantile(jnp.where(place < seen, recent, -jnp.inf), seen, quantile)
+    count, largest, second = state
+    value = jnp.asarray(value).astype(largest[0].dtype)
+    first, other = functools.reduce(_two_largest, zip(largest, second, strict=True))
+    share = jnp.clip((1 - QUANTILE) * (count - 1).astype(value.dtype), 0, 1)
+    usual = (1 - share) * first + share * other
     spike = jnp.where(value > 0, value / usual, jnp.where(value == 0, 0, value))
-    spike = jnp.where(seen < FEWEST, 1, spike)
-    # `where`, not a scatter: mapped over trials, that would be one write for each of them
-    here = (place == count % window) & jnp.isfinite(value)
-    return Spikes(count + jnp.isfinite(value).astype(jnp.int32), jnp.where(here, value, recent)), spike
+    spike = jnp.where(count < FEWEST, 1, spike)
+    kept, full = jnp.isfinite(value), count % BLOCK == 0
+    shifted = [
+        tuple(jnp.where(full, older, old) for older, old in zip((jnp.zeros_like(value), *values), values, strict=False))
+        for values in (largest, second)
+    ]
+    current = _two_largest((shifted[0][0], shifted[1][0]), (value, jnp.zeros_like(value)))
+    new = Spikes(count + 1, *((one, *rest[1:]) for one, rest in zip(current, shifted, strict=True)))
+    return jax.tree.map(lambda now, before: jnp.where(kept, now, before), new, state), spike
 
 
-def _upper_quantile(values: jax.Array, seen: jax.Array, quantile: float) -> jax.Array:
-    """The quantile of those `seen`, the others being −inf, interpolated: only the few above it are looked for."""
-    most = int((1 - quantile) * (len(values) - 1)) + 2
-    top = jax.lax.top_k(values, min(most, len(values)))[0]
-    position = (1 - quantile) * jnp.maximum(seen - 1, 0).astype(values.dtype)
-    below = jnp.clip(jnp.ceil(position).astype(jnp.int32), 0, len(top) - 1)
-    above = jnp.clip(jnp.floor(position).astype(jnp.int32), 0, len(top) - 1)
-    share = position - jnp.floor(position)
-    return (1 - share) * top[above] + share * top[below]
+def _two_largest(one: tuple[jax.Array, jax.Array], other: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Of two pairs, the larger first."""
+    return jnp.maximum(one[0], other[0]), jnp.maximum(jnp.minimum(one[0], other[0]), jnp.maximum(one[1], other[1]))
 
 
 def weight_matrices(params: chex.ArrayTree) -> list[jax.Array]:

@@ -71,7 +71,7 @@ def recorder() -> Transformation:
     .. math:: u \mapsto u
 
     At the start of a chain it sees gradients, at its end the updates that the parameters get. Chained with ours it
-    stays a pytree (`ch5jax.chain`); `optax.chain` takes it like any transformation. It keeps about 110 numbers,
+    stays a pytree (`ch5jax.chain`); `optax.chain` takes it like any transformation. It keeps about 30 numbers,
     whatever the model's size, and costs one pass over the updates and one over the weight matrices.
 
     Returns:

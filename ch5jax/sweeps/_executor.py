@@ -136,8 +136,8 @@ class Executor:
             self.length, taken_at = self._fitting(end - begin, now - taken_at), now
             recorded, whole = schedule.recorded(begin, end), schedule.probes.whole_rows(begin, end)
             for i, row in enumerate(rows):
-                metrics = {name: values[row, : end - begin] for name, values in record.metrics.items()}
-                signals = jax.tree.map(lambda values, row=row: values[row][:, whole], record.signals)
+                metrics = {name: values[: end - begin, row].T for name, values in record.metrics.items()}
+                signals = jax.tree.map(lambda values, row=row: values[whole, row].swapaxes(0, 1), record.signals)
                 histories[i] = histories[i].after_steps(metrics, recorded, begin, signals)
                 if evaluation is not None:
                     histories[i] = histories[i].after_evaluation(*jax.tree.map(lambda v, row=row: v[row], evaluation))
@@ -151,7 +151,7 @@ class Executor:
             span = np.int32(begin), np.int32(end)
             self.monitor.now(f"taking steps {begin} to {end} {where}")
             carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, origin, *span)
-            evaluation = programs.evaluate(hyperparameters, carried) if end in schedule.evaluated_at else None
+            evaluation = programs.evaluate(hyperparameters, carried.state) if end in schedule.evaluated_at else None
             if waiting:  # taken in while the next segment runs
                 take(*waiting)
             waiting = (begin, end, record, evaluation)

@@ -36,11 +36,11 @@ class History(NamedTuple):
           trials: how many.
           metrics: the step's, as shapes: what matters is names and dtypes.
           evaluations: likewise.
-          signals: `Signals` with a leading axis, likewise; None if none are taken.
+          signals: `Signals` of a probe, likewise; None if none are taken.
         """
 
         def none(like: PyTree) -> np.ndarray:
-            return np.zeros((trials, 0, *like.shape[1:]), like.dtype)
+            return np.zeros((trials, 0, *like.shape), like.dtype)
 
         losses = [name for name in (("loss",) if "loss" in metrics else metrics) if _is_inexact(metrics[name])]
         return cls(

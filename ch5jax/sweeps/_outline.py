@@ -57,10 +57,10 @@ def outlines(groups: tuple[Group, ...], traced: list[Traced]) -> tuple[Outline, 
     tasks = [group.task for group in groups]
     found = []
     for group, one in zip(groups, traced, strict=True):
-        record, evaluation, task = one.advance.shapes[1], one.evaluate.shapes, group.task
-        signals = record.signals._asdict() if record.signals is not None else {}
+        metrics, evaluation, task = one.step.shapes[1], one.evaluate.shapes, group.task
+        signals = one.signals._asdict() if one.signals is not None else {}
         contents = {
-            "metrics": sorted(record.metrics),
+            "metrics": sorted(metrics),
             "evaluations": sorted(evaluation.metrics),
             "signals": [name for name, values in signals.items() if values is not None],
         }

@@ -78,7 +78,7 @@ def compiler(group: Group, traced: Traced, plan: Plan) -> Callable[[], Programs]
         if kind not in KEPT:
             while len(KEPT) >= _MOST_KEPT:
                 del KEPT[next(iter(KEPT))]
-            KEPT[kind] = compile_programs(traced, group, plan.key, schedule.width, plan.devices)
+            KEPT[kind] = compile_programs(traced, group, plan.key, schedule.length, schedule.width, plan.devices)
         return KEPT[kind]
 
     return programs

@@ -11,12 +11,12 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ch5jax._types import Hyperparameters, Metrics, State
-from ch5jax.diagnostics import Watch
+from ch5jax.diagnostics import Signals
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, to_host
 from ch5jax.sweeps._lapack import lowering_parameters
 from ch5jax.tracing import Hoisted, hoist
-from ch5jax.training import Driver, Probes
+from ch5jax.training import Carried, Driver, Probes, joined, with_row
 
 # A segment reports every step's metrics, and the host keeps what was asked for: so a rerun that keeps all of them is
 # the same program, and gives the same bits. Longer segments would hold more of them on the device at once.
@@ -27,64 +27,66 @@ SEGMENT = 1000
 QUICK_ON_CPU = {"xla_backend_optimization_level": 1}
 
 
-class Carried(NamedTuple):
-    """What a trial carries from segment to segment."""
-
-    state: State  # the task's
-    watch: Watch | None  # for the signals
-
-
 class Record(NamedTuple):
-    """What a segment of steps reports."""
+    """What a segment of steps reports, the steps leading and the trials after them."""
 
-    metrics: Metrics  # every step's, shape (segment,)
-    signals: Any  # `diagnostics.Signals` with a row for each spacing that the segment touches; None without
+    metrics: Metrics  # every step's, shape (segment, trials)
+    signals: Signals | None  # a row for each spacing that the segment touches, shape (rows, trials, ...)
 
 
 class Evaluation(NamedTuple):
-    """What an evaluation reports."""
+    """What an evaluation reports, of each trial."""
 
     metrics: Metrics
     finite: Any  # whether the parameters are
 
 
 class Traced(NamedTuple):
-    """One trial's three functions, whatever the width and the devices. They are traced once, and compiled from that."""
+    """One trial's functions, whatever the width and the devices. They are traced once, and compiled from that."""
 
     init: Hoisted  # (hyperparameters, seed, key) -> (Carried, what distances are measured from)
-    advance: Hoisted  # (hyperparameters, seed, key, carried, origin, begin, end) -> (Carried, Record)
-    evaluate: Hoisted  # (hyperparameters, carried) -> Evaluation
-    program: str  # a hash of all three, lowered, without the data that the task closes over
+    step: Hoisted  # (hyperparameters, seed, key, Carried, index) -> (Carried, metrics, Signals)
+    probe: Hoisted  # (hyperparameters, seed, key, state, what distances are measured from, index) -> Signals
+    evaluate: Hoisted  # (hyperparameters, state) -> Evaluation
+    probes: Probes  # when signals are taken
+    program: str  # a hash of all four, lowered, without the data that the task closes over
     data: str  # a hash of the data
 
     @property
-    def state_bytes(self) -> int:
-        """The size of one trial's state."""
-        carried, _ = self.init.shapes
-        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(carried.state))
+    def trial_bytes(self) -> int:
+        """What a step of one trial works on: its state, the next one, and the largest array on the way."""
+        return 2 * _bytes(self.init.shapes[0]) + self.step.largest
+
+    def record_bytes(self, length: int) -> int:
+        """What a segment of `length` steps reports of one trial."""
+        rows = length // max(self.probes.every, 1) + 2
+        return length * _bytes(self.step.shapes[1]) + rows * _bytes(self.signals)
+
+    @property
+    def signals(self) -> Signals | None:
+        """What a probe reports, in shapes and dtypes; None where there is none."""
+        return joined(self.probe.shapes, self.step.shapes[2]) if self.probes.every else None
 
     def history(self, trials: int) -> History:
         """Of trials of which nothing is known yet."""
-        record = self.advance.shapes[1]
-        return History.empty(trials, record.metrics, self.evaluate.shapes.metrics, record.signals)
+        return History.empty(trials, self.step.shapes[1], self.evaluate.shapes.metrics, self.signals)
 
 
 class Programs(NamedTuple):
-    """Compiled for `width` trials on each device: all arguments but the key and the steps have them leading."""
+    """Compiled for `width` trials on each device, which are the leading axis of all but the key and the steps."""
 
-    init: Callable[..., Any]  # as in `Traced`
-    advance: Callable[..., Any]
-    evaluate: Callable[..., Any]
+    init: Callable[..., Any]  # (hyperparameters, seeds, key) -> (Carried, what distances are measured from)
+    advance: Callable[..., Any]  # (hyperparameters, seeds, key, Carried, origin, begin, end) -> (Carried, Record)
+    evaluate: Callable[..., Any]  # (hyperparameters, state) -> Evaluation
     sharding: NamedSharding
 
 
-def trace_group(group: Group, key: jax.Array, length: int, probes: Probes) -> Traced:
+def trace_group(group: Group, key: jax.Array, probes: Probes) -> Traced:
     """Traces a group's functions for one trial, and hashes what they are.
 
     Args:
       group: its trials.
       key: the sweep's.
-      length: how long a segment may be.
       probes: when signals are taken.
     """
     task = group.task
@@ -95,59 +97,49 @@ def trace_group(group: Group, key: jax.Array, length: int, probes: Probes) -> Tr
     def init(hyperparameters: Hyperparameters, seed: Any, key: jax.Array) -> tuple[Carried, Any]:
         trial = driver(hyperparameters, seed, key)
         state = trial.init()
-        recorder = trial.recorder(state, 0)
-        return Carried(state, recorder and recorder.watch), trial.origin(state)
+        return trial.carried(state), trial.origin(state)
 
-    def advance(
-        hyperparameters: Hyperparameters, seed: Any, key: jax.Array, carried: Carried, origin: Any, begin: Any, end: Any
-    ) -> tuple[Carried, Record]:
-        trial, every = driver(hyperparameters, seed, key), max(probes.every, 1)
-        recorder = trial.recorder(carried.state, length // every + 2, carried.watch, begin // every)
+    def step(hyperparameters: Hyperparameters, seed: Any, key: jax.Array, carried: Carried, index: Any) -> Any:
+        return driver(hyperparameters, seed, key).step(index, carried)
 
-        def step(index: jax.Array, held: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-            state, recorder, kept = held
-            state, metrics, recorder = trial.step(index, state, recorder)
-            return state, recorder, jax.tree.map(lambda k, m: k.at[index - begin].set(m), kept, metrics)
+    def probe(
+        hyperparameters: Hyperparameters, seed: Any, key: jax.Array, state: State, origin: Any, index: Any
+    ) -> Signals:
+        return driver(hyperparameters, seed, key).probe(index, state, origin) if probes.every else Signals()
 
-        def to_the_next_probe(at: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
-            index, (state, recorder, kept) = at
-            recorder = trial.probe(index, state, recorder, origin)
-            stop = jnp.minimum(probes.following(index), end)
-            return stop, jax.lax.fori_loop(index, stop, step, (state, recorder, kept))
-
-        shapes = jax.eval_shape(lambda state: trial.step(begin, state, None)[1], carried.state)
-        kept = jax.tree.map(lambda m: jnp.zeros((length, *m.shape), m.dtype), shapes)
-        held = carried.state, recorder, kept
-        if recorder is None:
-            held = jax.lax.fori_loop(begin, end, step, held)
-        else:  # a loop of its own from probe to probe: where one loop has a branch that reads the state, XLA copies it
-            _, held = jax.lax.while_loop(lambda at: at[0] < end, to_the_next_probe, (begin, held))
-        state, recorder, kept = held
-        return Carried(state, recorder and recorder.watch), Record(kept, recorder and recorder.record)
-
-    def evaluate(hyperparameters: Hyperparameters, carried: Carried) -> Evaluation:
+    def evaluate(hyperparameters: Hyperparameters, state: State) -> Evaluation:
         trial = Driver(task, hyperparameters, None, probes)  # that draws nothing
-        params = jax.tree.leaves(task.params(carried.state)) if task.params else []
+        params = jax.tree.leaves(task.params(state)) if task.params else []
         finite = [jnp.all(jnp.isfinite(p)) for p in params if jnp.issubdtype(p.dtype, jnp.inexact)]
-        return Evaluation(trial.evaluate(carried.state), jnp.all(jnp.array(finite)) if finite else jnp.array(True))
+        return Evaluation(trial.evaluate(state), jnp.all(jnp.array(finite)) if finite else jnp.array(True))
 
     hyperparameters, seeds = jax.tree.map(lambda leaf: leaf[0], group.rows(np.zeros(1, int)))
     index = jax.ShapeDtypeStruct((), jnp.int32)
     drawn = hoist(init, hyperparameters, seeds, key)
-    advanced = hoist(advance, hyperparameters, seeds, key, *drawn.shapes, index, index)
-    evaluated = hoist(evaluate, hyperparameters, drawn.shapes[0])
-    parts = (drawn, advanced, evaluated)
+    carried, origin = drawn.shapes
+    stepped = hoist(step, hyperparameters, seeds, key, carried, index)
+    probed = hoist(probe, hyperparameters, seeds, key, carried.state, origin, index)
+    evaluated = hoist(evaluate, hyperparameters, carried.state)
+    parts = (drawn, stepped, probed, evaluated)
 
     def trial(
-        constants: Sequence[Any], hyperparameters: Hyperparameters, seed: Any, key: jax.Array, begin: Any, end: Any
+        constants: Sequence[Any], hyperparameters: Hyperparameters, seed: Any, key: jax.Array, index: jax.Array
     ) -> Any:
-        first = drawn.function(constants[0], hyperparameters, seed, key)
-        carried, record = advanced.function(constants[1], hyperparameters, seed, key, *first, begin, end)
-        return record, evaluated.function(constants[2], hyperparameters, carried)
+        carried, origin = drawn.function(constants[0], hyperparameters, seed, key)
+        return (
+            stepped.function(constants[1], hyperparameters, seed, key, carried, index),
+            probed.function(constants[2], hyperparameters, seed, key, carried.state, origin, index),
+            evaluated.function(constants[3], hyperparameters, carried.state),
+        )
 
     shapes = [[jax.ShapeDtypeStruct(c.shape, c.dtype) for c in part.constants] for part in parts]
-    text = jax.jit(trial).lower(shapes, hyperparameters, seeds, key, index, index).as_text()
-    return Traced(*parts, hashlib.sha256(text.encode()).hexdigest(), _digest([part.constants for part in parts]))
+    text = jax.jit(trial).lower(shapes, hyperparameters, seeds, key, index).as_text()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Traced(*parts, probes, digest, _digest([part.constants for part in parts]))
+
+
+def _bytes(shapes: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
 
 def _digest(constants: Any) -> str:
@@ -163,43 +155,89 @@ def _digest(constants: Any) -> str:
 
 
 def compile_programs(
-    traced: Traced, group: Group, key: jax.Array, width: int, devices: Sequence[jax.Device]
+    traced: Traced, group: Group, key: jax.Array, length: int, width: int, devices: Sequence[jax.Device]
 ) -> Programs:
-    """Compiles a group's programs for `width` trials on each of the devices.
+    """Compiles a group's programs, of segments of `length` steps at most, for `width` trials on each of the devices.
 
     Plain `jit` with the trials sharded: XLA cuts the program into one for each device, of `width` trials, and a trial's
     bits depend on that width but not on how many devices there are. The data are on every device.
     """
     mesh = jax.make_mesh((len(devices),), ("trials",), axis_types=(AxisType.Auto,), devices=devices)
     split, whole = NamedSharding(mesh, PartitionSpec("trials")), NamedSharding(mesh, PartitionSpec())
-    hyperparameters, seeds = group.rows(np.zeros(width * len(devices), int))
+    reported = NamedSharding(mesh, PartitionSpec(None, "trials"))
+    trials = width * len(devices)
+    hyperparameters, seeds = group.rows(np.zeros(trials, int))
     index = jax.ShapeDtypeStruct((), jnp.int32)
-    carried, origin = jax.eval_shape(
-        jax.vmap(functools.partial(traced.init.function, traced.init.constants), (0, 0, None)),
-        *(hyperparameters, seeds, key),
-    )
     placed: dict[int, jax.Array] = {}
 
-    def compiled(part: Hoisted, axes: tuple[int | None, ...], *args: Any, quick: bool = False, **options: Any) -> Any:
-        for const in part.constants:
+    def of_all(part: Hoisted, *axes: int | None) -> Callable[..., Any]:
+        return jax.vmap(part.function, (None, *axes))
+
+    def init(constants: Any, hyperparameters: Hyperparameters, seeds: Any, key: jax.Array) -> tuple[Carried, Any]:
+        return of_all(traced.init, 0, 0, None)(constants[0], hyperparameters, seeds, key)
+
+    def advance(
+        constants: Any, hyperparameters: Hyperparameters, seeds: Any, key: jax.Array, *run: Any
+    ) -> tuple[Carried, Record]:
+        carried, origin, begin, end = run
+        step, probe = of_all(traced.step, 0, 0, None, 0, None), of_all(traced.probe, 0, 0, None, 0, 0, None)
+        every = max(traced.probes.every, 1)
+        before = begin // every
+
+        def one(index: jax.Array, held: tuple[Carried, Record]) -> tuple[Carried, Record]:
+            carried, record = held
+            carried, metrics, watched = step(constants[0], hyperparameters, seeds, key, carried, index)
+            kept = jax.tree.map(lambda k, m: k.at[index - begin].set(m), record.metrics, metrics)
+            signals = record.signals and with_row(record.signals, traced.probes.row(index) - before, watched)
+            return carried, Record(kept, signals)
+
+        def to_the_next_probe(at: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+            index, (carried, record) = at
+            found = jax.lax.cond(
+                traced.probes.now(index),
+                lambda: probe(constants[1], hyperparameters, seeds, key, carried.state, origin, index),
+                lambda: jax.tree.map(lambda s: jnp.zeros((trials, *s.shape), s.dtype), traced.probe.shapes),
+            )
+            signals = with_row(record.signals, traced.probes.row(index) - before, found)
+            stop = jnp.minimum(traced.probes.following(index), end)
+            return stop, jax.lax.fori_loop(index, stop, one, (carried, record._replace(signals=signals)))
+
+        def rows(count: int, like: Any) -> jax.Array:
+            return jnp.zeros((count, trials, *like.shape), like.dtype, device=reported)
+
+        metrics = jax.tree.map(functools.partial(rows, length), traced.step.shapes[1])
+        signals = jax.tree.map(functools.partial(rows, length // every + 2), traced.signals)
+        held = carried, Record(metrics, signals)
+        if not traced.probes.every:
+            return jax.lax.fori_loop(begin, end, one, held)
+        # a loop of its own from probe to probe: where one loop has a branch that reads the state, XLA copies it
+        return jax.lax.while_loop(lambda at: at[0] < end, to_the_next_probe, (begin, held))[1]
+
+    def evaluate(constants: Any, hyperparameters: Hyperparameters, state: State) -> Evaluation:
+        return of_all(traced.evaluate, 0, 0)(constants[0], hyperparameters, state)
+
+    def compiled(function: Any, parts: Sequence[Hoisted], shardings: Any, outs: Any, *args: Any, **options: Any) -> Any:
+        for const in (const for part in parts for const in part.constants):
             if id(const) not in placed:
                 placed[id(const)] = jax.device_put(const if isinstance(const, jax.Array) else np.asarray(const), whole)
-        constants = [placed[id(const)] for const in part.constants]
-        shardings = (whole, *(split if axis == 0 else whole for axis in axes))
-        jitted = jax.jit(jax.vmap(part.function, (None, *axes)), in_shardings=shardings, out_shardings=split, **options)
-        lowering = lowering_parameters(width * len(devices), devices)
-        lowered = jitted.trace(constants, *args).lower(_private_parameters=lowering)
-        quickly = QUICK_ON_CPU if quick and devices[0].platform == "cpu" else None
+        constants = [[placed[id(const)] for const in part.constants] for part in parts]
+        jitted = jax.jit(function, in_shardings=(whole, *shardings), out_shardings=outs, **options)
+        lowered = jitted.trace(constants, *args).lower(_private_parameters=lowering_parameters(trials, devices))
+        quickly = QUICK_ON_CPU if function is init and devices[0].platform == "cpu" else None
         return functools.partial(lowered.compile(quickly), constants)
 
+    own = hyperparameters, seeds, key
+    carried, origin = jax.eval_shape(init, [traced.init.constants], *own)
     return Programs(
-        compiled(traced.init, (0, 0, None), hyperparameters, seeds, key, quick=True),
+        compiled(init, [traced.init], (split, split, whole), split, *own),
         compiled(
-            traced.advance,
-            (0, 0, None, 0, 0, None, None),
-            *(hyperparameters, seeds, key, carried, origin, index, index),
+            advance,
+            [traced.step, traced.probe],
+            (split, split, whole, split, split, whole, whole),
+            (split, reported),
+            *(*own, carried, origin, index, index),
             donate_argnums=4,
         ),
-        compiled(traced.evaluate, (0, 0), hyperparameters, carried),
+        compiled(evaluate, [traced.evaluate], (split, split), split, hyperparameters, carried.state),
         split,
     )

@@ -42,11 +42,11 @@ class Again(NamedTuple):
         for end in sorted({steps, *(stop for stop in schedule.stops if stop < steps)}):
             span = np.int32(begin), np.int32(end)
             carried, record = programs.advance(hyperparameters, seeds, key, carried, origin, *span)
-            metrics.append(jax.tree.map(lambda m, n=end - begin: np.asarray(m)[0, :n], record.metrics))
+            metrics.append(jax.tree.map(lambda m, n=end - begin: np.asarray(m)[:n, 0], record.metrics))
             rows = schedule.probes.whole_rows(begin, end)
-            signals.append(jax.tree.map(lambda s, rows=rows: np.asarray(s)[0, rows], record.signals))
+            signals.append(jax.tree.map(lambda s, rows=rows: np.asarray(s)[rows, 0], record.signals))
             if end in evaluated:
-                evaluation = programs.evaluate(hyperparameters, carried).metrics
+                evaluation = programs.evaluate(hyperparameters, carried.state).metrics
                 evaluations.append(jax.tree.map(lambda e: np.asarray(e)[:1], evaluation))
             begin = end
         state = jax.tree.map(lambda leaf: leaf[0], carried.state)

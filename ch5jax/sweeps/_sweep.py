@@ -107,10 +107,13 @@ def sweep(
     devices = tuple(jax.local_devices())
     probes = Probes.spaced(steps, signals_every)
     schedule = Schedule(steps, record_every or max(1, steps // 100), evaluate_every or steps, probes, width or 1)
-    traced = [trace_group(group, key, schedule.length, probes) for group in groups]
+    traced = [trace_group(group, key, probes) for group in groups]
     if width is None:
         width = read_width(store) or choose_width(
-            max(one.state_bytes for one in traced), max(group.trials for group in groups), devices
+            max(one.trial_bytes for one in traced),
+            max(one.record_bytes(schedule.length) for one in traced),
+            max(group.trials for group in groups),
+            devices,
         )
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)

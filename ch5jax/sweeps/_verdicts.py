@@ -49,8 +49,11 @@ def verdict_columns(diagnoses: Diagnosis) -> dict[str, np.ndarray]:
     """A trial's first difficulty, and all of them in that order, in words."""
     names = np.array([difficulty.name.lower() for difficulty in Difficulty])
     ordered = [difficulty for difficulty in PRECEDENCE if difficulty not in NO_DIFFICULTY]
-    found = [", ".join(names[d] for d in ordered if row[d]) for row in diagnoses.findings.found]
-    return {"verdict": names[np.asarray(diagnoses.code)], "difficulties": np.array(found, str)}
+    # a sentence for each combination that there is, not for each trial
+    found = np.asarray(diagnoses.findings.found)[:, ordered]
+    combinations, which = np.unique(found @ (1 << np.arange(len(ordered))), return_inverse=True)
+    words = [", ".join(names[d] for i, d in enumerate(ordered) if one >> i & 1) for one in combinations]
+    return {"verdict": names[np.asarray(diagnoses.code)], "difficulties": np.array(words, str)[which]}
 
 
 def _with_divergence(signals: Any, diverged: np.ndarray, probes: int) -> Signals:

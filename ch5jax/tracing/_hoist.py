@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from ch5jax.tracing._evaluate import Changes, Path, Place, evaluate
-from ch5jax.tracing._jaxprs import CALLS, Inner, inner, jaxprs_of
+from ch5jax.tracing._jaxprs import CALLS, Inner, all_eqns, inner, jaxprs_of
 
 LARGE = 4096  # bytes
 _OPENED = CALLS | {"scan", "while"}  # and branches; what has a derivative of its own keeps its constants
@@ -27,6 +27,7 @@ class Hoisted(NamedTuple):
     function: Callable[..., Any]  # (constants, *arguments) -> what the function returns
     constants: tuple[Any, ...]  # NumPy's or JAX's
     shapes: Any  # what it returns, in shapes and dtypes
+    largest: int  # bytes of the largest array that it computes
 
 
 def hoist(function: Callable[..., Any], *args: Any) -> Hoisted:
@@ -37,7 +38,11 @@ def hoist(function: Callable[..., Any], *args: Any) -> Hoisted:
     def call(constants: Sequence[Any], *args: Any) -> Any:
         return jax.tree.unflatten(jax.tree.structure(shapes), run(constants, jax.tree.leaves(args)))
 
-    return Hoisted(call, constants, shapes)
+    return Hoisted(call, constants, shapes, max(map(_size, all_eqns(traced.jaxpr)), default=0))
+
+
+def _size(eqn: Any) -> int:
+    return max((out.aval.size * out.aval.dtype.itemsize for out in eqn.outvars if hasattr(out.aval, "size")), default=0)
 
 
 def jit(function: Callable[..., Any], static_argnames: Sequence[str] = (), donate_argnames: Sequence[str] = ()) -> Any:

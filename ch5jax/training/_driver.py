@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _keys, _trees
-from ch5jax._types import Hyperparameters, Metrics, State
+from ch5jax._types import Hyperparameters, Params, State
 from ch5jax.diagnostics import Signals, Watch, observe, watch_init, watch_reset, watch_update
 from ch5jax.tapping import tap
 from ch5jax.tasks import Task
@@ -16,12 +16,11 @@ from ch5jax.training._probes import Probes
 WATCHED = {"gradient_norm": ("spike",), "loss": ("alternation", "mean_loss", "first_loss", "lost_since")}
 
 
-class Recorder(NamedTuple):
-    """What a loop carries to have signals: a watch on every step, and a record with a row for each probe."""
+class Carried(NamedTuple):
+    """What a trial carries from step to step."""
 
-    watch: Watch
-    record: Signals  # leading axis: rows
-    before: Any  # the rows, of all, that come before this record's first
+    state: State  # the task's
+    watch: Watch | None  # for the signals; None where none are taken
 
 
 class Driver(NamedTuple):
@@ -37,7 +36,11 @@ class Driver(NamedTuple):
         state = self.task.init(jax.random.fold_in(self.key, _keys.INIT), self.hyperparameters)
         return jax.tree.map(jnp.asarray, state)
 
-    def origin(self, state: State) -> Any:
+    def carried(self, state: State) -> Carried:
+        """What is carried into the first step."""
+        return Carried(state, watch_init() if self.probes.every else None)
+
+    def origin(self, state: State) -> Params | None:
         """What the distance travelled is measured from, where the task says what its parameters are."""
         return self.task.params(state) if self.probes.every and self.task.params is not None else None
 
@@ -45,59 +48,18 @@ class Driver(NamedTuple):
         """The metrics of `evaluate`, as arrays."""
         return {name: jnp.asarray(value) for name, value in self.task.evaluate(self.hyperparameters, state).items()}
 
-    def recorder(self, state: State, rows: int, watch: Watch | None = None, before: Any = 0) -> Recorder | None:
-        """An empty record for a trial with such a state; None where nothing is probed."""
-        if not self.probes.every:
-            return None
+    def step(self, index: jax.Array, carried: Carried) -> tuple[Carried, dict[str, jax.Array], Signals]:
+        """One step, which signals do not touch: its metrics, and what the watch on them says of this interval."""
+        state, metrics = self._step(index, carried.state)
+        if carried.watch is None:
+            return Carried(state, None), metrics, Signals()
+        watch = watch_update(carried.watch, *jax.lax.stop_gradient((metrics.get("loss"), metrics.get("gradient_norm"))))
+        names = (name for metric, names in WATCHED.items() if metric in metrics for name in names)
+        watched = Signals(**{name: getattr(watch, name) for name in names})
+        return Carried(state, watch_reset(watch, self.probes.now(index))), metrics, watched
 
-        def first(state: State) -> Signals:
-            index = jnp.zeros((), jnp.int32)
-            signals = self._signals(index, state, self.origin(state))
-            return signals._replace(**_watched(watch_init(), self._step(index, state)[1]))
-
-        shapes = jax.eval_shape(first, state)
-        record = jax.tree.map(lambda s: jnp.zeros((rows, *s.shape), s.dtype), shapes)
-        return Recorder(watch_init() if watch is None else watch, record, before)
-
-    def step(
-        self, index: jax.Array, state: State, recorder: Recorder | None
-    ) -> tuple[Any, dict[str, jax.Array], Recorder | None]:
-        """One step, which signals do not touch: the state after it, its metrics, and the watch on them."""
-        state, metrics = self._step(index, state)
-        if recorder is None:
-            return state, metrics, None
-        watch = watch_update(
-            recorder.watch, *jax.lax.stop_gradient((metrics.get("loss"), metrics.get("gradient_norm")))
-        )
-        row = self.probes.row(index) - recorder.before
-        record = recorder.record
-        record = record._replace(
-            **{name: getattr(record, name).at[row].set(value) for name, value in _watched(watch, metrics).items()}
-        )
-        return state, metrics, recorder._replace(watch=watch_reset(watch, self.probes.now(index)), record=record)
-
-    def probe(self, index: jax.Array, state: State, recorder: Recorder | None, origin: Any) -> Recorder | None:
-        """Takes the signals of the step that comes now, if it is one to be probed."""
-        if recorder is None:
-            return None
-        followed = {name: getattr(recorder.record, name) for names in WATCHED.values() for name in names}
-        record = recorder.record._replace(**dict.fromkeys(followed))
-
-        def nothing() -> Signals:
-            return jax.tree.map(lambda rows: jnp.zeros(rows.shape[1:], rows.dtype), record)
-
-        found = jax.lax.cond(self.probes.now(index), lambda: self._signals(index, state, origin), nothing)
-        # what is written before the row's own step is written over then
-        row = self.probes.row(index) - recorder.before
-        record = jax.tree.map(lambda rows, one: rows.at[row].set(one), record, found)
-        return recorder._replace(record=record._replace(**followed))
-
-    def _step(self, index: jax.Array, state: State) -> tuple[Any, dict[str, jax.Array]]:
-        state, metrics = self.task.step(jax.random.fold_in(self.key, index), index, self.hyperparameters, state)
-        return state, {name: jnp.asarray(value) for name, value in metrics.items()}
-
-    def _signals(self, index: jax.Array, state: State, origin: Any) -> Signals:
-        """Signals of the step that comes now, taken a second time here: XLA shares its gradient."""
+    def probe(self, index: jax.Array, state: State, origin: Params | None) -> Signals:
+        """The signals of the step that comes now, which is taken a second time here; not those that `step` reports."""
         task, key = self.task, self.key
         if task.params is None or task.loss is None:
             return Signals()
@@ -112,8 +74,28 @@ class Driver(NamedTuple):
         new_params = task.params(self._replace(hyperparameters=hyperparameters)._step(index, state)[0])
         return observe(params, new_params, origin, gradient, other_gradient, site_gradients)
 
+    def signals(self, carried: Carried) -> tuple[Signals, Signals]:
+        """What `probe` and `step` report of signals, in shapes and dtypes."""
+        index, origin = jax.ShapeDtypeStruct((), jnp.int32), jax.eval_shape(self.origin, carried.state)
+        probed = jax.eval_shape(self.probe, index, carried.state, origin)
+        return probed, jax.eval_shape(self.step, index, carried)[2]
 
-def _watched(watch: Watch, metrics: Metrics) -> dict[str, jax.Array]:
-    """The signals that metrics alone allow."""
-    names = (name for metric, names in WATCHED.items() if metric in metrics for name in names)
-    return {name: getattr(watch, name) for name in names}
+    def _step(self, index: jax.Array, state: State) -> tuple[Any, dict[str, jax.Array]]:
+        state, metrics = self.task.step(jax.random.fold_in(self.key, index), index, self.hyperparameters, state)
+        return state, {name: jnp.asarray(value) for name, value in metrics.items()}
+
+
+def joined(one: Signals, other: Signals) -> Signals:
+    """All that is known to either."""
+    return Signals(*(b if a is None else a for a, b in zip(one, other, strict=True)))
+
+
+def with_row(record: Signals, row: Any, new: Signals) -> Signals:
+    """A record, whose leading axis are rows, with what is known of one."""
+    known = {name: value for name, value in new._asdict().items() if value is not None}
+    return record._replace(**{name: getattr(record, name).at[row].set(value) for name, value in known.items()})
+
+
+def empty(signals: Signals, rows: int) -> Signals:
+    """A record of such signals, shapes or arrays."""
+    return jax.tree.map(lambda one: jnp.zeros((rows, *one.shape), one.dtype), signals)

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 from ch5jax import _trees, tracing
 from ch5jax._types import Hyperparameters, State
+from ch5jax.diagnostics import Signals
 from ch5jax.tasks import Task, check_promises, steps_of
-from ch5jax.training._driver import Driver
+from ch5jax.training._driver import Carried, Driver, empty, joined, with_row
 from ch5jax.training._probes import Probes
 from ch5jax.training._run import Run
 
@@ -103,25 +104,30 @@ def _train(
     else:
         due = jax.eval_shape(task.init, key, hyperparameters)
         _trees.check_match(state, due, "state", "the task's initial state under these hyperparameters")
-    origin = driver.origin(state)
+    probes, carried, origin = driver.probes, driver.carried(state), driver.origin(state)
+    probed, watched = driver.signals(carried) if signals_every else (Signals(), Signals())
+    record = empty(joined(probed, watched), len(probes.taken_at()))
 
-    def one(carried: Any, index: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
-        state, recorder = carried
-        recorder = driver.probe(index, state, recorder, origin)
-        state, metrics, recorder = driver.step(index, state, recorder)
-        return (state, recorder), metrics
+    def one(held: tuple[Carried, Signals], index: jax.Array) -> tuple[tuple[Carried, Signals], dict[str, jax.Array]]:
+        carried, record = held
+        row = probes.row(index)
+        if signals_every:  # what is written before the row's own step is written over then
+            nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), probed)
+            found = jax.lax.cond(probes.now(index), lambda: driver.probe(index, carried.state, origin), lambda: nothing)
+            record = with_row(record, row, found)
+        carried, metrics, watched = driver.step(index, carried)
+        return (carried, with_row(record, row, watched)), metrics
 
-    def record(carried: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:
-        carried, metrics = jax.lax.scan(one, carried, first + jnp.arange(count, dtype=jnp.int32))
-        return carried, jax.tree.map(lambda values: values[-1:], metrics)
+    def recorded(held: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:
+        held, metrics = jax.lax.scan(one, held, first + jnp.arange(count, dtype=jnp.int32))
+        return held, jax.tree.map(lambda values: values[-1:], metrics)
 
-    def evaluated(carried: Any, first: jax.Array, count: int) -> tuple[Any, Any]:
-        carried, metrics = _in_blocks(record, carried, first, count, record_every)
-        return carried, (metrics, jax.tree.map(lambda value: value[None], driver.evaluate(carried[0])))
+    def evaluated(held: Any, first: jax.Array, count: int) -> tuple[Any, Any]:
+        held, metrics = _in_blocks(recorded, held, first, count, record_every)
+        return held, (metrics, jax.tree.map(lambda value: value[None], driver.evaluate(held[0].state)))
 
-    carried = state, driver.recorder(state, len(driver.probes.taken_at()))
-    (state, recorder), (metrics, evaluations) = _in_blocks(evaluated, carried, first, steps, evaluate_every)
-    return Run(state, metrics, evaluations, recorder and recorder.record)
+    (carried, record), (metrics, evaluations) = _in_blocks(evaluated, (carried, record), first, steps, evaluate_every)
+    return Run(carried.state, metrics, evaluations, record if signals_every else None)
 
 
 def _in_blocks(body: Callable[..., Any], state: State, first: jax.Array, count: int, size: int) -> tuple[Any, Any]:

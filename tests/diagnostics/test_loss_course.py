@@ -82,7 +82,7 @@ def test_a_watch_follows_turns_and_spikes():
     _, (shares, largest) = jax.jit(lambda rows: jax.lax.scan(step, watch_init(), rows))((losses, sizes))
     for n in (3, 10, 30):  # up to 50 losses it is the plain share of those so far
         np.testing.assert_allclose(shares[n - 1], reference.turns(losses[:n]), rtol=1e-5)
-    spikes = reference.spikes(sizes, 100, 0.99)
+    spikes = reference.spikes(sizes)
     np.testing.assert_allclose(largest, np.maximum.accumulate(spikes), rtol=1e-5)
     only_loss = watch_update(watch_init(), 1.0, None)
     assert int(only_loss.spikes.count) == 0

@@ -1,5 +1,6 @@
 """Since when a loss is lost: one rule for the watch in a loop, the whole curve, and a sweep's host."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,7 +76,7 @@ def test_a_bad_batch_that_passes_enters_no_mean_no_first_loss_and_no_turn():
     good, bad = watched([4, 3, 2, 3, 2]), watched([NAN, 4, 3, INF, 2, NAN, 3, 2, -INF])
     for name in ("loss", "mean_loss", "first_loss", "alternation", "averaged", "finite"):
         assert float(getattr(bad, name)) == float(getattr(good, name)), name
-    np.testing.assert_array_equal(bad.spikes.recent, good.spikes.recent)
+    chex.assert_trees_all_equal(bad.spikes, good.spikes)
     assert (int(bad.lost_since), int(good.lost_since)) == (8, -1)
     empty = watch_update(watch_reset(good), NAN, None)
     assert np.isnan(empty.mean_loss)  # not 0, which would be the best loss of all

@@ -3,14 +3,19 @@
 import numpy as np
 
 
-def spikes(values, window, quantile, fewest=10):
-    """Each value over the quantile of the finite ones before it."""
+def spikes(values, fewest=10):
+    """Each value over the 0.99 quantile of the finite ones before it: of four blocks of 25, and of the one that fills.
+
+    Of more than a hundred it is the second largest.
+    """
     kept, ratios = [], []
     for value in values:
         if len(kept) < fewest:
             ratios.append(1.0)
         else:
-            usual = np.quantile(np.array(kept[-window:]), quantile)
+            filling = (len(kept) - 1) % 25 + 1
+            past = np.sort(kept[-(100 + filling) :])
+            usual = np.quantile(past, 0.99) if len(past) <= 100 else past[-2]
             ratios.append(0.0 if value == 0 else value / usual if usual > 0 else np.inf)
         if np.isfinite(value):
             kept.append(value)

@@ -11,16 +11,19 @@ GPU = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 80e9}
 
 
 @pytest.mark.parametrize(
-    ("state_bytes", "trials", "devices", "width"),
+    ("trial_bytes", "record_bytes", "trials", "devices", "width"),
     [
-        (29e3, 10**6, [CPU, CPU], 64),  # MLP 64-32-10 with Adam: measured best near 64
-        (313e3, 10**6, [CPU, CPU], 8),  # MLP 64-128-128-10 with Adam: measured best at 4 to 8
-        (29e3, 192, [CPU, CPU], 48),  # two full rounds of 96 instead of 128 and a half-empty one
-        (29e3, 3, [CPU, CPU], 2),
-        (29e3, 1, [CPU] * 8, 1),
-        (1e12, 100, [CPU], 1),
-        (29e3, 10**6, [GPU], 4082),  # 245 rounds of at most 4096
+        (75e3, 8e3, 10**6, [CPU, CPU], 67),  # MLP 64-32-10 with Adam: measured best near 64
+        (660e3, 8e3, 10**6, [CPU, CPU], 8),  # MLP 64-128-128-10 with Adam: measured best at 4 to 8
+        (75e3, 8e3, 192, [CPU, CPU], 48),  # two full rounds of 96 instead of 134 and a half-empty one
+        (75e3, 8e3, 3, [CPU, CPU], 2),
+        (75e3, 8e3, 1, [CPU] * 8, 1),
+        (1e12, 8e3, 100, [CPU], 1),
+        (150, 2e3, 10**6, [CPU, CPU], 31250),  # 16 rounds of what the record leaves room for
+        (150, 2e6, 10**6, [CPU, CPU], 32),
+        (0, 0, 10**6, [CPU, CPU], 31250),  # at most 32,768
+        (75e3, 8e3, 10**6, [GPU], 32259),
     ],
 )
-def test_the_width_fills_the_cache_and_the_last_chunk(state_bytes, trials, devices, width):
-    assert choose_width(int(state_bytes), trials, devices) == width
+def test_the_width_fills_the_cache_and_the_last_chunk(trial_bytes, record_bytes, trials, devices, width):
+    assert choose_width(int(trial_bytes), int(record_bytes), trials, devices) == width

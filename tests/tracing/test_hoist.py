@@ -135,7 +135,7 @@ def test_a_sweeps_programs_do_not_grow_with_the_data(monkeypatch):
     lower = _programs.compile_programs
 
     def watched(traced, *args):
-        sizes.append([sum(c.nbytes for c in part.constants) for part in (traced.init, traced.advance, traced.evaluate)])
+        sizes.append([sum(c.nbytes for c in part.constants) for part in (traced.init, traced.step, traced.evaluate)])
         return lower(traced, *args)
 
     monkeypatch.setattr(_plan, "compile_programs", watched)
