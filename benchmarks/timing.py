@@ -4,6 +4,7 @@ A benchmark that is called with `--tiny` does all that it does at a size that ta
 figures mean nothing, and are not kept.
 """
 
+import datetime
 import json
 import os
 import platform
@@ -18,6 +19,8 @@ from typing import TypeVar
 import jax
 import numpy as np
 import torch
+
+from benchmarks.tables import table as table
 
 RESULTS = Path(__file__).parent / "results"
 TINY = "--tiny" in sys.argv
@@ -86,6 +89,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "device": device,
         "python": platform.python_version(),
+        "date": datetime.date.today().isoformat(),
         **packages,
     }
 
@@ -96,13 +100,3 @@ def save(name: str, content: dict[str, object]) -> None:
     if not TINY:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(text + "\n")
-
-
-def table(rows: list[dict[str, object]]) -> str:
-    """Rows as a Markdown table."""
-    head = list(rows[0])
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in rows:
-        cells = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values())
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
