@@ -18,7 +18,8 @@ import torch
 from flax import linen
 
 import ch5jax
-from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, table, triad
+from benchmarks.tables import table
+from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, triad
 
 SHAPES = at([(256, 512), (32, 28, 28, 128), (64, 56, 56, 64)], [(16, 8), (4, 3, 3, 8)])
 DTYPES = ("float32", "bfloat16")

@@ -15,7 +15,8 @@ import optax
 from sklearn.datasets import load_digits
 
 import ch5jax
-from benchmarks.timing import alternate, at, median, save, table
+from benchmarks.tables import table
+from benchmarks.timing import alternate, at, median, save
 
 STEPS = at(200, 4)
 BATCH = 64

@@ -14,7 +14,8 @@ import optax
 from matfree import decomp
 
 import ch5jax
-from benchmarks.timing import alternate, at, median, ratio, save, table
+from benchmarks.tables import table
+from benchmarks.timing import alternate, at, median, ratio, save
 from ch5jax import diagnostics
 from ch5jax.sweeps._groups import make_groups
 from ch5jax.sweeps._programs import compile_programs, trace_group

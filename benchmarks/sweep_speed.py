@@ -15,7 +15,8 @@ import torch
 from sklearn.datasets import load_digits
 
 import ch5jax
-from benchmarks.timing import alternate, at, median, ratio, save, table
+from benchmarks.tables import table
+from benchmarks.timing import alternate, at, median, ratio, save
 from ch5jax.sweeps._groups import make_groups
 from ch5jax.sweeps._programs import compile_programs, trace_group
 from ch5jax.sweeps._width import choose_width

@@ -1,13 +1,14 @@
 """Fills the tables of this folder's README from `results/*.json`: `python -m benchmarks.tables`.
 
-A table stands between `<!-- rows of NAME -->` and `<!-- end -->`, with a line that says where and on what it was measured; after a
-colon come words, one of which a row has to begin with in its third column to be shown.
+A table stands between `<!-- rows of NAME -->` and `<!-- end -->`, with a line that says on what it was measured; after a colon
+come words, one of which a row's third column has to begin with for it to be shown.
 """
 
 import json
 import re
 from pathlib import Path
 
+PACKAGES = {"python": "Python", "jax": "JAX", "optax": "Optax", "flax": "Flax", "torch": "PyTorch"}
 HERE = Path(__file__).parent
 PLACE = re.compile(r"(<!-- rows of (\w+)(?:: ([^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -24,17 +25,7 @@ def table(rows: list[dict[str, object]]) -> str:
 
 def measured_on(machine: dict[str, object]) -> str:
     """Machine, versions and date in a line."""
-    versions = ", ".join(
-        f"{label} {machine[name]}"
-        for name, label in (
-            ("python", "Python"),
-            ("jax", "JAX"),
-            ("optax", "Optax"),
-            ("flax", "Flax"),
-            ("torch", "PyTorch"),
-        )
-        if name in machine
-    )
+    versions = ", ".join(f"{label} {machine[name]}" for name, label in PACKAGES.items() if name in machine)
     date = f", {machine['date']}" if "date" in machine else ""
     return f"{machine['cores']} cores of {machine['processor']}; {versions}{date}."
 

@@ -20,8 +20,6 @@ import jax
 import numpy as np
 import torch
 
-from benchmarks.tables import table as table
-
 RESULTS = Path(__file__).parent / "results"
 TINY = "--tiny" in sys.argv
 T = TypeVar("T")

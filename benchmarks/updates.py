@@ -11,7 +11,8 @@ import optax
 import torch
 
 import ch5jax
-from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, table, triad
+from benchmarks.tables import table
+from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, triad
 
 ROUNDS = at(31, 2)
 REPEATS = {"large": 1, "small": 5}
