@@ -1,7 +1,7 @@
 """Fills the tables of this folder's README from `results/*.json`: `python -m benchmarks.tables`.
 
-A table stands between `<!-- rows of NAME -->` and `<!-- end -->`, with a line that says on what it was measured; after a
-come words, one of which a row's third column has to begin with for it to be shown.
+A table stands between `<!-- rows of NAME -->` and `<!-- end -->`, below a line of what they were measured on. After a
+colon come words, one of which a row's third column has to begin with for it to be shown.
 """
 
 import json

@@ -2,9 +2,15 @@
 
 from types import SimpleNamespace
 
+import jax
 import pytest
 
+import ch5jax
+from ch5jax import problems, tasks
+from ch5jax.sweeps._groups import make_groups
+from ch5jax.sweeps._programs import compile_programs, trace_group
 from ch5jax.sweeps._width import choose_width
+from ch5jax.training import Probes
 
 CPU = SimpleNamespace(platform="cpu")
 GPU = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 80e9})
@@ -27,3 +33,16 @@ GPU = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 80e9}
 )
 def test_the_width_fills_the_cache_and_the_last_chunk(trial_bytes, record_bytes, trials, devices, width):
     assert choose_width(int(trial_bytes), int(record_bytes), trials, devices) == width
+
+
+@pytest.mark.parametrize("task", ["digits", "surface"])
+def test_no_step_waits_for_another_device(compiled_quickly, task):
+    """A program of four devices exchanges nothing, and searches nothing at a step."""
+    made = {"digits": lambda: tasks.digits(hidden=(4,)), "surface": lambda: tasks.surface(problems.beale())}[task]()
+    (group,) = make_groups(made, ch5jax.grid(ch5jax.adam, learning_rate=[0.1, 0.2]), 2)
+    key, devices = jax.random.key(0), jax.devices()[:4]
+    programs = compile_programs(trace_group(group, key, Probes(5, 20)), group, key, 20, 2, devices)
+    text = programs.advance.func.as_text()
+    assert "while" in text
+    for name in ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter", "TopK"):
+        assert name not in text, name
