@@ -71,7 +71,7 @@ def test_evaluation_is_inference():
         jax.jit(task_of(Parts(divided.train, part, part)).evaluate)(ch5jax.sgd(0.1), run.state)["test_loss"]
         for part in (one, again)
     ]
-    np.testing.assert_allclose(*losses, rtol=1e-6)
+    np.testing.assert_allclose(*losses, rtol=1e-5)  # two programs, which float32 rounds differently
     assert np.isfinite(run.last()["test_loss"])
 
 
