@@ -32,7 +32,7 @@ QUICK = {
 }
 APART = ("tests/documents/", "tests/verdicts/test_battery.py")  # long tests that have no program in common
 STATM = Path("/proc/self/statm")
-ROOM = types.SimpleNamespace(limit=1.3)  # GB
+ROOM = types.SimpleNamespace(limit=1.2)  # GB
 PEAKS = []  # of the workers that have ended
 _quickly = jax.make_user_context()  # part of what JAX keeps programs by: those compiled so serve no other test
 
