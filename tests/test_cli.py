@@ -461,3 +461,13 @@ def test_compiled_programs_serve_the_next_command(tmp_path, environment):
     assert {name.split("-")[0] for name in programs} >= {"jit_init", "jit_advance", "jit_evaluate"}
     shell(*arguments, "--learning-rate", "0.02,0.05,0.2", cwd=tmp_path, env=kept)
     assert {file.name for file in folder.iterdir() if file.name.endswith("-cache")} == programs
+
+
+def test_a_folder_for_programs_that_cannot_be_written_is_said_and_costs_nothing_else(tmp_path, environment):
+    (tmp_path / "file").write_text("")
+    without = {**environment, "XDG_CACHE_HOME": str(tmp_path / "file")}
+    del without["JAX_COMPILATION_CACHE_DIR"]
+    found = shell(*TINY, "--optimizer", "sgd", "--steps", "5", cwd=tmp_path, env=without)
+    assert found.returncode == 0
+    assert "compiled programs are not kept" in found.stderr
+    assert "Warning" not in found.stderr

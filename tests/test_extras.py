@@ -51,6 +51,6 @@ def test_table_without_its_packages(monkeypatch, tmp_path, package, file):
 
 
 def test_the_library_is_imported_without_any_extra():
-    extras = ("jinja2", "pandas", "plotly", "pyarrow", "rich", "sklearn", "tqdm", "typer")
+    extras = ("filelock", "jinja2", "pandas", "plotly", "pyarrow", "rich", "sklearn", "tqdm", "typer")
     program = f"import sys; sys.modules.update(dict.fromkeys({extras})); import ch5jax; ch5jax.adam(1e-3)"
     subprocess.run([sys.executable, "-c", program], check=True)

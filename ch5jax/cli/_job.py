@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 import ch5jax
 from ch5jax import tasks
+from ch5jax._extras import require
 from ch5jax.optimizers import RULES
 
 
@@ -198,20 +200,34 @@ def counted(count: int, thing: str) -> str:
 
 
 def keep_programs(keep: bool) -> str:
-    """Has JAX keep what it compiles in a folder, so that the next command compiles nothing twice; says which one.
+    """Has JAX keep what it compiles in a folder, so that the next command compiles nothing twice.
 
     That is JAX_COMPILATION_CACHE_DIR where it is set, and else one in the user's cache folder. It works only before JAX
     compiles for the first time.
+
+    Returns:
+      What there is to say of it; nothing where none was asked for.
+
+    Raises:
+      ImportError: without filelock (`ch5jax[sweep]`).
     """
     if not keep:
         jax.config.update("jax_enable_compilation_cache", False)
         return ""
-    if jax.config.jax_compilation_cache_dir is None:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(base / "ch5jax" / "programs"))
+    folder = jax.config.jax_compilation_cache_dir
+    if folder is None:
+        require("filelock", "sweep", "a folder of compiled programs")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+        folder = base / "ch5jax" / "programs"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            return f"compiled programs are not kept, {folder} cannot be written: {error.strerror}"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_compilation_cache_max_size", PROGRAMS_KEPT)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    return str(jax.config.jax_compilation_cache_dir)
+    return f"compiled programs are kept in {folder} (--no-cache: not)"
 
 
 def start_devices(devices: int | None) -> None:

@@ -151,4 +151,4 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
     )
     show_files(files)
     if programs:
-        say(f"compiled programs are kept in {programs} (--no-cache: not)", stderr=True)
+        say(programs, stderr=True)

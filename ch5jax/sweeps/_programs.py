@@ -177,9 +177,15 @@ def compile_programs(
         return of_all(traced.init, 0, 0, None)(constants[0], hyperparameters, seeds, key)
 
     def advance(
-        constants: Any, hyperparameters: Hyperparameters, seeds: Any, key: jax.Array, *run: Any
+        constants: Any,
+        hyperparameters: Hyperparameters,
+        seeds: Any,
+        key: jax.Array,
+        carried: Carried,
+        origin: Any,
+        begin: jax.Array,
+        end: jax.Array,
     ) -> tuple[Carried, Record]:
-        carried, origin, begin, end = run
         step, probe = of_all(traced.step, 0, 0, None, 0, None), of_all(traced.probe, 0, 0, None, 0, 0, None)
         every = max(traced.probes.every, 1)
         before = begin // every
