@@ -13,12 +13,31 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ch5jax.tracing._common import in_two
 from ch5jax.tracing._evaluate import Changes, Path, Place, evaluate
 from ch5jax.tracing._jaxprs import CALLS, Inner, all_eqns, inner, jaxprs_of
+from ch5jax.tracing._products import without_transposes
 
 LARGE = 4096  # bytes
 _OPENED = CALLS | {"scan", "while"}  # and branches; what has a derivative of its own keeps its constants
 _MOST_KEPT = 32
+
+
+class InTwo(NamedTuple):
+    """A function as two, one after the other."""
+
+    common: "Hoisted"  # (constants, *common arguments) -> what they alone decide
+    rest: "Hoisted"  # (constants, that, *arguments) -> what the function returns
+
+    @property
+    def shapes(self) -> Any:
+        """What the function returns, in shapes and dtypes."""
+        return self.rest.shapes
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest array that the rest computes."""
+        return self.rest.largest
 
 
 class Hoisted(NamedTuple):
@@ -33,7 +52,30 @@ class Hoisted(NamedTuple):
 def hoist(function: Callable[..., Any], *args: Any) -> Hoisted:
     """Traces a function once for arguments like these, arrays or shapes, and takes its large constants out."""
     traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-    run, constants = _apart(inner(traced))
+    return _hoisted(without_transposes(inner(traced)), shapes)
+
+
+def hoist_in_two(function: Callable[..., Any], common: Sequence[int], varies: int, *args: Any) -> InTwo:
+    """The same, as two functions one after the other: what only common arguments decide, and the rest.
+
+    Args:
+      function: what is traced.
+      common: the numbers of the arguments that are common to many calls.
+      varies: one of those; what it has no part in is left to the rest.
+      *args: arrays or shapes.
+    """
+    traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+    first, rest = in_two(
+        without_transposes(inner(traced)),
+        [number in common for number, arg in enumerate(args) for _ in jax.tree.leaves(arg)],
+        [number == varies for number, arg in enumerate(args) for _ in jax.tree.leaves(arg)],
+    )
+    values = [jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype) for var in first.jaxpr.outvars]
+    return InTwo(_hoisted(first, values), _hoisted(rest, shapes))
+
+
+def _hoisted(traced: Inner, shapes: Any) -> Hoisted:
+    run, constants = _apart(traced)
 
     def call(constants: Sequence[Any], *args: Any) -> Any:
         return jax.tree.unflatten(jax.tree.structure(shapes), run(constants, jax.tree.leaves(args)))

@@ -135,7 +135,8 @@ def test_a_sweeps_programs_do_not_grow_with_the_data(monkeypatch):
     lower = _programs.compile_programs
 
     def watched(traced, *args):
-        sizes.append([sum(c.nbytes for c in part.constants) for part in (traced.init, traced.step, traced.evaluate)])
+        parts = traced.init, traced.step.common, traced.step.rest, traced.evaluate
+        sizes.append([sum(c.nbytes for c in part.constants) for part in parts])
         return lower(traced, *args)
 
     monkeypatch.setattr(_plan, "compile_programs", watched)
@@ -147,5 +148,5 @@ def test_a_sweeps_programs_do_not_grow_with_the_data(monkeypatch):
         opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1])
         ch5jax.sweep(task, opts, steps=2, key=jax.random.key(0), signals_every=0)
         marks.append(sizes.pop())
-    assert marks[0] == [0, 180 * 8 * 4, 0]  # 60 rows of 8 numbers are not large
-    assert marks[1] == [0, 1800 * 8 * 4 + 1800 * 4, 2 * 600 * 8 * 4]
+    assert marks[0] == [0, 180 * 8 * 4, 0, 0]  # 60 rows of 8 numbers are not large
+    assert marks[1] == [0, 1800 * 8 * 4 + 1800 * 4, 0, 2 * 600 * 8 * 4]
