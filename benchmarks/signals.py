@@ -86,14 +86,14 @@ class Swept:
 
     def __init__(self, task: ch5jax.Task, width: int, steps: int, signals_every: int):
         (group,) = make_groups(task, ch5jax.grid(ch5jax.sgd, learning_rate=[1e-2] * width), 1)
-        self.rows = group.rows(np.arange(width))
+        self.rows, self.of_all = group.rows(np.arange(width)), (group.seeds, KEY)
         traced = trace_group(group, KEY, Probes(signals_every, steps))
         self.programs = compile_programs(traced, group, KEY, steps, width, jax.devices()[:1])
         self.carried, self.origin = self.programs.init(*self.rows, KEY)
         self.span = np.int32(0), np.int32(steps)
 
     def __call__(self) -> None:
-        self.carried, record = self.programs.advance(*self.rows, KEY, self.carried, self.origin, *self.span)
+        self.carried, record = self.programs.advance(*self.rows, *self.of_all, self.carried, self.origin, *self.span)
         jax.block_until_ready((self.carried, record))
 
 

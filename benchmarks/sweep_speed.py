@@ -86,7 +86,7 @@ class Ours:
         self.programs = compile_programs(traced, group, key, STEPS, self.width, devices)
         self.compile_seconds = time.perf_counter() - begin
         self.configurations = self.width * len(devices)
-        rows = group.rows(np.arange(self.configurations))
+        rows, self.all_seeds = group.rows(np.arange(self.configurations)), group.seeds
         self.hyperparameters, self.seeds = jax.device_put(rows, self.programs.sharding)
         self.key = key
         self.carried, self.origin = self.programs.init(self.hyperparameters, self.seeds, key)
@@ -98,7 +98,7 @@ class Ours:
     def __call__(self) -> None:
         span = np.int32(0), np.int32(STEPS)
         self.carried, record = self.programs.advance(
-            self.hyperparameters, self.seeds, self.key, self.carried, self.origin, *span
+            self.hyperparameters, self.seeds, self.all_seeds, self.key, self.carried, self.origin, *span
         )
         jax.device_get(record)
 

@@ -150,7 +150,7 @@ class Executor:
             end = min(begin + self.length, next(stop for stop in schedule.stops if stop > begin))
             span = np.int32(begin), np.int32(end)
             self.monitor.now(f"taking steps {begin} to {end} {where}")
-            carried, record = programs.advance(hyperparameters, seeds, plan.key, carried, origin, *span)
+            carried, record = programs.advance(hyperparameters, seeds, group.seeds, plan.key, carried, origin, *span)
             evaluation = programs.evaluate(hyperparameters, carried.state) if end in schedule.evaluated_at else None
             if waiting:  # taken in while the next segment runs
                 take(*waiting)

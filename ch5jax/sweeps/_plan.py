@@ -72,7 +72,7 @@ def compiler(group: Group, traced: Traced, plan: Plan) -> Callable[[], Programs]
     shapes = tuple((leaf.shape[1:], leaf.dtype) for leaf in jax.tree.leaves(group.hyperparameters))
     what = traced.program, traced.data, jax.tree.structure(group.hyperparameters), shapes
     schedule = plan.schedule
-    kind = (*what, schedule.width, schedule.length, schedule.probes, plan.devices)
+    kind = (*what, len(group.seeds), schedule.width, schedule.length, schedule.probes, plan.devices)
 
     def programs() -> Programs:
         if kind not in KEPT:

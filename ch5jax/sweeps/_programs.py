@@ -15,7 +15,7 @@ from ch5jax.diagnostics import Signals
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, to_host
 from ch5jax.sweeps._lapack import lowering_parameters
-from ch5jax.tracing import Hoisted, hoist
+from ch5jax.tracing import Hoisted, InTwo, hoist, hoist_in_two
 from ch5jax.training import Carried, Driver, Probes, joined, with_row
 
 # A segment reports every step's metrics, and the host keeps what was asked for: so a rerun that keeps all of them is
@@ -45,11 +45,11 @@ class Traced(NamedTuple):
     """One trial's functions, whatever the width and the devices. They are traced once, and compiled from that."""
 
     init: Hoisted  # (hyperparameters, seed, key) -> (Carried, what distances are measured from)
-    step: Hoisted  # (hyperparameters, seed, key, Carried, index) -> (Carried, metrics, Signals)
-    probe: Hoisted  # (hyperparameters, seed, key, state, what distances are measured from, index) -> Signals
+    step: InTwo  # (hyperparameters, seed, key, Carried, index) -> (Carried, metrics, Signals)
+    probe: InTwo  # (hyperparameters, seed, key, state, what distances are measured from, index) -> Signals
     evaluate: Hoisted  # (hyperparameters, state) -> Evaluation
     probes: Probes  # when signals are taken
-    program: str  # a hash of all four, lowered, without the data that the task closes over
+    program: str  # a hash of all of them, lowered, without the data that the task closes over
     data: str  # a hash of the data
 
     @property
@@ -76,7 +76,9 @@ class Programs(NamedTuple):
     """Compiled for `width` trials on each device, which are the leading axis of all but the key and the steps."""
 
     init: Callable[..., Any]  # (hyperparameters, seeds, key) -> (Carried, what distances are measured from)
-    advance: Callable[..., Any]  # (hyperparameters, seeds, key, Carried, origin, begin, end) -> (Carried, Record)
+    advance: Callable[
+        ..., Any
+    ]  # (hyperparameters, seeds, group's, key, Carried, origin, begin, end) -> (Carried, Record)
     evaluate: Callable[..., Any]  # (hyperparameters, state) -> Evaluation
     sharding: NamedSharding
 
@@ -117,25 +119,27 @@ def trace_group(group: Group, key: jax.Array, probes: Probes) -> Traced:
     index = jax.ShapeDtypeStruct((), jnp.int32)
     drawn = hoist(init, hyperparameters, seeds, key)
     carried, origin = drawn.shapes
-    stepped = hoist(step, hyperparameters, seeds, key, carried, index)
-    probed = hoist(probe, hyperparameters, seeds, key, carried.state, origin, index)
+    stepped = hoist_in_two(step, (1, 2, 4), 1, hyperparameters, seeds, key, carried, index)
+    probed = hoist_in_two(probe, (1, 2, 5), 1, hyperparameters, seeds, key, carried.state, origin, index)
     evaluated = hoist(evaluate, hyperparameters, carried.state)
-    parts = (drawn, stepped, probed, evaluated)
+    parts = (drawn, *stepped, *probed, evaluated)
 
     def trial(
         constants: Sequence[Any], hyperparameters: Hyperparameters, seed: Any, key: jax.Array, index: jax.Array
     ) -> Any:
         carried, origin = drawn.function(constants[0], hyperparameters, seed, key)
+        of_step = hyperparameters, seed, key, carried, index
+        of_probe = hyperparameters, seed, key, carried.state, origin, index
         return (
-            stepped.function(constants[1], hyperparameters, seed, key, carried, index),
-            probed.function(constants[2], hyperparameters, seed, key, carried.state, origin, index),
-            evaluated.function(constants[3], hyperparameters, carried.state),
+            stepped.rest.function(constants[2], stepped.common.function(constants[1], seed, key, index), *of_step),
+            probed.rest.function(constants[4], probed.common.function(constants[3], seed, key, index), *of_probe),
+            evaluated.function(constants[5], hyperparameters, carried.state),
         )
 
     shapes = [[jax.ShapeDtypeStruct(c.shape, c.dtype) for c in part.constants] for part in parts]
     text = jax.jit(trial).lower(shapes, hyperparameters, seeds, key, index).as_text()
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Traced(*parts, probes, digest, _digest([part.constants for part in parts]))
+    return Traced(drawn, stepped, probed, evaluated, probes, digest, _digest([part.constants for part in parts]))
 
 
 def _bytes(shapes: Any) -> int:
@@ -180,19 +184,32 @@ def compile_programs(
         constants: Any,
         hyperparameters: Hyperparameters,
         seeds: Any,
+        all_seeds: Any,
         key: jax.Array,
         carried: Carried,
         origin: Any,
         begin: jax.Array,
         end: jax.Array,
     ) -> tuple[Carried, Record]:
-        step, probe = of_all(traced.step, 0, 0, None, 0, None), of_all(traced.probe, 0, 0, None, 0, 0, None)
+        which = jnp.argmax(seeds[:, None] == all_seeds, axis=1)
+
+        def drawn(two: InTwo, constants: Any, index: Any) -> Any:
+            """What the seed alone decides, such as a mini-batch: once for all trials that share it."""
+            few = len(all_seeds) < width
+            values = of_all(two.common, 0, None, None)(constants, all_seeds if few else seeds, key, index)
+            return jax.tree.map(lambda leaf: leaf[which], values) if few else values
+
+        step, probe = (
+            of_all(traced.step.rest, 0, 0, 0, None, 0, None),
+            of_all(traced.probe.rest, 0, 0, 0, None, 0, 0, None),
+        )
         every = max(traced.probes.every, 1)
         before = begin // every
 
         def one(index: jax.Array, held: tuple[Carried, Record]) -> tuple[Carried, Record]:
             carried, record = held
-            carried, metrics, watched = step(constants[0], hyperparameters, seeds, key, carried, index)
+            batch = drawn(traced.step, constants[0], index)
+            carried, metrics, watched = step(constants[1], batch, hyperparameters, seeds, key, carried, index)
             kept = jax.tree.map(lambda k, m: k.at[index - begin].set(m), record.metrics, metrics)
             signals = record.signals and with_row(record.signals, traced.probes.row(index) - before, watched)
             return carried, Record(kept, signals)
@@ -201,7 +218,10 @@ def compile_programs(
             index, (carried, record) = at
             found = jax.lax.cond(
                 traced.probes.now(index),
-                lambda: probe(constants[1], hyperparameters, seeds, key, carried.state, origin, index),
+                lambda: probe(
+                    *(constants[3], drawn(traced.probe, constants[2], index)),
+                    *(hyperparameters, seeds, key, carried.state, origin, index),
+                ),
                 lambda: jax.tree.map(lambda s: jnp.zeros((trials, *s.shape), s.dtype), traced.probe.shapes),
             )
             signals = with_row(record.signals, traced.probes.row(index) - before, found)
@@ -238,11 +258,11 @@ def compile_programs(
         compiled(init, [traced.init], (split, split, whole), split, *own),
         compiled(
             advance,
-            [traced.step, traced.probe],
-            (split, split, whole, split, split, whole, whole),
+            [*traced.step, *traced.probe],
+            (split, split, whole, whole, split, split, whole, whole),
             (split, reported),
-            *(*own, carried, origin, index, index),
-            donate_argnums=4,
+            *(hyperparameters, seeds, group.seeds, key, carried, origin, index, index),
+            donate_argnums=5,
         ),
         compiled(evaluate, [traced.evaluate], (split, split), split, hyperparameters, carried.state),
         split,

@@ -41,7 +41,9 @@ class Again(NamedTuple):
         metrics, signals, evaluations, begin = [], [], [], 0
         for end in sorted({steps, *(stop for stop in schedule.stops if stop < steps)}):
             span = np.int32(begin), np.int32(end)
-            carried, record = programs.advance(hyperparameters, seeds, key, carried, origin, *span)
+            carried, record = programs.advance(
+                hyperparameters, seeds, self.groups[g].seeds, key, carried, origin, *span
+            )
             metrics.append(jax.tree.map(lambda m, n=end - begin: np.asarray(m)[:n, 0], record.metrics))
             rows = schedule.probes.whole_rows(begin, end)
             signals.append(jax.tree.map(lambda s, rows=rows: np.asarray(s)[rows, 0], record.signals))

@@ -1,5 +1,7 @@
 """How many trials run side by side when nobody says."""
 
+import math
+import re
 from types import SimpleNamespace
 
 import jax
@@ -46,3 +48,15 @@ def test_no_step_waits_for_another_device(compiled_quickly, task):
     assert "while" in text
     for name in ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter", "TopK"):
         assert name not in text, name
+
+
+@pytest.mark.parametrize(("seeds", "draws"), [(3, 3), (16, 16), (20, 16)])
+def test_a_mini_batch_is_drawn_once_a_seed(compiled_quickly, seeds, draws):
+    """Sixteen trials that share three seeds gather three mini-batches of 8 × 64 numbers, not sixteen."""
+    task = tasks.digits(hidden=(4,), batch_size=8)
+    (group,) = make_groups(task, ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), seeds)
+    key = jax.random.key(0)
+    programs = compile_programs(trace_group(group, key, Probes(0, 4)), group, key, 4, 16, jax.devices()[:1])
+    text = programs.advance.func.as_text()
+    found = re.findall(r"f32\[([\d,]+)\][^\n]* gather\([^\n]*slice_sizes=\{1,64\}", text)
+    assert [math.prod(map(int, shape.split(","))) for shape in found] == [draws * 8 * 64]
