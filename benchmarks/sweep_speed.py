@@ -19,7 +19,7 @@ from benchmarks.tables import table
 from benchmarks.timing import alternate, at, median, ratio, save
 from ch5jax.sweeps._groups import make_groups
 from ch5jax.sweeps._programs import compile_programs, trace_group
-from ch5jax.sweeps._width import choose_width
+from ch5jax.sweeps._width import choose_width, free_memory
 from ch5jax.training import Probes
 
 BATCH = 64
@@ -81,7 +81,7 @@ class Ours:
         key, devices = jax.random.key(0), jax.devices()
         begin = time.perf_counter()
         traced = trace_group(group, key, Probes(signals_every, STEPS))
-        self.chosen = choose_width(traced.trial_bytes, traced.record_bytes(STEPS), group.trials, devices)
+        self.chosen = choose_width([traced], STEPS, group.trials, devices, free_memory(devices))
         self.width = width or self.chosen
         self.programs = compile_programs(traced, group, key, STEPS, self.width, devices)
         self.compile_seconds = time.perf_counter() - begin

@@ -20,7 +20,7 @@ from ch5jax.sweeps._programs import Traced, trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import Folder, Memory, Store, StoreError, read_width
-from ch5jax.sweeps._width import choose_width
+from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes
 
@@ -108,13 +108,11 @@ def sweep(
     probes = Probes.spaced(steps, signals_every)
     schedule = Schedule(steps, record_every or max(1, steps // 100), evaluate_every or steps, probes, width or 1)
     traced = [trace_group(group, key, probes) for group in groups]
+    memory = free_memory(devices)
     if width is None:
-        width = read_width(store) or choose_width(
-            max(one.trial_bytes for one in traced),
-            max(one.record_bytes(schedule.length) for one in traced),
-            max(group.trials for group in groups),
-            devices,
-        )
+        most = max(group.trials for group in groups)
+        width = read_width(store) or choose_width(traced, schedule.length, most, devices, memory)
+    check_width(width, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
     kept: Store = Memory() if store is None else Folder(store, _manifest(groups, known, traced, plan))

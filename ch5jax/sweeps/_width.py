@@ -1,8 +1,11 @@
 """How many trials train side by side on a device."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
+
+from ch5jax.sweeps._programs import Traced
 
 # Measured on 2 cores with 1 MiB of L2 each, microseconds a configuration-step (digits, Adam): an MLP 64-32-10 of 29 kB
 # of state took 15.0, 12.9, 9.7 and 12.0 at widths 4, 16, 64 and 256; 64-128-128-10 of 313 kB took 66, 67, 85, 86 and 89
@@ -12,19 +15,70 @@ CPU_WORKING_SET = 5e6
 CPU_RECORD = 64e6  # bytes of metrics and signals that a segment of steps reports: written once, and in memory
 LARGEST = 1 << 15
 
+# Of the memory that is free, what a sweep counts on: its prediction was 0.6 to 1.9 of what XLA reserves.
+SHARE = 0.6
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
-def choose_width(trial_bytes: int, record_bytes: int, trials: int, devices: Sequence[jax.Device]) -> int:
+
+def choose_width(
+    traced: Sequence[Traced], length: int, trials: int, devices: Sequence[jax.Device], memory: float | None
+) -> int:
     """The width for trials of a given size: what the cache (of a GPU, the memory) holds, evenly filled.
 
     Args:
-      trial_bytes: what a step of one trial works on.
-      record_bytes: what a segment of steps reports of one trial.
+      traced: the groups' functions.
+      length: steps in a segment.
       trials: how many trials the largest group has; the last chunk of a group should not be mostly padding.
       devices: the devices that share them.
+      memory: bytes that are free for each device; None where nobody knows.
     """
-    memory = (devices[0].memory_stats() or {}).get("bytes_limit", 0) if devices[0].platform != "cpu" else 0
+    limit = None if devices[0].platform == "cpu" else (devices[0].memory_stats() or {}).get("bytes_limit")
+    working_set, record = (limit / 4, limit / 8) if limit else (CPU_WORKING_SET, CPU_RECORD)
     fitting = min(
-        (memory / 4 or CPU_WORKING_SET) / max(trial_bytes, 1), (memory / 8 or CPU_RECORD) / max(record_bytes, 1)
+        working_set / max(1, *(one.trial_bytes for one in traced)),
+        record / max(1, *(one.record_bytes(length) for one in traced)),
     )
-    rounds = -(-trials // (max(1, min(LARGEST, round(fitting))) * len(devices)))
+    most = max(1, min(LARGEST, round(fitting), most_in_memory(traced, length, memory)))
+    rounds = -(-trials // (most * len(devices)))
     return -(-trials // (rounds * len(devices)))
+
+
+def check_width(width: int, traced: Sequence[Traced], length: int, memory: float | None) -> None:
+    """Refuses a width that cannot fit."""
+    if memory is None:
+        return
+    need = max(one.data_bytes + width * one.peak_bytes(length) for one in traced)
+    if need > 2 * memory:  # even if it is half of what is predicted
+        raise ValueError(
+            f"width must be at most some {most_in_memory(traced, length, memory):,} here, got {width:,}: it would take "
+            f"{need / 1e9:,.1f} GB on each device, and {memory / 1e9:,.1f} GB are free"
+        )
+
+
+def most_in_memory(traced: Sequence[Traced], length: int, memory: float | None) -> int:
+    """How many trials fit on a device, one at least; a power of two, so that it seldom differs from day to day."""
+    if memory is None:
+        return LARGEST
+    room = SHARE * memory - max(one.data_bytes for one in traced)
+    fitting = int(room / max(1, *(one.peak_bytes(length) for one in traced)))
+    return 1 << max(fitting, 1).bit_length() - 1
+
+
+def free_memory(devices: Sequence[jax.Device]) -> float | None:
+    """Bytes that are free for each device; None where nobody knows."""
+    if devices[0].platform != "cpu":
+        stats = devices[0].memory_stats() or {}
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0) if "bytes_limit" in stats else None
+    return None if (free := _free_on_host()) is None else free / len(devices)
+
+
+def _free_on_host() -> float | None:
+    """What the machine, or the container, has left."""
+    if not MEMINFO.exists():
+        return None
+    lines = (line.split() for line in MEMINFO.read_text().splitlines())
+    free = next((1024.0 * int(words[1]) for words in lines if words[0] == "MemAvailable:"), None)
+    limit, used = (CGROUP / name for name in ("memory.max", "memory.current"))
+    if free is not None and limit.exists() and used.exists() and (most := limit.read_text().strip()).isdigit():
+        free = min(free, max(int(most) - int(used.read_text()), 0))
+    return free

@@ -16,6 +16,7 @@ import numpy as np
 from ch5jax.tracing._common import in_two
 from ch5jax.tracing._evaluate import Changes, Path, Place, evaluate
 from ch5jax.tracing._jaxprs import CALLS, Inner, all_eqns, inner, jaxprs_of
+from ch5jax.tracing._memory import peak_bytes, size_of
 from ch5jax.tracing._products import without_transposes
 
 LARGE = 4096  # bytes
@@ -39,6 +40,11 @@ class InTwo(NamedTuple):
         """Bytes of the largest array that the rest computes."""
         return self.rest.largest
 
+    @property
+    def peak(self) -> int:
+        """Bytes that the rest holds at one time, with what it is given of the first."""
+        return self.rest.peak + sum(leaf.size * leaf.dtype.itemsize for leaf in self.common.shapes)
+
 
 class Hoisted(NamedTuple):
     """A function, traced, with the large arrays that it closed over apart from it."""
@@ -47,6 +53,7 @@ class Hoisted(NamedTuple):
     constants: tuple[Any, ...]  # NumPy's or JAX's
     shapes: Any  # what it returns, in shapes and dtypes
     largest: int  # bytes of the largest array that it computes
+    peak: int  # bytes that it holds at one time, at most, beside what it was given
 
 
 def hoist(function: Callable[..., Any], *args: Any) -> Hoisted:
@@ -80,11 +87,8 @@ def _hoisted(traced: Inner, shapes: Any) -> Hoisted:
     def call(constants: Sequence[Any], *args: Any) -> Any:
         return jax.tree.unflatten(jax.tree.structure(shapes), run(constants, jax.tree.leaves(args)))
 
-    return Hoisted(call, constants, shapes, max(map(_size, all_eqns(traced.jaxpr)), default=0))
-
-
-def _size(eqn: Any) -> int:
-    return max((out.aval.size * out.aval.dtype.itemsize for out in eqn.outvars if hasattr(out.aval, "size")), default=0)
+    largest = max((size_of(out) for eqn in all_eqns(traced.jaxpr) for out in eqn.outvars), default=0)
+    return Hoisted(call, constants, shapes, largest, peak_bytes(traced.jaxpr))
 
 
 def jit(function: Callable[..., Any], static_argnames: Sequence[str] = (), donate_argnames: Sequence[str] = ()) -> Any:

@@ -5,13 +5,15 @@ import re
 from types import SimpleNamespace
 
 import jax
+import numpy as np
 import pytest
 
 import ch5jax
 from ch5jax import problems, tasks
+from ch5jax.sweeps import _width
 from ch5jax.sweeps._groups import make_groups
 from ch5jax.sweeps._programs import compile_programs, trace_group
-from ch5jax.sweeps._width import choose_width
+from ch5jax.sweeps._width import choose_width, free_memory
 from ch5jax.training import Probes
 
 CPU = SimpleNamespace(platform="cpu")
@@ -34,7 +36,81 @@ GPU = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 80e9}
     ],
 )
 def test_the_width_fills_the_cache_and_the_last_chunk(trial_bytes, record_bytes, trials, devices, width):
-    assert choose_width(int(trial_bytes), int(record_bytes), trials, devices) == width
+    traced = sized(trial_bytes, record_bytes)
+    assert choose_width([traced], 100, trials, devices, memory=20e9) == width
+    assert choose_width([traced], 100, trials, devices, memory=None) == width
+
+
+def sized(trial_bytes, record_bytes, peak_bytes=0, data_bytes=0):
+    return SimpleNamespace(
+        trial_bytes=trial_bytes,
+        record_bytes=lambda length: record_bytes,
+        peak_bytes=lambda length: peak_bytes,
+        data_bytes=data_bytes,
+    )
+
+
+@pytest.mark.parametrize(("memory", "width"), [(None, 64), (8e9, 64), (4e9, 32), (2e9, 8), (1e9, 2), (1e6, 1)])
+def test_the_width_leaves_room_for_what_a_trial_holds(memory, width):
+    """50 MB a trial and 500 MB of data, where the cache would take 64: 0.6 of what is free, a power of two."""
+    assert choose_width([sized(78e3, 1, 50e6, 5e8)], 100, 64, [CPU], memory) == width
+
+
+def test_a_width_that_cannot_fit_is_refused_before_anything_compiles():
+    task, opts = tasks.digits(hidden=(4,)), ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2])
+    with pytest.raises(ValueError, match=r"width must be at most some [\d,]+ here, got 1,000,000,000: it would take"):
+        ch5jax.sweep(task, opts, steps=5, key=jax.random.key(0), width=10**9)
+
+
+def test_a_container_has_less_than_the_machine(tmp_path, monkeypatch):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 4000 kB\nMemAvailable:    3000 kB\n")
+    monkeypatch.setattr(_width, "MEMINFO", meminfo)
+    monkeypatch.setattr(_width, "CGROUP", tmp_path)
+    assert free_memory([CPU, CPU]) == 1500 * 1024
+    (tmp_path / "memory.max").write_text("2048000\n")
+    (tmp_path / "memory.current").write_text("1024000\n")
+    assert free_memory([CPU]) == 1024000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory([CPU]) == 3000 * 1024
+    monkeypatch.setattr(_width, "MEMINFO", tmp_path / "none")
+    assert free_memory([CPU]) is None
+    assert (
+        free_memory([SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 8, "bytes_in_use": 3})]) == 5
+    )
+
+
+def networks():
+    images = np.random.default_rng(0).normal(size=(60, 12, 12, 1)).astype(np.float32)
+    labels = np.arange(60) % 3
+
+    def init(key):
+        return {"conv": 0.1 * jax.random.normal(key, (3, 3, 1, 8)), "out": 0.1 * jax.random.normal(key, (1152, 3))}
+
+    def apply(w, x):
+        convolved = jax.lax.conv_general_dilated(
+            x, w["conv"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return jax.nn.relu(convolved).reshape(len(x), -1) @ w["out"]
+
+    yield "deep", tasks.digits(hidden=(64,) * 4, batch_norm=True)
+    yield "convolution", tasks.supervised((init, apply), (images, labels), batch_size=16)
+    yield "recurrent", tasks.adding()
+
+
+@pytest.mark.parametrize("signals_every", [0, 10])
+@pytest.mark.parametrize("name", ["deep", "convolution", "recurrent"])
+def test_the_memory_of_a_trial_is_known_before_it_is_compiled(compiled_quickly, name, signals_every):
+    (group,) = make_groups(dict(networks())[name], ch5jax.grid(ch5jax.adam, learning_rate=[0.1, 0.2]), 4)
+    key, width = jax.random.key(0), 32
+    traced = trace_group(group, key, Probes(signals_every, 40))
+    programs = compile_programs(traced, group, key, 40, width, jax.devices()[:1])
+    taken = []
+    for program in (programs.init, programs.advance, programs.evaluate):
+        sizes = program.func.memory_analysis()
+        taken.append(sizes.argument_size_in_bytes + sizes.output_size_in_bytes - sizes.alias_size_in_bytes)
+        taken[-1] += sizes.temp_size_in_bytes
+    assert 0.6 < (traced.data_bytes + width * traced.peak_bytes(40)) / max(taken) < 2
 
 
 @pytest.mark.parametrize("task", ["digits", "surface"])
