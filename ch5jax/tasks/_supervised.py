@@ -13,6 +13,7 @@ from ch5jax.models import Model, ModelLike, as_model, parameters_of
 from ch5jax.tasks._batches import Batches
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._examples import Pair, Parts, divide, on_device, size, take
+from ch5jax.tasks._flat import AS_THEY_ARE, one_vector
 from ch5jax.tasks._losses import LOSSES, METRICS, Score, check_outputs
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
@@ -45,6 +46,7 @@ def supervised(
     maximize: bool | None = None,
     lowest: float | None = None,
     split_key: jax.Array | None = None,
+    flat: bool = False,
 ) -> Task:
     r"""Training one's own model, of any framework, on one's own arrays.
 
@@ -83,6 +85,10 @@ def supervised(
       lowest: the lowest loss that can be had, if that is known: what a verdict measures from.
       split_key: the key that shares are drawn with, `jax.random.key(0)` by default; whatever a trial's key, its parts
         are these.
+      flat: whether a training carries its parameters, and the optimizer its state, as one vector: an update of hundreds
+        of small arrays is then one loop instead of hundreds. Signals, names, `result.best()` and functions that ask for
+        `params` have the model's own tree all the same; an optimizer that treats arrays differently (a mask, a norm of
+        each) would not, and needs False.
 
     Returns:
       A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and those named above. A step reports
@@ -127,6 +133,7 @@ def supervised(
     defaults = {**own.defaults, **(hyperparameters or {})}
     _check_taken(defaults, own, [*scores.values(), *([augment] if augment else [])])
     baseline = _check_model(own, defaults, parts, kind)
+    ravel, tree = one_vector(lambda key: own.init(key, on_device(first), defaults)[0]) if flat else AS_THEY_ARE
 
     def setting(given: Hyperparameters) -> tuple[Any, dict[str, Any]]:
         return read_setting(given, **defaults)
@@ -134,6 +141,7 @@ def supervised(
     def init(key: jax.Array, given: Hyperparameters) -> TrainState:
         optimizer, named = setting(given)
         params, model_state = own.init(key, on_device(first), named)
+        params = ravel(params)
         return TrainState(params, optimizer.init(params), batches.first_order(), model_state)
 
     def batch_loss(
@@ -155,12 +163,13 @@ def supervised(
         optimizer, named = setting(given)
         rows, order = batches.of_step(key, index, state.order)
         params, opt_state, model_state, reported = descend(
-            lambda w: batch_loss(w, state.model_state, rows, key, named), optimizer, state.params, state.opt_state
+            lambda w: batch_loss(tree(w), state.model_state, rows, key, named),
+            *(optimizer, state.params, state.opt_state),
         )
         return TrainState(params, opt_state, order, model_state), reported
 
     def predict(given: Hyperparameters, state: TrainState, inputs: PyTree) -> Any:
-        return _outputs(own, state, inputs, setting(given)[1])
+        return _outputs(own, state._replace(params=tree(state.params)), inputs, setting(given)[1])
 
     def evaluate(given: Hyperparameters, state: TrainState) -> Metrics:
         _, named = setting(given)
@@ -168,7 +177,7 @@ def supervised(
         for name, part in (("validation", parts.validation), ("test", parts.test)):
             if part is not None:
                 outputs, targets = predict(given, state, part.inputs), on_device(part.targets)
-                told = named | {"params": state.params, "train": False}
+                told = named | {"params": tree(state.params), "train": False}
                 reported |= {f"{name}_{k}": _mean(score, outputs, targets, told) for k, score in scores.items()}
         return reported
 
@@ -179,7 +188,7 @@ def supervised(
         evaluate,
         selects,
         selects.endswith(("accuracy", "r2")) if maximize is None else maximize,
-        lambda state: state.params,
+        lambda state: tree(state.params),
         loss_of_a_batch,
         lowest=lowest,
         baseline=baseline,

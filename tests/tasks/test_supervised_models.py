@@ -1,5 +1,6 @@
 """`tasks.supervised` on models of every framework: state, dropout, modes, hyperparameters by name."""
 
+import chex
 import equinox as eqx
 import flax.linen as nn
 import jax
@@ -122,8 +123,9 @@ def test_a_sweep_trains_it(name):
     assert not np.array_equal(*weights)  # two seeds
 
 
-def test_a_sweep_judges_it_by_its_layers():
-    result = ch5jax.sweep(task_of("linen"), ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5]), steps=40, key=KEY)
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_sweep_judges_it_by_its_layers(flat):
+    result = ch5jax.sweep(task_of("linen", flat=flat), ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5]), steps=40, key=KEY)
     assert result.columns["verdict"][0] == "slow"
     assert result.diagnosis(0).names.layers == ("['Conv_0']['kernel']", "['Dense_0']['kernel']")
 
@@ -403,3 +405,27 @@ def test_a_pairs_init_is_told_hyperparameters_that_it_needs():
     np.testing.assert_array_equal(task.init(KEY, ch5jax.sgd(0.1)).params, np.full((16, 2), 2.0))
     with pytest.raises(ValueError, match="apply must have a parameter for params and one for the inputs"):
         as_model((lambda key: 0, lambda *args: 0))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_flat_training_is_the_same_training(name):
+    """One vector of parameters inside, the model's own tree wherever somebody looks."""
+    opt = ch5jax.adam(1e-2)
+    tree, vector = (states(task_of(name, flat=flat), opt, 2)[-1] for flat in (False, True))
+    assert vector.params.ndim == 1
+    assert {leaf.ndim for leaf in jax.tree.leaves(vector.opt_state)} <= {0, 1}
+    task = task_of(name, flat=True)
+    chex.assert_trees_all_close(task.params(vector), tree.params, rtol=1e-4, atol=1e-5)
+    loss = jax.jit(lambda state, params: task.loss(KEY, opt, state, params))(vector, tree.params)
+    assert np.isfinite(loss)
+    outputs = jax.jit(task.predict)(opt, vector, IMAGES), jax.jit(task_of(name).predict)(opt, tree, IMAGES)
+    np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
+
+
+def test_parameters_of_two_dtypes_are_no_vector():
+    def init(key):
+        return {"w": jnp.zeros((3, 2), jnp.float16), "b": jnp.zeros(2)}
+
+    x, y = np.ones((20, 3), np.float32), np.arange(20) % 2
+    with pytest.raises(ValueError, match=r"flat must be False unless all parameters have one dtype, got .*float16"):
+        supervised((init, lambda p, x: x @ p["w"] + p["b"]), (x, y), flat=True)
