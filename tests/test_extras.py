@@ -42,7 +42,7 @@ def test_digits_without_scikit_learn(monkeypatch):
         ch5jax.tasks.digits()
 
 
-@pytest.mark.parametrize(("package", "file"), [("pandas", "t.csv"), ("sklearn", "t.csv"), ("pyarrow", "t.parquet")])
+@pytest.mark.parametrize(("package", "file"), [("pandas", "t.csv"), ("pyarrow", "t.parquet")])
 def test_table_without_its_packages(monkeypatch, tmp_path, package, file):
     (tmp_path / file).write_text("a,b\n" + "1,2\n2,3\n" * 10)
     block(monkeypatch, package)

@@ -57,6 +57,15 @@ def accuracy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.mean((jnp.argmax(outputs, axis=-1) == right) & finite, dtype=_wide(outputs).dtype)
 
 
+def balanced_accuracy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """The mean over the classes that there are of the share of each that is answered right; not finite is wrong."""
+    shares = _shares(targets, _wide(outputs))
+    right = (jnp.argmax(outputs, axis=-1) == jnp.argmax(shares, axis=-1)) & jnp.all(jnp.isfinite(outputs), axis=-1)
+    counts = shares.sum(axis=0)
+    recalls = (shares * right[:, None]).sum(axis=0) / jnp.where(counts > 0, counts, 1)
+    return recalls.sum() / (counts > 0).sum()
+
+
 def binary_accuracy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     """The share of right answers, by the logit's sign; outputs that are not finite are wrong."""
     outputs = _fitting(outputs, targets)
@@ -123,9 +132,12 @@ LOSSES = {
     "squared_error": Loss(squared_error, {"r2": r2}, _variance),
     "absolute_error": Loss(absolute_error, {"r2": r2}, _deviation),
 }
-METRICS = {"accuracy": accuracy, "binary_accuracy": binary_accuracy, "r2": r2} | {
-    name: loss.function for name, loss in LOSSES.items()
-}
+METRICS = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "binary_accuracy": binary_accuracy,
+    "r2": r2,
+} | {name: loss.function for name, loss in LOSSES.items()}
 
 
 def check_outputs(name: str, outputs: Any, parts: dict[str, np.ndarray]) -> None:

@@ -1,214 +1,184 @@
-"""From a data frame's columns to a network's inputs, fitted to the training rows alone."""
+"""From a data frame's columns to a network's inputs: fitted once, to the training rows alone."""
 
-from collections.abc import Iterable
-from typing import Any
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ch5jax._extras import require
-from ch5jax._types import DataFrame, Series
+from ch5jax._types import DataFrame
+from ch5jax.tasks._table_blocks import AT_ONCE, CATEGORIES, MISSING, OTHER, Categories, Numbers, one_hot, standardised
+from ch5jax.tasks._table_kinds import As, Reader, identifier, is_plain, text_kind
+from ch5jax.tasks._table_memory import check_memory
+from ch5jax.tasks._table_words import Words, listed
 
-MISSING = "(missing)"
-_LARGEST = float(np.finfo(np.float32).max)
-
-
-def inputs_of(frame: DataFrame, train: np.ndarray, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The network's inputs, shape (rows, features), and their names.
-
-    Numbers are standardised, text is one-hot encoded; means, standard deviations and categories are those of the
-    training rows. What was filled, changed or left out goes into `notes`.
-    """
-    numbers: dict[str, np.ndarray] = {}
-    texts: dict[str, np.ndarray] = {}
-    empty, identifiers = [], []
-    for name in frame.columns:
-        values = values_of(frame[name], notes)
-        missing = missing_in(values)
-        if missing[train].all():
-            empty.append(name)
-        elif values.dtype == np.float64:
-            numbers[name] = values
-        elif len(set(values[train])) > min(100, max(10, len(train) / 2)):
-            identifiers.append(name)
-        else:
-            texts[name] = np.where(missing, MISSING, values)
-    if empty:
-        notes.append(f"Left out, with no value in the training part: {listed(empty)}.")
-    if identifiers:
-        notes.append(f"Text left out, with too many different values to be categories: {listed(identifiers)}.")
-    scaled, number_names, still = _standardised(numbers, train, notes)
-    encoded, text_names, alike = _one_hot(texts, train, notes)
-    if still or alike:
-        notes.append(f"Left out, with the same value all over the training part: {listed(still + alike)}.")
-    blocks = [np.zeros((len(frame), 0)), *(block for block in (scaled, encoded) if block is not None)]
-    return np.concatenate(blocks, axis=1), (*number_names, *text_names)
+TEXT_INPUTS = 10_000  # of a table, at most
+Block: TypeAlias = Numbers | Categories
 
 
-def encoded_like(columns: DataFrame, new: DataFrame, train: np.ndarray, features: tuple[str, ...]) -> np.ndarray:
-    """New rows as inputs: they are joined to the table's own, to whose training rows everything is fitted, as before.
+class Encoder(NamedTuple):
+    """What makes inputs of rows, fitted once: the same for a table's own rows and for new ones."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs' names."""
+        return tuple(name for block in self.blocks for name in block.names)
+
+    @property
+    def columns(self) -> dict[str, Reader]:
+        """The columns that they are made of, and how each is read."""
+        return {name: reader for block in self.blocks for name, reader in block.readers.items()}
+
+    def encode(self, frame: DataFrame) -> np.ndarray:
+        """Inputs of a data frame's rows, float32, shape (rows, names)."""
+        return self.inputs([block.values(frame) for block in self.blocks], np.arange(len(frame)))
+
+    def inputs(self, values: list[np.ndarray], places: np.ndarray) -> np.ndarray:
+        """Inputs of what each block has read, each row's at its place: float32, shape (rows, names)."""
+        out = np.empty((len(places), len(self.names)), np.float32)
+        ends = np.cumsum([len(block.names) for block in self.blocks])
+        step = max(256, AT_ONCE // out.shape[1])  # all columns of some rows at a time, which stay in the cache
+        for begin in range(0, len(places), step):
+            some = slice(begin, begin + step)
+            rows = np.empty((len(places[some]), out.shape[1]), np.float32)
+            for block, own, end in zip(self.blocks, values, ends, strict=True):
+                block.write(own[some], rows[:, end - len(block.names) : end])
+            out[places[some]] = rows
+        return out
+
+
+def fit(
+    frame: DataFrame,
+    train: np.ndarray,
+    told: Mapping[str, As],
+    missing: tuple[str, ...],
+    decimal: str | None,
+    notes: list[str],
+) -> tuple[Encoder, list[np.ndarray]]:
+    """Decides what each column is, and fits means, deviations and categories, all of it to the training rows.
 
     Args:
-      columns: the table's own data frame, without the target.
-      new: one of the same columns.
-      train: the rows of the first that everything is fitted to.
-      features: the names that the inputs have to have.
+      frame: the columns to predict from.
+      train: the training rows.
+      told: what the user says that columns are.
+      missing: words that count as missing.
+      decimal: the sign before fractions, where it is known.
+      notes: takes sentences on what was done.
+
+    Returns:
+      The encoder, and what its blocks have read of all rows.
     """
-    pd = require("pandas", "sweep", "tasks.table")
-    joined = {}
-    for name in columns.columns:
-        own = values_of(columns[name], [])  # what the column is, its own rows alone decide
-        if own.dtype == np.float64:
-            joined[name] = np.concatenate([own, _numbers_like(columns[name], new[name])])
+    left: dict[str, list[str]] = {}
+    numbers: list[tuple[Numbers, np.ndarray]] = []
+    texts: list[tuple[Categories, Words]] = []
+
+    def role(name: str) -> tuple[str, object]:
+        kind, column = told.get(name), frame[name]
+        if kind == "out":
+            return "out", name
+        if kind is None and (found := identifier(column)):
+            return found, name
+        if not is_plain(column) or kind not in (None, "number"):
+            return "text", name
+        array = column.to_numpy()
+        rows_together = array.strides[0] > array.itemsize  # columns of one array, which stays whole
+        return "plain", id(_owner(array)) if rows_together else name
+
+    for (what, _), group in itertools.groupby(frame.columns, role):
+        names = list(group)
+        if what in ("row", "out"):
+            left.setdefault(_OUT if what == "out" else _ROW_NAMES, []).extend(names)
+        elif what == "plain":
+            first = frame.columns.get_loc(names[0])
+            reader = Reader("truth" if frame[names[0]].dtype.kind == "b" else "number", ".", missing)
+            values = frame.iloc[:, first : first + len(names)].to_numpy()  # a view where they are one array
+            numbers.append((standardised(dict.fromkeys(names, reader), values, train), values))
         else:
-            joined[name] = pd.Categorical([*own, *_words(new[name])])
-    inputs, found = inputs_of(pd.DataFrame(joined), train, [])
-    if found != features:
-        strange = sorted({*found} ^ {*features})
-        raise ValueError(f"new rows must hold the kinds of values that the table holds, and {listed(strange)} differ")
-    return inputs[len(columns) :].astype(np.float32)
+            (name,) = names
+            as_told: As | None = "category" if what == "code" else told.get(name)
+            reader, words = text_kind(frame[name], train, missing, decimal, as_told, notes)
+            if words is None or reader.kind != "category":
+                values = reader.read(frame[name], words)
+                numbers.append((standardised({name: reader}, values, train), values))
+            else:
+                counts = words.counts(train)
+                different = np.count_nonzero(counts) + bool((words.codes[train] < 0).any())
+                if not counts.any():
+                    left.setdefault(_EMPTY, []).append(name)
+                elif different == 1:
+                    left.setdefault(_STILL, []).append(name)
+                elif told.get(name) != "category" and different > max(10, len(train) / 2):
+                    left.setdefault(_TOO_MANY, []).append(name)
+                else:
+                    texts.append((one_hot(name, reader, words, train), words))
+    _check_size(texts, sum(len(block.names) for block, _ in numbers), len(frame))
+    _say_of_numbers([block for block, _ in numbers], left, notes)
+    if scaled := [name for block, _ in numbers for name in block.names]:
+        notes.append(f"Standardised with the training part's mean and standard deviation: {listed(scaled)}.")
+    _say_of_texts(texts, notes)
+    notes += [f"{reason}: {listed(names)}." for reason, names in left.items()]
+    kept = [(number, values) for number, values in numbers if number.names]
+    blocks: tuple[Block, ...] = (*(number for number, _ in kept), *(category for category, _ in texts))
+    return Encoder(blocks), [*(values for _, values in kept), *(block.places(words) for block, words in texts)]
 
 
-def _numbers_like(own: Series, new: Series) -> np.ndarray:
-    """New values of a column that became numbers, in its way; NaN where they are none."""
-    pd = require("pandas", "sweep", "tasks.table")
-    types = pd.api.types
-    if types.is_bool_dtype(own):
-        return _truths(new)
-    if types.is_timedelta64_dtype(own):
-        return (pd.to_timedelta(new, errors="coerce") / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
-    of_dates = types.is_datetime64_any_dtype(own)
-    if not of_dates and not types.is_numeric_dtype(own):
-        text = as_text(own)
-        of_dates = pd.to_numeric(text, errors="coerce")[text.notna()].notna().mean() < 0.9
-    if of_dates:
-        text = new if types.is_datetime64_any_dtype(new) else as_text(new)
-        return _days(pd.to_datetime(text, format=None if text is new else "ISO8601", errors="coerce", utc=True), [])
-    numbers = new if types.is_numeric_dtype(new) else as_text(new)
-    return _finite(pd.to_numeric(numbers, errors="coerce").to_numpy(np.float64, na_value=np.nan), str(own.name), [])
+_OUT = "Left out, as asked for"
+_ROW_NAMES = (
+    "Left out, names of rows rather than something to learn from (columns={'NAME': 'number'}, --column NAME=number)"
+)
+_EMPTY = "Left out, with no value in the training part"
+_STILL = "Left out, with the same value all over the training part"
+_TOO_MANY = "Text left out, with too many different values to be categories"
 
 
-def _words(column: Series) -> list[str | None]:
-    """New values of a column that is text, None where missing: 1.0 is "1", which pandas makes of it beside a hole."""
-    pd = require("pandas", "sweep", "tasks.table")
-    if not pd.api.types.is_float_dtype(column):
-        return list(as_text(column))
-    whole = [value if pd.isna(value) or value != round(value) else int(value) for value in column]
-    return [None if pd.isna(value) else str(value) for value in whole]
-
-
-def _truths(column: Series) -> np.ndarray:
-    """Truth values, or words for them, as 1 and 0; NaN for anything else."""
-    words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0}
-    return np.array([words.get(str(value).lower(), np.nan) for value in column], np.float64)
-
-
-def values_of(column: Series, notes: list[str]) -> np.ndarray:
-    """A column as numbers (float64, NaN where missing) or as text (objects, None where missing)."""
-    pd = require("pandas", "sweep", "tasks.table")
-    types = pd.api.types
-    if types.is_complex_dtype(column):
+def _check_size(texts: list[tuple[Categories, Words]], numbers: int, rows: int) -> None:
+    """Refuses what would fill the memory, before it does."""
+    widths = {block.column: len(block.categories) for block, _ in texts}
+    if (total := sum(widths.values())) > TEXT_INPUTS:
+        widest = sorted(widths, key=lambda name: -widths[name])
         raise ValueError(
-            f"column {column.name!r} must hold numbers, text, truth values or dates, got complex numbers; "
-            "give real and imaginary part a column each"
+            f"text must have {TEXT_INPUTS:,} different values at most, all columns together, got {total:,} in "
+            f"{len(widths):,} columns, such as {listed(widest, 3)}: columns={{'NAME': 'out'}} (--column NAME=out) "
+            "leaves one out"
         )
-    if types.is_datetime64_any_dtype(column):
-        return _days(column, notes)
-    if types.is_timedelta64_dtype(column):
-        return (column / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
-    if types.is_numeric_dtype(column):
-        return _finite(column.to_numpy(np.float64, na_value=np.nan).copy(), column.name, notes)
-    text = as_text(column)
-    present = text.notna()
-    if isinstance(column.dtype, pd.CategoricalDtype) or not present.any():
-        return text.to_numpy(object)
-    numbers = pd.to_numeric(text, errors="coerce").astype(np.float64)
-    if numbers[present].notna().mean() >= 0.9:
-        if others := sorted(set(text[present & numbers.isna()])):
-            notes.append(f"No numbers, and so counted as missing, in {column.name!r}: {listed(others)}.")
-        return _finite(numbers.to_numpy(np.float64), column.name, notes)
-    dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    if dates[present].notna().mean() >= 0.9:
-        return _days(dates, notes)
-    return text.to_numpy(object)
+    check_memory(8 * rows * (total + numbers), f"{rows:,} rows of {total + numbers:,} inputs")
 
 
-def as_text(column: Series) -> Series:
-    """A column as text, None where missing: a series of objects."""
-    present = column.notna().to_numpy()
-    values = column.to_numpy(object)
-    text = np.array([str(value) if there else None for value, there in zip(values, present, strict=True)], object)
-    return require("pandas", "sweep", "tasks.table").Series(text, name=column.name, dtype=object)
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory it is a view of."""
+    return _owner(array.base) if isinstance(array.base, np.ndarray) else array
 
 
-def missing_in(values: np.ndarray) -> np.ndarray:
-    """Where numbers or text are missing."""
-    if values.dtype == np.float64:
-        return np.isnan(values)
-    return np.array([value is None for value in values], bool)
+def _say_of_numbers(blocks: list[Numbers], left: dict[str, list[str]], notes: list[str]) -> None:
+    """What was filled and left out of columns of numbers; of dates, what counts is whether the days do."""
+    filled = []
+    for block in blocks:
+        widths = [len(reader.names(name)) for name, reader in block.readers.items()]
+        for name, first in zip(block.readers, np.cumsum([0, *widths[:-1]]), strict=True):
+            holes, beyond = block.missing[:, first]
+            if beyond:
+                notes.append(f"Infinite, or beyond float32, and so counted as missing: {beyond} in {name!r}.")
+            if np.isnan(block.mean[first]):
+                left.setdefault(_EMPTY, []).append(name)
+            elif not block.varies[first]:
+                left.setdefault(_STILL, []).append(name)
+            elif holes:
+                filled.append(f"{name!r} ({holes})")
+    if filled:
+        notes.append(f"Missing numbers filled with the mean of the training part: {', '.join(filled)}.")
 
 
-def listed(names: Iterable[Any], shown: int = 8) -> str:
-    """The first few names, in quotation marks, and how many more there are."""
-    names = list(names)
-    text = ", ".join(repr(str(name)) for name in names[:shown])
-    return text + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
-def _days(dates: Series, notes: list[str]) -> np.ndarray:
-    """Dates as days since 1970."""
-    pd = require("pandas", "sweep", "tasks.table")
-    notes.append(f"The dates in {dates.name!r} became days since 1970.")
-    days = (pd.to_datetime(dates, utc=True) - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-    return days.to_numpy(np.float64, na_value=np.nan)
-
-
-def _finite(numbers: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
-    """The numbers, with NaN for those that float32 does not hold."""
-    beyond = np.abs(numbers) > _LARGEST
-    if beyond.any():
-        notes.append(f"Infinite, or beyond float32, and so counted as missing: {beyond.sum()} in {name!r}.")
-    return np.where(beyond, np.nan, numbers)
-
-
-def _standardised(
-    columns: dict[str, np.ndarray], train: np.ndarray, notes: list[str]
-) -> tuple[np.ndarray | None, list[str], list[str]]:
-    """Numbers with mean 0 and standard deviation 1 in the training rows; names; names of those that do not vary."""
-    names = list(columns)
-    if not names:
-        return None, [], []
-    impute = require("sklearn.impute", "sweep", "tasks.table").SimpleImputer(strategy="mean")
-    scale = require("sklearn.preprocessing", "sweep", "tasks.table").StandardScaler()
-    values = np.stack(list(columns.values()), axis=1)
-    filled = impute.fit(values[train]).transform(values)
-    scaled = scale.fit(filled[train]).transform(filled)
-    varies = scaled[train].std(axis=0) > 0.5  # 1 but for what does not vary, by scikit-learn's count of rounding errors
-    kept = [name for name, kept in zip(names, varies, strict=True) if kept]
-    holes = [f"{name!r} ({np.isnan(columns[name]).sum()})" for name in kept if np.isnan(columns[name]).any()]
-    if holes:
-        notes.append(f"Missing numbers filled with the mean of the training part: {', '.join(holes)}.")
-    if kept:
-        notes.append(f"Standardised with the training part's mean and standard deviation: {listed(kept)}.")
-    return scaled[:, varies], kept, [name for name in names if name not in kept]
-
-
-def _one_hot(
-    columns: dict[str, np.ndarray], train: np.ndarray, notes: list[str]
-) -> tuple[np.ndarray | None, list[str], list[str]]:
-    """One column of zeros and ones a category of the training rows; names; names of those that do not vary."""
-    names = [name for name, values in columns.items() if len(set(values[train])) > 1]
-    alike = [name for name in columns if name not in names]
-    if not names:
-        return None, [], alike
-    values = np.stack([columns[name] for name in names], axis=1)
-    encoder = require("sklearn.preprocessing", "sweep", "tasks.table").OneHotEncoder(
-        handle_unknown="ignore", sparse_output=False
-    )
-    encoded = encoder.fit(values[train]).transform(values)
-    notes.append(f"Text encoded with one column a value (one-hot): {listed(names)}.")
-    if holes := [f"{name!r} ({(columns[name] == MISSING).sum()})" for name in names if MISSING in columns[name]]:
+def _say_of_texts(texts: list[tuple[Categories, Words]], notes: list[str]) -> None:
+    """How text was encoded."""
+    if not texts:
+        return
+    notes.append(f"Text encoded with one column a value (one-hot): {listed(block.column for block, _ in texts)}.")
+    if many := [block.column for block, _ in texts if OTHER in block.categories]:
+        notes.append(f"All but the {CATEGORIES - 1} most frequent values became one, {OTHER!r}: {listed(many)}.")
+    counts = {block.column: (words.codes < 0).sum() for block, words in texts if MISSING in block.categories}
+    if holes := [f"{name!r} ({count})" for name, count in counts.items()]:
         notes.append(f"Missing text made a value of its own: {', '.join(holes)}.")
-    if strange := [name for name in names if set(columns[name]) - set(columns[name][train])]:
+    if strange := [block.column for block, words in texts if (block.places(words) < 0).any()]:
         notes.append(f"Values that are not in the training part are encoded as zeros: {listed(strange)}.")
-    pairs = zip(names, encoder.categories_, strict=True)
-    return encoded, [f"{name}={value}" for name, categories in pairs for value in categories], alike

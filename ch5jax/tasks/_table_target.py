@@ -6,57 +6,97 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import Series
-from ch5jax.tasks._table_columns import as_text, listed, values_of
+from ch5jax.tasks._table_dates import date_numbers, days_of
+from ch5jax.tasks._table_kinds import Reader, said_of_numbers
+from ch5jax.tasks._table_numbers import decimal_of, holes_among, numbers_in
+from ch5jax.tasks._table_words import listed, words_of
 
 Kind = Literal["classification", "regression"]
+CLASSES = 1000  # at most
+_LARGEST = float(np.finfo(np.float32).max)
 
 
-def target_values(column: Series, kind: Kind | None, notes: list[str]) -> tuple[Kind, np.ndarray]:
+def target_values(
+    column: Series, kind: Kind | None, missing: tuple[str, ...], decimal: str | None, notes: list[str]
+) -> tuple[Kind, np.ndarray]:
     """The kind of a target, inferred where it is None, and its values, with NaN (or None in text) where missing."""
     pd = require("pandas", "sweep", "tasks.table")
-    boolean, categorical = pd.api.types.is_bool_dtype(column), isinstance(column.dtype, pd.CategoricalDtype)
+    types, name = pd.api.types, column.name
+    boolean, categorical = types.is_bool_dtype(column), isinstance(column.dtype, pd.CategoricalDtype)
     own_notes: list[str] = []
-    values = values_of(column, own_notes)
+    if types.is_datetime64_any_dtype(column):
+        values = date_numbers(column)[:, 0]
+        own_notes.append(f"The dates in {name!r} became days since 1970.")
+    elif types.is_timedelta64_dtype(column):
+        values = days_of(column)
+    elif types.is_numeric_dtype(column) and not boolean:
+        values = Reader("number").read(column)[:, 0].copy()
+    else:
+        values = _of_words(column, kind, missing, decimal, labels=boolean or categorical, notes=own_notes)
+    if values.dtype == np.float64 and (beyond := np.abs(values) > _LARGEST).any():
+        own_notes.append(f"Infinite, or beyond float32, and so counted as missing: {beyond.sum()} in {name!r}.")
+        values[beyond] = np.nan
     if kind is None:
-        if boolean or categorical or values.dtype == object:
+        if values.dtype == object:
             kind, what = "classification", "truth values" if boolean else "categories" if categorical else "text"
-            notes.append(f"The target {column.name!r} holds {what}: {kind}.")
+            notes.append(f"The target {name!r} holds {what}: {kind}.")
         elif few := _few_whole(values[~np.isnan(values)]):
             kind = "classification"
             notes.append(
-                f"The target {column.name!r} holds {few} different whole numbers: {kind} "
+                f"The target {name!r} holds {few} different whole numbers: {kind} "
                 "(kind 'regression' predicts them as numbers)."
             )
         else:
             kind = "regression"
-            notes.append(f"The target {column.name!r} holds numbers: {kind}.")
-    if kind == "regression":
-        if values.dtype == object:
-            example = next((value for value in values if value is not None), None)
-            raise ValueError(
-                f"the target {column.name!r} must hold numbers for regression, got text such as {example!r}"
-            )
-    elif boolean or not pd.api.types.is_numeric_dtype(column):
-        return kind, as_text(column).to_numpy(object)
+            notes.append(f"The target {name!r} holds numbers: {kind}.")
     notes += own_notes
     return kind, values
 
 
-def one_hot(values: np.ndarray, train: np.ndarray, target: str, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """The classes' names, and the targets, shape (rows, classes)."""
-    labels, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+def _of_words(
+    column: Series, kind: Kind | None, missing: tuple[str, ...], decimal: str | None, labels: bool, notes: list[str]
+) -> np.ndarray:
+    """Words as numbers, or as labels: a label is a label, also "NA" and "none", and a few whole numbers beside it."""
+    words, name = words_of(column, missing), str(column.name)
+    text = words.take(words.different, None)
+    if labels and kind != "regression":
+        return text
+    counts = words.counts(np.arange(len(column)))
+    form = "." if kind == "classification" else decimal_of(words.different, decimal, f"target {name!r}")
+    numbers = numbers_in(words.different, form)
+    numeric = ~np.isnan(numbers)
+    if kind == "regression":
+        if counts[numeric].sum() < 0.5 * counts.sum():
+            example = words.different[~numeric][0]
+            raise ValueError(f"the target {name!r} must hold numbers for regression, got text such as {example!r}")
+    elif not holes_among(words.different, counts, numeric) or (
+        not numeric.all() and (kind == "classification" or _few_whole(np.repeat(numbers[numeric], counts[numeric])))
+    ):
+        return text
+    notes += said_of_numbers(name, words, numeric, Reader("number", form))
+    return words.take(numbers, np.nan)
+
+
+def class_codes(values: np.ndarray, target: str, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes' names, and each row's class, shape (rows,)."""
+    pd = require("pandas", "sweep", "tasks.table")
+    codes, labels = pd.factorize(values, sort=True)
+    counts = np.bincount(codes)
     if 2 * len(labels) > len(values):
         raise ValueError(
             f"the target {target!r} must have two rows a class on average for classification, got {len(labels)} "
             f"different values in {len(values)} rows, such as {', '.join(map(class_name, labels[:3]))}"
         )
+    if len(labels) > CLASSES:
+        raise ValueError(
+            f"the target {target!r} must have {CLASSES:,} classes at most, got {len(labels):,}, such as "
+            f"{', '.join(map(class_name, labels[:3]))}; kind 'regression' predicts numbers"
+        )
     classes = tuple(map(class_name, labels))
     notes.append(f"The {len(classes)} classes are {listed(classes)}.")
-    if absent := sorted(set(range(len(classes))) - set(codes[train])):
-        notes.append(f"Without a row in the training part, and so never learnt: {listed(classes[i] for i in absent)}.")
     if single := [name for name, count in zip(classes, counts, strict=True) if count == 1]:
         notes.append(f"Classes with a single row: {listed(single)}.")
-    return classes, np.eye(len(labels))[codes]
+    return classes, codes
 
 
 def class_name(label: Any) -> str:

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 
 from ch5jax.tasks._examples import part_rows
+from ch5jax.tasks._table_split import stratified
 
 ROWS = 40
-TRAIN, VALIDATION, TEST = part_rows(ROWS, jax.random.key(0))
 
 
 def frame(**columns):
@@ -16,10 +16,14 @@ def frame(**columns):
     return pd.DataFrame({"x": x, "label": np.where(x > 3, "high", "low"), **columns})
 
 
+TRAIN, VALIDATION, TEST = stratified(np.where(frame()["label"] == "high", 0, 1), jax.random.key(0))
+PLAIN_TRAIN = part_rows(ROWS, jax.random.key(0))[0]  # of a regression
+
+
 def inputs(prepared):
     """The inputs in the order of the rows."""
     values = np.zeros((ROWS, len(prepared.features)), np.float32)
-    for rows, part in zip((TRAIN, VALIDATION, TEST), prepared.parts, strict=True):
+    for rows, part in zip(prepared.rows, prepared.parts, strict=True):
         values[rows] = part.inputs
     return values
 
@@ -30,7 +34,7 @@ def column(prepared, name):
 
 def targets(prepared):
     values = np.zeros((ROWS, max(1, len(prepared.classes))), np.float32)
-    for rows, part in zip((TRAIN, VALIDATION, TEST), prepared.parts, strict=True):
+    for rows, part in zip(prepared.rows, prepared.parts, strict=True):
         values[rows] = part.targets
     return values
 

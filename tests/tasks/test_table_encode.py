@@ -68,7 +68,7 @@ def test_truth_values_may_be_said_in_words(prepared, words):
 
 
 def test_a_missing_column_is_named(prepared):
-    with pytest.raises(ValueError, match="new rows must have the table's columns, and 'colour', 'far' is missing"):
+    with pytest.raises(ValueError, match="new rows must have the table's columns, and 'far', 'colour' is missing"):
         prepared.encode(frame(**COLUMNS).drop(columns=["colour", "far"]))
 
 
@@ -108,9 +108,9 @@ def test_text_stays_text_whatever_a_file_of_few_rows_looks_like(tmp_path):
 
 
 def test_what_a_column_is_does_not_depend_on_how_many_rows_come():
-    mostly = np.where(np.arange(ROWS) % 7 == 0, "A", (np.arange(ROWS) % 3).astype(str))
+    mostly = np.where(np.arange(ROWS) % 5 == 0, "3+", (np.arange(ROWS) % 3).astype(str))
     prepared = read_table(frame(mixed=mostly), "label")
-    assert "mixed=A" in prepared.features
+    assert "mixed=3+" in prepared.features
     many = pd.DataFrame({"x": np.zeros(500), "mixed": np.resize(["1", "2"], 500)})
     np.testing.assert_array_equal(prepared.encode(many)[:2], prepared.encode(many.iloc[:2]))
     numbers = np.where(np.arange(ROWS) == 3, "none", np.arange(ROWS).astype(str))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ch5jax.tasks import read_table
-from tests.tasks.tables import ROWS, TEST, TRAIN, frame, noted, targets
+from tests.tasks.tables import PLAIN_TRAIN, ROWS, frame, noted, targets
 
 
 def test_rows_without_a_target_are_left_out():
@@ -51,20 +51,28 @@ def test_the_kind_may_be_chosen():
     prepared = read_table(data, "y", kind="regression")
     raw = data["y"].to_numpy()
     assert prepared.kind == "regression"
-    np.testing.assert_allclose([prepared.target_mean, prepared.target_std], [raw[TRAIN].mean(), raw[TRAIN].std()])
-    expected = (raw - raw[TRAIN].mean()) / raw[TRAIN].std()
+    np.testing.assert_allclose(
+        [prepared.target_mean, prepared.target_std], [raw[PLAIN_TRAIN].mean(), raw[PLAIN_TRAIN].std()]
+    )
+    expected = (raw - raw[PLAIN_TRAIN].mean()) / raw[PLAIN_TRAIN].std()
     np.testing.assert_allclose(targets(prepared)[:, 0], expected, rtol=1e-5, atol=1e-6)
     data = frame(y=np.repeat(np.arange(10) + 0.5, 4))
     assert read_table(data, "y", kind="classification").classes[:2] == ("0.5", "1.5")
 
 
-def test_a_class_that_only_the_test_holds_is_pointed_out():
-    data = frame()
-    data.loc[TEST[0], "label"] = "rare"
+def test_a_class_that_a_part_lacks_is_a_warning_with_its_count():
+    data = frame(day=np.arange(ROWS))
+    data.loc[ROWS - 1, "label"] = "rare"
     prepared = read_table(data, "label")
     assert prepared.classes == ("high", "low", "rare")
-    assert noted(prepared, "Without a row in the training part, and so never learnt: 'rare'")
     assert noted(prepared, "Classes with a single row: 'rare'")
+    assert ROWS - 1 in prepared.rows[0]  # the one that there is is for training
+    assert [warning for warning in prepared.warnings if "validation" in warning] == [
+        "Without a row in the validation part: 'rare' (rows in all: 1)."
+    ]
+    last = read_table(data, "label", order="day")
+    assert last.warnings[0] == "Without a row in the training part, and so never learnt: 'rare' (rows in all: 1)."
+    assert {*last.warnings} <= {*last.notes}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +101,12 @@ def test_a_class_that_only_the_test_holds_is_pointed_out():
         ),
         ({"y": 7}, "y", {}, "two different values at least .* got only 7"),
         ({"y": 7.5}, "y", {"kind": "regression"}, "two different values at least .* got only 7.5"),
-        ({"y": np.arange(ROWS) == TEST[0]}, "y", {}, "two different values at least .* got only False"),
+        (
+            {"y": np.arange(ROWS) > 35, "day": np.arange(ROWS)},
+            "y",
+            {"order": "day"},
+            "two different values at least .* got only False",
+        ),
         ({"y": 1e16 + 2 * np.arange(ROWS) % 4}, "y", {"kind": "regression"}, "vary by more than rounding errors"),
         (
             {"y": [f"n{i}" for i in range(ROWS)]},

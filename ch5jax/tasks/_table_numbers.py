@@ -1,0 +1,136 @@
+"""Words that are numbers: 1,5 and 1,234.5 and $3 and 5 % and −4."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from ch5jax._extras import require
+
+MARKS = (
+    "?",
+    "-",
+    "--",
+    ".",
+    "*",
+    "na",
+    "n/a",
+    "n.a.",
+    "n.a",
+    "#n/a",
+    "nan",
+    "null",
+    "none",
+    "nil",
+    "missing",
+    "unknown",
+)
+_MONEY = r"[$€£¥₹]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR)\b"
+_SHAPE = re.compile(rf"([+-]?) ?({_MONEY})? ?([+-]?)(\d[\d.,]*|[.,]\d+)(e[+-]?\d+)? ?(%|‰|{_MONEY})?", re.IGNORECASE)
+_GROUP = re.compile(r"(?<=\d)[ \u00a0\u202f'’](?=\d{3}(?!\d))")
+_POINT = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+")
+_COMMA = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?|\d+,?\d*|,\d+")
+_CODE = re.compile(r"0\d+")
+
+
+class Number(NamedTuple):
+    """A number as it is written."""
+
+    sign: str
+    body: str  # digits, points and commas
+    exponent: str
+    mark: str  # a currency or a percent sign
+
+    def value(self, decimal: str) -> float:
+        """What it is if the fraction comes after that sign; NaN if it cannot be so."""
+        if not (_COMMA if decimal == "," else _POINT).fullmatch(self.body):
+            return np.nan
+        digits = self.body.replace("." if decimal == "," else ",", "").replace(",", ".")
+        return float(f"{self.sign}{digits}{self.exponent}")
+
+
+def number_in(word: str) -> Number | None:
+    """A word's number, if it is one."""
+    found = _SHAPE.fullmatch(_GROUP.sub("", word.replace("−", "-").replace("–", "-")))
+    if found is None or (found[1] and found[3]) or (found[2] and found[6]):
+        return None
+    return Number(found[1] or found[3], found[4], found[5] or "", (found[2] or found[6] or "").upper())
+
+
+def numbers_in(words: np.ndarray, decimal: str) -> np.ndarray:
+    """Words' values, NaN where they are no numbers, shape (words,); fractions come after the sign `decimal`."""
+    if decimal == ",":
+        found = [number_in(word) for word in words]
+        return np.array([one.value(",") if one else np.nan for one in found], np.float64)
+    values = _plain(words)
+    for i in np.flatnonzero(np.isnan(values)):
+        if one := number_in(words[i]):
+            values[i] = one.value(".")
+    return values
+
+
+def decimal_of(words: np.ndarray, told: str | None, where: str) -> str:
+    """The sign before the fractions of words, of which some are numbers.
+
+    Args:
+      words: different words, objects of shape (words,).
+      told: what the user or the rest of the file says, for numbers such as 1,234 that can be read in two ways.
+      where: the column, for messages.
+
+    Raises:
+      ValueError: if they can be read in two ways and nobody has said which.
+    """
+    if told != "," and not any("," in word or word.count(".") > 1 for word in words):
+        return "."
+    found = [one for one in map(number_in, words) if one and ("," in one.body or "." in one.body)]
+    if not found:
+        return "."
+    point, comma = (np.mean([not np.isnan(one.value(sign)) for one in found]) for sign in ".,")
+    if point != comma:
+        return "." if point > comma else ","
+    if told is not None:
+        return told
+    for word in words:
+        if (one := number_in(word)) and "," in one.body:
+            raise ValueError(
+                f"{where} must say which sign its fractions have, and {word!r} can be {one.value(','):g} or "
+                f"{one.value('.'):g}: give decimal=',' or thousands=',' (--decimal or --thousands)"
+            )
+    return "."
+
+
+def unlike(words: np.ndarray) -> bool:
+    """Whether numbers have different units: some a percent sign and others none, or several currencies."""
+    odd = np.isnan(_plain(words))
+    marks = {one.mark for word in words[odd] if (one := number_in(word))}
+    marks |= {""} if not odd.all() else set()
+    return len(marks - {""}) > 1 or bool(marks & {"%", "‰"} and "" in marks)
+
+
+def _plain(words: np.ndarray) -> np.ndarray:
+    """The values of words that are numbers as computers write them, NaN for others."""
+    values = require("pandas", "sweep", "tasks.table").to_numeric(words, errors="coerce")
+    return np.array(values, np.float64)
+
+
+def holes_among(words: np.ndarray, counts: np.ndarray, numeric: np.ndarray) -> bool:
+    """Whether words are numbers, beside which the other words can only say that a value is missing.
+
+    So it is where they are marks such as "?" or "NA"; where one other word comes again and again; and where nine in ten
+    values are numbers. Numbers with leading zeros are codes.
+
+    Args:
+      words: different words, objects of shape (words,).
+      counts: how often each comes, shape (words,).
+      numeric: whether each is a number, shape (words,).
+    """
+    if not counts[numeric].sum() or any(_CODE.fullmatch(words[i]) for i in np.flatnonzero(numeric)):
+        return False
+    if unlike(words[numeric]):
+        return False
+    others = [i for i in np.flatnonzero(~numeric & (counts > 0)) if words[i].casefold() not in MARKS]
+    if not others or counts[numeric].sum() >= 0.9 * counts.sum():
+        return True
+    word = words[others[0]]
+    single = len(others) == 1 and counts[others[0]] > 1 and not any(sign.isdigit() for sign in word)
+    return bool(single and counts[numeric].sum() >= counts.sum() / 2)
