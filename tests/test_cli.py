@@ -139,6 +139,8 @@ def test_version():
         (["--data", "x.csv"], "--target"),
         (["--target", "y"], "--data"),
         (["--kind", "regression"], "--data"),
+        (["--decimal", ","], "--decimal needs --data"),
+        (["--data", "x.csv", "--target", "y", "--column", "number"], "must be NAME=KIND, got 'number'"),
         (["--steps", "0"], "--steps"),
         (["--activation", "step"], "--activation"),
         (["--seeds", "no"], "whole number"),
@@ -241,6 +243,60 @@ def test_jobs_have_a_folder_each(tmp_path):
     assert re.fullmatch(r"runs.a-b-[0-9a-f]{8}", folders[-1])
     (tmp_path / "a b.csv").write_text("x,y\n1,3\n")
     assert str(tabled.folder()) != folders[-1]
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "ü" * 120])
+def test_a_long_name_of_a_file_is_shortened(tmp_path, name):
+    (tmp_path / f"{name}.csv").write_text("x,y\n1,2\n")
+    job = Job(tmp_path / f"{name}.csv", "y", None, ("sgd",), np.array([0.1]), 1, 10, 1, (4,), 8, Activation.RELU, 1.0)
+    assert len(job.folder().name.encode()) <= 100
+    assert job._replace(reading={"decimal": ","}).folder() != job.folder()
+
+
+def test_how_a_table_is_read_is_asked_for_and_kept_for_new_rows(tmp_path):
+    x = np.random.default_rng(0).normal(size=80)
+    words = [f"{value:.3f}".replace(".", ",") for value in 10 + x]
+    frame = pd.DataFrame(
+        {"nr": range(80), "x": words, "z": ["none"] * 40 + ["A", "B"] * 20, "c": np.where(x > 0, 1, 0)}
+    )
+    frame["c"] = frame["c"].map({0: "down", 1: "up"})
+    frame.to_csv("t.txt", index=False, sep="\t", encoding="utf-16")
+    result = run(*TINY, "--optimizer", "sgd", "--out", "out", "--data", "t.txt", "--target", "c", "--separator", "tab",
+                 "--encoding", "utf-16", "--decimal", ",", "--missing", "none", "--column", "z=category",
+                 "--column", "nr=number", "--order", "nr", "--thousands", ".")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "mean and standard deviation: 'nr', 'x'." in said
+    assert "in the order of 'nr'" in said
+    assert "Missing text made a value of its own: 'z' (40)" in said
+    frame.drop(columns="c").to_csv("new.txt", index=False, sep="\t", encoding="utf-16")
+    assert predict("out", "--data", "new.txt").exit_code == 0
+    assert len(pd.read_csv("out/predictions.csv")) == 80
+
+
+def test_what_a_score_is_worth_stands_beside_it(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    frame = pd.DataFrame(
+        {"x": x, "price": 500 + 100 * x, "c": np.where(np.arange(200) % 10, "ok", "fraud").astype(object)}
+    )
+    frame.loc[:9, "c"] = None
+    frame.to_csv("t.csv", index=False)
+    result = run(*TINY, "--optimizer", "sgd,adam", "--out", "c", "--data", "t.csv", "--target", "c", "--seeds", 2)
+    lines = {line.split("  ")[0]: line.split()[-4:] for line in result.stdout.splitlines()}
+    assert lines["always 'ok'"][2:] == ["50.00", "50.00"]
+    assert "warning: 10 of 200 rows without a target were left out." in result.stdout
+    assert max(map(len, result.stdout[result.stdout.index("beside it") :].split("What")[0].splitlines())) <= 80
+    page = Path("c/report.html").read_text(encoding="utf-8")
+    assert "10 of 200 rows without a target were left out." in page.split("Leaderboard")[0]
+    assert "always &#39;ok&#39;" in page
+    result = run(*TINY, "--optimizer", "sgd", "--out", "p", "--data", "t.csv", "--target", "price", "--column", "c=out")
+    lines = {line.split("  ")[0]: line.split()[-4:] for line in result.stdout.splitlines()}
+    validation_r2, test_r2, validation_rmse, test_rmse = map(float, lines["gradient boosting"])
+    assert min(validation_r2, test_r2) > 0.9
+    assert 0 < max(validation_rmse, test_rmse) < 30
+    assert float(lines["always the mean"][2]) == pytest.approx(100, abs=30)
+    assert float(lines["always the mean"][0]) == pytest.approx(0, abs=0.1)
 
 
 def test_devices_are_left_alone_once_jax_runs():

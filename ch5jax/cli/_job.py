@@ -61,6 +61,7 @@ class Job(NamedTuple):
     initial_scale: float
     batch_norm: bool = False
     width: int | None = None
+    reading: dict[str, Any] = {}  # how the data are read, as `read_table` has it  # noqa: RUF012
 
     @property
     def seed_count(self) -> int:
@@ -79,10 +80,12 @@ class Job(NamedTuple):
           OSError: if the data cannot be read.
         """
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
+        if not self.reading:
+            del settings["reading"]  # or a default would change the name
         stem = "digits"
         if self.data is not None:
             settings["data"] = _digest(self.data)
-            stem = re.sub(r"[^\w.-]+", "-", self.data.stem).strip("-.") or "table"
+            stem = re.sub(r"[^\w.-]+", "-", self.data.stem).encode()[:80].decode(errors="ignore").strip("-.") or "table"
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return Path("runs", f"{stem}-{digest[:8]}")
 
@@ -171,7 +174,7 @@ def prepare(job: Job) -> Prepared:
         task, name, ends, classify = tasks.digits(**network), "Scanned digits", (64, 10), True
         data = "1,797 scanned digits of 8 × 8 pixels, ten classes"
     else:
-        table = tasks.read_table(job.data, str(job.target), job.kind.value if job.kind else None)
+        table = tasks.read_table(job.data, str(job.target), job.kind.value if job.kind else None, **job.reading)
         task, notes, name = tasks.table(table, **network), table.notes, f"{table.target} in {job.data.name}"
         ends, classify = (len(table.features), len(table.classes) or 1), table.kind == "classification"
         batch_size = min(batch_size, len(table.parts.train.inputs))
@@ -191,6 +194,8 @@ def prepare(job: Job) -> Prepared:
         f"{counted(job.seed_count, 'seed')}"
     )
     units = dict.fromkeys(("loss", "validation_loss", "test_loss"), unit)
+    if table is not None and not classify:
+        units |= dict.fromkeys(("validation_rmse", "test_rmse"), f"unit of {table.target}")
     return Prepared(task, title, notes, settings, units, table)
 
 

@@ -11,9 +11,10 @@ import typer
 
 from ch5jax.cli._errors import parsed
 from ch5jax.cli._job import Activation, Job, Kind
-from ch5jax.cli._values import parse_widths
+from ch5jax.cli._values import parse_columns, parse_widths
 
-_LEARN, _NETWORK, _TRAINING, _RUN = "What to learn", "Network", "Training", "Run"
+_LEARN, _READ, _NETWORK, _TRAINING, _RUN = "What to learn", "How the table is read", "Network", "Training", "Run"
+_READING = ("separator", "encoding", "missing", "decimal", "thousands", "order", "column")
 
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error comes from.", rich_help_panel=_RUN)]
 Cache = Annotated[
@@ -49,6 +50,48 @@ class Setting:
             help="What that column holds; by default its values decide.", rich_help_panel=_LEARN, show_default=False
         ),
     ] = None
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIGN", help="Between its fields, such as ; or tab.", rich_help_panel=_READ, show_default=False
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of its text. [default: UTF-8]", rich_help_panel=_READ, show_default=False),
+    ] = None
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD", help="Counts as an empty cell; repeatable.", rich_help_panel=_READ, show_default=False
+        ),
+    ] = None
+    decimal: Annotated[
+        str | None,
+        typer.Option(metavar="SIGN", help="Before fractions: . or a comma.", rich_help_panel=_READ, show_default=False),
+    ] = None
+    thousands: Annotated[
+        str | None,
+        typer.Option(metavar="SIGN", help="Between thousands.", rich_help_panel=_READ, show_default=False),
+    ] = None
+    order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Train on the first rows by this column, such as a date, and test on the last.",
+            rich_help_panel=_READ,
+            show_default=False,
+        ),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="What a column is: number, date, category or out (left out); repeatable.",
+            rich_help_panel=_READ,
+            show_default=False,
+        ),
+    ] = None
     hidden: Annotated[
         str,
         typer.Option(
@@ -79,12 +122,19 @@ class Setting:
             raise typer.BadParameter(
                 "--target needs --data FILE" if self.data is None else "--data needs --target COLUMN"
             )
-        if self.data is None and self.kind is not None:
-            raise typer.BadParameter("--kind needs --data FILE")
+        for name in ("kind", *_READING):
+            if self.data is None and getattr(self, name):
+                raise typer.BadParameter(f"--{name} needs --data FILE")
 
     def job(self, **search: Any) -> Job:
         """The job of this setting, with what is searched."""
-        return Job(**vars(self) | {"hidden": parsed("--hidden", parse_widths, self.hidden)} | search)
+        given = {name: value for name, value in vars(self).items() if name not in _READING}
+        reading = {name: value for name in _READING if (value := getattr(self, name))}
+        if "column" in reading:
+            reading["columns"] = parsed("--column", parse_columns, reading.pop("column"))
+        if "separator" in reading:
+            reading["separator"] = reading["separator"].replace("tab", "\t").replace("\\t", "\t")
+        return Job(**given | {"hidden": parsed("--hidden", parse_widths, self.hidden), "reading": reading} | search)
 
 
 def with_setting(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ch5jax.cli._job import counted
-from ch5jax.report import Files, Row, Span, amount, difficulties, is_share, label, number
+from ch5jax.report import Beside, Files, Row, Span, amount, difficulties, is_share, label, number
 from ch5jax.sweeps import Progress, SweepResult
 from ch5jax.verdicts import Diagnosis
 
@@ -146,6 +146,19 @@ def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> No
     console().print(table)
     if any(not span.contiguous for row in rows for span in row.spans[:1]):
         say("* with gaps: some values in between are worse")
+
+
+def show_beside(compared: Sequence[Beside]) -> None:
+    """Prints what stands beside a table's leaderboard; it fits into 80 columns."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("beside it\n", min_width=12)
+    for name in compared[0].metrics:
+        heading = label(name).replace(" ", "\n", 1).replace("balanced", "bal.")
+        table.add_column(heading + (", %" if is_share(name) else ""), no_wrap=True)
+    for one in compared:
+        values = (f"{100 * v:.2f}" if is_share(name) else f"{v:.4g}" for name, v in one.metrics.items())
+        table.add_row(*map(Text, (one.name, *values)))
+    console().print(table)
 
 
 def show_difficulties(result: SweepResult) -> bool:

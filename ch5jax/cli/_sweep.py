@@ -13,7 +13,7 @@ from ch5jax import report
 from ch5jax.cli._errors import errors_in_a_line, interrupted, parsed
 from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
 from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
-from ch5jax.cli._screen import Reporter, say, show_difficulties, show_files, show_leaderboard
+from ch5jax.cli._screen import Reporter, say, show_beside, show_difficulties, show_files, show_leaderboard
 from ch5jax.cli._values import parse_grid, parse_names, parse_seeds
 from ch5jax.optimizers import RULES
 
@@ -134,9 +134,14 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
     say("")
     show_leaderboard(result, rows, job.seed_count)
     say("")
+    compared = report.beside(prepared.table, rows) if prepared.table else ()
+    if compared:
+        show_beside(compared)
+        say("")
     if show_difficulties(result):
         say("")
-    warnings = [warning for row in rows for warning in row.warnings]
+    data_warnings = prepared.table.warnings if prepared.table else ()
+    warnings = [*data_warnings, *(warning for row in rows for warning in row.warnings)]
     for warning in warnings:
         say(f"warning: {warning}", "yellow")
     if warnings:
@@ -147,7 +152,14 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
         f"on each; ch5jax {version('ch5jax')}, JAX {jax.__version__}"
     }
     files = report.write_files(
-        result, folder, title=prepared.title, notes=prepared.notes, settings=settings, units=prepared.units
+        result,
+        folder,
+        title=prepared.title,
+        notes=prepared.notes,
+        settings=settings,
+        units=prepared.units,
+        warnings=data_warnings,
+        compared=compared,
     )
     show_files(files)
     if programs:

@@ -64,6 +64,17 @@ def parse_widths(text: str) -> tuple[int, ...]:
     return widths
 
 
+def parse_columns(texts: Sequence[str]) -> dict[str, str]:
+    """What columns are, each as NAME=KIND.
+
+    Raises:
+      ValueError: if a text is not of that form.
+    """
+    if wrong := next((text for text in texts if not text.rpartition("=")[0]), None):
+        raise ValueError(f"must be NAME=KIND, got {wrong!r}")
+    return {text.rpartition("=")[0]: text.rpartition("=")[2] for text in texts}
+
+
 def parse_names(texts: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     """Names, several to a text or one each, in the order given; all that there are if none is.
 

@@ -1,5 +1,6 @@
 """What a sweep found, to look at: a leaderboard, files and a page."""
 
+from ch5jax.report._beside import Beside as Beside, beside as beside
 from ch5jax.report._difficulties import Met as Met, difficulties as difficulties
 from ch5jax.report._files import Files as Files, write_files as write_files
 from ch5jax.report._leaderboard import Row as Row, Span as Span, Spread as Spread, leaderboard as leaderboard

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax.report._beside import Beside
 from ch5jax.report._page import write_page
 from ch5jax.report._whole import whole
 from ch5jax.sweeps import Curves, SweepResult
@@ -33,6 +34,8 @@ def write_files(
     notes: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
+    compared: Sequence[Beside] = (),
 ) -> Files:
     """Writes a sweep's table, curves and report into a folder, each file whole or not at all.
 
@@ -49,6 +52,8 @@ def write_files(
       notes: sentences for the report, such as `Table.notes`.
       settings: what was run, as names and values, for the report.
       units: the units of metrics, such as {"loss": "nats"}.
+      warnings: sentences for the top of the report, such as `Table.warnings`.
+      compared: scores for the report to show below the leaderboard, of `beside`.
 
     Returns:
       The files' paths.
@@ -75,7 +80,16 @@ def write_files(
     with whole(files.table_parquet) as path:
         table.to_parquet(path, index=False)
     _write_curves(result, files.curves)
-    write_page(result, files.report, title=title, notes=notes, settings=settings, units=units)
+    write_page(
+        result,
+        files.report,
+        title=title,
+        notes=notes,
+        settings=settings,
+        units=units,
+        warnings=warnings,
+        compared=compared,
+    )
     return files
 
 

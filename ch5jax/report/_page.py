@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax.report._beside import Beside
 from ch5jax.report._course_charts import course_charts
 from ch5jax.report._difficulties import Met, difficulties
 from ch5jax.report._difficulty_chart import difficulty_chart
 from ch5jax.report._leaderboard import Row, Span, leaderboard
-from ch5jax.report._numbers import label, number, with_spread
+from ch5jax.report._numbers import amount, label, number, with_spread
 from ch5jax.report._objective_chart import objective_chart
 from ch5jax.report._plotly import GROUPS, Look
 from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
@@ -34,6 +35,8 @@ def write_page(
     notes: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
+    compared: Sequence[Beside] = (),
 ) -> Path:
     """Writes a sweep's report: a leaderboard, charts, and all settings, as one HTML page that works offline.
 
@@ -47,6 +50,8 @@ def write_page(
       notes: sentences to show, such as `Table.notes`.
       settings: what was run, as names and values.
       units: the units of metrics, such as {"loss": "nats"}.
+      warnings: sentences to show at the top, such as `Table.warnings`.
+      compared: scores to show below the leaderboard, of `beside`.
 
     Returns:
       The path.
@@ -63,11 +68,18 @@ def write_page(
       >>> "<title>Two rates</title>" in page.read_text(encoding="utf-8")
       True
     """
-    return write_whole(path, render(result, title, notes, settings or {}, dict(units or {})).encode())
+    page = render(result, title, notes, settings or {}, dict(units or {}), warnings, compared)
+    return write_whole(path, page.encode())
 
 
 def render(
-    result: SweepResult, title: str, notes: Sequence[str], settings: Mapping[str, Any], units: dict[str, str]
+    result: SweepResult,
+    title: str,
+    notes: Sequence[str],
+    settings: Mapping[str, Any],
+    units: dict[str, str],
+    warnings: Sequence[str] = (),
+    compared: Sequence[Beside] = (),
 ) -> str:
     """The page as text; everything that comes from outside is escaped, in the markup and in the charts' data."""
     jinja2 = require("jinja2", "sweep", "a report")
@@ -95,7 +107,9 @@ def render(
             spaces=[(group, _space(gathered[group])) for group in result.groups],
             trials=len(result),
             diverged=int((result.columns["diverged_at"] >= 0).sum()),
-            warnings=[warning for row in rows for warning in row.warnings],
+            warnings=[*warnings, *(warning for row in rows for warning in row.warnings)],
+            compared=[(one.name, [amount(*metric) for metric in one.metrics.items()]) for one in compared],
+            scores=[label(name) for name in compared[0].metrics] if compared else [],
             notes=[
                 *notes,
                 *([f"The charts show the {GROUPS} best of {len(rows)} groups."] if len(rows) > GROUPS else []),

@@ -99,12 +99,12 @@ def table(
         loss="cross_entropy" if prepared.kind == "classification" else "squared_error",
         batch_size=batch_size,
         epochs=epochs,
-        metrics=_metrics(prepared),
+        metrics=metrics_of(prepared),
         hyperparameters={"initial_scale": initial_scale},
     )
 
 
-def _metrics(prepared: Table) -> dict[str, Score]:
+def metrics_of(prepared: Table) -> dict[str, Score]:
     """What `evaluate` reports beside the loss."""
     if prepared.kind == "classification":
         skewed = {"balanced_accuracy": METRICS["balanced_accuracy"]} if prepared.skewed else {}

@@ -93,7 +93,7 @@ def test_leading_zeros_are_codes_and_stay(tmp_path):
 
 
 def test_names_composed_and_decomposed_are_the_same(tmp_path):
-    data = frame(**{"gro\u0308ße": np.arange(ROWS) + 0.5}).drop(columns="label")
+    data = frame(y=np.arange(ROWS) + 0.5).drop(columns="label").rename(columns={"y": "gro\u0308ße"})
     prepared = read_table(data, "gr\u00f6ße")
     assert prepared.target == "gr\u00f6ße"
     data.to_csv(tmp_path / "t.csv", index=False)
@@ -129,7 +129,7 @@ def test_codes_are_no_quantities(name):
 
 
 def test_whole_numbers_that_all_differ_are_numbers_and_so_are_measured_ones():
-    data = frame(population=np.arange(ROWS) ** 2, **{"uv_index": np.arange(ROWS) / 3})
+    data = frame(population=np.arange(ROWS) ** 2, uv_index=np.arange(ROWS) / 3)
     assert read_table(data, "label").features == ("x", "population", "uv_index")
 
 
@@ -203,7 +203,7 @@ def test_a_damaged_npz_file_is_read_or_named(tmp_path, compressed):
     path, rng = tmp_path / "t.npz", np.random.default_rng(0)
     (np.savez_compressed if compressed else np.savez)(path, x=np.arange(12.0).reshape(6, 2), y=np.arange(6))
     whole = path.read_bytes()
-    refused = 0
+    refused = []
     for trial in range(400):
         content = bytearray(whole)
         if trial % 4 == 0:
@@ -214,9 +214,9 @@ def test_a_damaged_npz_file_is_read_or_named(tmp_path, compressed):
         try:
             read_table(path, "y")
         except ValueError as error:
-            refused += 1
-            assert str(path) in str(error) or "'y'" in str(error)
-    assert refused > 100
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(str(path) in words or "'y'" in words for words in refused)
 
 
 @pytest.mark.parametrize("content", [b"\x1f\x8b junk", gzip.compress(b"x,y\n1,2\n" * 99)[:28]])
