@@ -33,11 +33,11 @@ class Numbers:
 
     def write(self, values: np.ndarray, out: np.ndarray) -> None:
         """Writes some rows' inputs into `out`, shape (rows, names)."""
-        numbers = _finite(values)
-        numbers -= self.mean
-        numbers /= self.std
-        if values.dtype.kind == "f":
-            np.copyto(numbers, 0, where=np.isnan(numbers))
+        with np.errstate(over="ignore"):  # of numbers beyond float32
+            numbers = np.subtract(values, self.mean, dtype=np.float64)
+            numbers /= self.std
+        if values.dtype.kind == "f" and (bad := ~(np.abs(values) <= _LARGEST)).any():
+            numbers[bad] = 0  # the mean
         out[...] = numbers if len(self.names) == len(self.varies) else numbers[:, self.varies]
 
 
@@ -48,12 +48,15 @@ def standardised(readers: dict[str, Reader], values: np.ndarray, train: np.ndarr
     count, mean, squares, beyond, missing = np.zeros((5, values.shape[1]))
     for some in _some(*values.shape):
         numbers = _finite(values[some])
-        if values.dtype.kind == "f" and (holes := np.isnan(numbers)).any():
+        holes = np.isnan(numbers) if values.dtype.kind == "f" else np.zeros(1, bool)
+        if holes.any():
             missing += holes.sum(axis=0)
             beyond += (holes & ~np.isnan(values[some])).sum(axis=0)
-        numbers = numbers.take(np.flatnonzero(in_train[some]), axis=0)
+        train_rows = np.flatnonzero(in_train[some])
+        numbers = numbers.take(train_rows, axis=0)
         there, total = np.full(len(mean), len(numbers)), np.sum
-        if values.dtype.kind == "f" and (holes := np.isnan(numbers)).any():
+        if holes.any():
+            holes = holes.take(train_rows, axis=0)
             there, total = len(numbers) - holes.sum(axis=0), np.nansum
         own = total(numbers, axis=0) / np.maximum(there, 1)
         numbers -= own
@@ -133,6 +136,6 @@ def _some(rows: int, columns: int) -> Iterator[slice]:
 def _finite(values: np.ndarray) -> np.ndarray:
     """The numbers in float64, with NaN for those that float32 does not hold."""
     numbers = values.astype(np.float64)
-    if values.dtype.kind == "f":
-        np.copyto(numbers, np.nan, where=~(np.abs(numbers) <= _LARGEST))
+    if values.dtype.kind == "f" and (bad := ~(np.abs(values) <= _LARGEST)).any():
+        numbers[bad] = np.nan
     return numbers

@@ -37,6 +37,14 @@ def test_a_missing_number_becomes_the_mean_of_the_training_part():
     )
 
 
+def test_a_number_beyond_float32_beside_tiny_ones_is_missing():
+    values = np.arange(ROWS) * 1e-6
+    values[[3, 5]] = [1e308, -1e39]
+    prepared = read_table(frame(a=values), "label")
+    np.testing.assert_allclose(column(prepared, "a")[[3, 5]], 0, atol=1e-6)
+    assert noted(prepared, "beyond float32, and so counted as missing: 2 in 'a'")
+
+
 def test_text_is_one_hot_with_missing_as_a_value_and_strange_values_as_zeros():
     city = np.array(["Rome", "Oslo"] * (ROWS // 2), object)
     city[TRAIN[:3]] = None
