@@ -129,6 +129,8 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
     if not whole:
         sample = sample[: sample.rindex(b"\n") + 1]
     lines = sample.decode("utf-8-sig")
+    told = re.match(r"sep=(.)\r?\n", lines)  # Excel's way to say it
+    lines = lines[told.end() :] if told else lines
     if not lines.strip():
         raise ValueError(f"{path} is empty; a CSV file holds the columns' names in its first line")
 
@@ -142,8 +144,9 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
         widths = [len(row) for row in rows(separator)[0]]
         return widths[0] > 1 and len(set(widths)) == 1, widths[0] > 1, -_SEPARATORS.index(separator)
 
-    separator = options.separator or max(_SEPARATORS, key=fit)
+    separator = options.separator or (told[1] if told else max(_SEPARATORS, key=fit))
     (header, *below), line = rows(separator)
+    line += bool(told)
     names = [tidy(name) or f"Unnamed: {i}" for i, name in enumerate(header)]
     refuse_repeated(names, f"the first line of {path}")
     if options.decimal is not None:

@@ -19,6 +19,8 @@ _FORMATS = ("ISO8601", *map("".join, itertools.product(_DAYS, ("", " %H:%M", " %
 
 def format_of(words: np.ndarray) -> str | None:
     """The format of which nine in ten words are, if there is one; "unclear" where days and months may be swapped."""
+    if not len(words):
+        return None
     first = words[:50]
     if sum(map(bool, map(_CLOCK.fullmatch, first))) >= 0.9 * len(first):
         return CLOCK

@@ -7,6 +7,7 @@ from pathlib import Path
 from ch5jax._extras import require
 from ch5jax._types import DataFrame, TableLike
 from ch5jax.tasks._table_csv import PACKED, Reading, read_csv, refuse_repeated
+from ch5jax.tasks._table_memory import check_memory
 from ch5jax.tasks._table_npz import read_npz
 from ch5jax.tasks._table_words import tidy
 
@@ -66,8 +67,10 @@ def where(data: TableLike) -> str:
 
 def _parquet(path: Path) -> DataFrame:
     pd = require("pandas", "sweep", "tasks.table")
-    require("pyarrow", "sweep", "tasks.table of a Parquet file")
+    parquet = require("pyarrow.parquet", "sweep", "tasks.table of a Parquet file")
     try:
+        about = parquet.read_metadata(path)
+        check_memory(sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups)), str(path))
         return pd.read_parquet(path, engine="pyarrow")
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a Parquet file: {error}") from None

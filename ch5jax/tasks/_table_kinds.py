@@ -9,12 +9,13 @@ import numpy as np
 from ch5jax._extras import require
 from ch5jax._types import DataFrame, Series
 from ch5jax.tasks._table_dates import CLOCK, PARTS, date_numbers, dates_in, days_of, format_of
-from ch5jax.tasks._table_numbers import decimal_of, holes_among, number_in, numbers_in
+from ch5jax.tasks._table_numbers import MARKS, decimal_of, holes_among, number_in, numbers_in
 from ch5jax.tasks._table_words import Words, listed, words_of
 
 As = Literal["number", "date", "category", "out"]  # what a user can say that a column is
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
-_IDENTIFIER = {"id", "ids", "uuid", "guid", "identifier", "index", "row", "rownames", "key", "no", "nr", "number"}
+_IDENTIFIER = {"id", "ids", "uuid", "guid", "identifier", "rownames", "rowid"}
+_COUNTER = {"index", "row", "key", "no", "nr", "number"}  # only where the name has no other word
 _CODES = {"id", "uuid", "guid", "identifier", "code", "zip", "zipcode", "postal", "postcode", "plz", "phone"}
 
 
@@ -82,14 +83,15 @@ def identifier(column: Series) -> str:
     """What a column is by its name: "row" if it names the rows, "code" if whole numbers name something, else ""."""
     unnamed = str(column.name).startswith("Unnamed: ")
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(column.name)).lower()))
-    if not (unnamed or words & (_IDENTIFIER | _CODES)) or not len(column):
+    names_rows = unnamed or bool(words & _IDENTIFIER) or (bool(words) and words <= _COUNTER)
+    if not (names_rows or words & _CODES):
         return ""
     pd = require("pandas", "sweep", "tasks.table")
     present = column.dropna()
     whole = pd.api.types.is_numeric_dtype(present) and not pd.api.types.is_bool_dtype(present)
     whole = whole and bool((present == present.round()).all())
     if (whole or (unnamed and not pd.api.types.is_numeric_dtype(present))) and present.is_unique and len(present) > 1:
-        return "row" if unnamed or words & _IDENTIFIER else "code"
+        return "row" if names_rows else "code"
     return "code" if whole and words & _CODES else ""
 
 
@@ -117,7 +119,8 @@ def text_kind(column: Series, train: np.ndarray, missing: tuple[str, ...], decim
             reader = Reader("number", form, missing)
             notes += said_of_numbers(name, words, numeric, reader)
             return Found(reader, words)
-    form = format_of(words.different[counts > 0]) or ""
+    there = np.array([word.casefold() not in MARKS for word in words.different]) & (counts > 0)
+    form = format_of(words.different[there]) or ""
     if form in ("", "unclear"):
         if form or told == "date":
             reason = "day and month cannot be told apart" if form else "no format of dates fits"

@@ -143,7 +143,7 @@ def read_table(
     rows = (kept[rows[0]], kept[rows[1]], kept[rows[2]])
     return Table(
         parts, kind, target, encoder.names, classes, mean, std, tuple(notes), tuple(warnings), rows, encoder,
-        reading._replace(decimal=point),
+        reading._replace(decimal="," if point == "," else reading.decimal),
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def test_another_encoding_is_asked_for(tmp_path):
         ("weight, kg|height|c", "{0}|{1}|{2}"),
         ("weight, kg;height;c", '"{0}";{1};"{2}"'),
         ("\n\nweight, kg;height;c", "{0};{1};{2}"),
+        ("sep=|\nweight, kg|height|c", "{0}|{1}|{2}"),
     ],
 )
 def test_the_separator_is_the_one_that_fits_names_and_rows(tmp_path, header, rows):
@@ -129,8 +130,8 @@ def test_codes_are_no_quantities(name):
 
 
 def test_whole_numbers_that_all_differ_are_numbers_and_so_are_measured_ones():
-    data = frame(population=np.arange(ROWS) ** 2, uv_index=np.arange(ROWS) / 3)
-    assert read_table(data, "label").features == ("x", "population", "uv_index")
+    columns = {"population": np.arange(ROWS) ** 2, "uv_index": np.arange(ROWS) / 3, "number of rooms": np.arange(ROWS)}
+    assert read_table(frame(**columns), "label").features == ("x", *columns)
 
 
 def test_a_column_may_be_left_out():
@@ -174,12 +175,14 @@ def test_an_array_of_eight_terabytes_by_its_header_is_not_read(tmp_path):
         read_table(tmp_path / "t.npz", "y")
 
 
-@pytest.mark.parametrize("name", ["t.npz", "t.csv.gz"])
+@pytest.mark.parametrize("name", ["t.npz", "t.csv.gz", "t.parquet"])
 def test_what_unpacks_to_more_than_the_memory_is_not_read(tmp_path, monkeypatch, name):
     monkeypatch.setattr(_table_memory, "memory", lambda: 1 << 20)
     monkeypatch.setattr("ch5jax.tasks._table_csv.memory", lambda: 1 << 20)
     if name == "t.npz":
         np.savez_compressed(tmp_path / name, x=np.zeros((1000, 100)), y=np.arange(1000))
+    elif name == "t.parquet":
+        pd.DataFrame({"x": np.random.default_rng(0).normal(size=100_000), "y": 1}).to_parquet(tmp_path / name)
     else:
         (tmp_path / name).write_bytes(gzip.compress(b"x,y\n" + b"0,1\n" * 1_000_000))
     with pytest.raises(ValueError, match=rf"{name}.* would take .* GB, more than half of this machine's memory"):

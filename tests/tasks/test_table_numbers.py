@@ -88,6 +88,19 @@ def test_a_number_that_can_be_read_in_two_ways_is_asked_for(tmp_path):
             np.testing.assert_array_equal(prepared.encode(data), inputs(prepared))
 
 
+def test_new_rows_may_have_the_other_sign_before_fractions(tmp_path):
+    prepared = read_table(frame(), "label")
+    frame().to_csv(tmp_path / "new.csv", index=False, sep=";", decimal=",")
+    np.testing.assert_allclose(prepared.encode(tmp_path / "new.csv"), inputs(prepared), rtol=1e-6)
+    (tmp_path / "t.csv").write_text("x;y\n" + "".join(f"{i},5;{'ab'[i % 2]}\n" for i in range(ROWS)))
+    comma = read_table(tmp_path / "t.csv", "y")
+    (tmp_path / "new.csv").write_text("x;z\n1,234;0\n")
+    values = np.arange(ROWS)[comma.rows[0]] + 0.5
+    np.testing.assert_allclose(
+        comma.encode(tmp_path / "new.csv"), [[(1.234 - values.mean()) / values.std()]], rtol=1e-6
+    )
+
+
 def test_the_rest_of_the_file_says_how_numbers_are_written(tmp_path):
     data = frame(a=AMBIGUOUS)  # x has points before its fractions
     data.to_csv(tmp_path / "t.csv", index=False)
@@ -168,6 +181,14 @@ def test_dates_are_days_and_their_parts(tmp_path, form):
             np.testing.assert_allclose(column(prepared, name), expected, rtol=1e-4, atol=1e-5)
         assert noted(prepared, "order='day' (--order)")
         np.testing.assert_array_equal(prepared.encode(source), inputs(prepared))
+
+
+@pytest.mark.parametrize("mark", ["NA", "?", "-"])
+def test_marks_for_missing_dates_become_the_mean(mark):
+    words = np.resize(["2024-01-01", "2024-01-02", mark, "2024-01-05"], ROWS)
+    prepared = read_table(frame(day=words), "label")
+    np.testing.assert_allclose(column(prepared, "day")[2::4], 0, atol=1e-6)
+    assert noted(prepared, f"No dates, and so counted as missing, in 'day': {mark!r}.")
 
 
 def test_parts_of_dates_that_do_not_vary_are_no_inputs():
