@@ -1,7 +1,6 @@
 """Reading a table for training, beside pandas and NumPy, who only read it; and the memory that each takes at most."""
 
 import multiprocessing
-import resource
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -45,9 +44,15 @@ def peer(path: Path) -> object:
 
 def _peak(read: Callable[[Path], object], warm: Path, path: Path) -> int:
     read(warm)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _most()
     read(path)
-    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return _most() - before
+
+
+def _most() -> int:
+    """Bytes that this process has held at most: `ru_maxrss` would be its parent's too."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
 
 
 def peak(read: Callable[[Path], object], warm: Path, path: Path) -> int:

@@ -36,7 +36,7 @@ class Numbers:
         with np.errstate(over="ignore"):  # of numbers beyond float32
             numbers = np.subtract(values, self.mean, dtype=np.float64)
             numbers /= self.std
-        if values.dtype.kind == "f" and (bad := ~(np.abs(values) <= _LARGEST)).any():
+        if values.dtype.kind == "f" and (bad := _beyond(values)).any():
             numbers[bad] = 0  # the mean
         out[...] = numbers if len(self.names) == len(self.varies) else numbers[:, self.varies]
 
@@ -136,6 +136,11 @@ def _some(rows: int, columns: int) -> Iterator[slice]:
 def _finite(values: np.ndarray) -> np.ndarray:
     """The numbers in float64, with NaN for those that float32 does not hold."""
     numbers = values.astype(np.float64)
-    if values.dtype.kind == "f" and (bad := ~(np.abs(values) <= _LARGEST)).any():
+    if values.dtype.kind == "f" and (bad := _beyond(values)).any():
         numbers[bad] = np.nan
     return numbers
+
+
+def _beyond(values: np.ndarray) -> np.ndarray:
+    """Where floating numbers are missing, or are more than float32 holds."""
+    return ~np.isfinite(values) if values.dtype.itemsize <= 4 else ~(np.abs(values) <= _LARGEST)

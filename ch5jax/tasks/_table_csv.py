@@ -19,7 +19,7 @@ from ch5jax.tasks._table_memory import check_memory, memory
 from ch5jax.tasks._table_words import tidy
 
 PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_SEPARATORS = (",", ";", "\t", "|")
+_SEPARATORS = ",;\t|"
 _SAMPLE = 1 << 16  # bytes that a separator is chosen by
 _AT_ONCE = 1 << 22
 _FRACTION = re.compile(r"[+\-−]?\d+,\d+")
@@ -142,9 +142,11 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
 
     def fit(separator: str) -> tuple[bool, bool, int]:
         widths = [len(row) for row in rows(separator)[0]]
-        return widths[0] > 1 and len(set(widths)) == 1, widths[0] > 1, -_SEPARATORS.index(separator)
+        return widths[0] > 1 and len(set(widths)) == 1, widths[0] > 1, -_SEPARATORS.find(separator)
 
     separator = options.separator or (told[1] if told else max(_SEPARATORS, key=fit))
+    if not (options.separator or told or fit(separator)[1]) and all(fit(" ")[:2]):
+        separator = " "
     (header, *below), line = rows(separator)
     line += bool(told)
     names = [tidy(name) or f"Unnamed: {i}" for i, name in enumerate(header)]
@@ -166,7 +168,7 @@ def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str]) 
             warnings.simplefilter("error", pd.errors.DtypeWarning)
             return pd.read_csv(
                 file,
-                sep=head.separator,
+                sep=r"\s+" if head.separator == " " else head.separator,
                 skipinitialspace=True,
                 index_col=False,
                 encoding="utf-8-sig",

@@ -1,6 +1,7 @@
 """From what a user has, a file or a data frame, to a data frame with a name of its own for every column."""
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -57,7 +58,13 @@ def read_frame(
     refuse_repeated(names, where(data))
     if not len(frame):
         raise ValueError(f"{where(data)} has no rows")
-    return frame.set_axis(names, axis=1).set_axis(range(len(frame)), axis=0), decimal
+    frame = frame.set_axis(names, axis=1).set_axis(range(len(frame)), axis=0)
+    if numbers := [float(word) for word in options.missing if re.fullmatch(r"[+-]?\d+(\.\d*)?", word)]:
+        for name in names:
+            types = pd.api.types
+            if types.is_numeric_dtype(frame[name]) and not types.is_bool_dtype(frame[name]):
+                frame[name] = frame[name].mask(frame[name].isin(numbers))
+    return frame, decimal
 
 
 def where(data: TableLike) -> str:

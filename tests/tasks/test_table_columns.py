@@ -71,7 +71,9 @@ def test_dates_become_days(dates):
     assert noted(prepared, "The dates in 'day' became days")
 
 
-@pytest.mark.parametrize("dtype", [bool, "boolean", "int8", "Int64", "float32", "Float64", "timedelta64[D]", str])
+@pytest.mark.parametrize(
+    "dtype", [bool, "boolean", "int8", "Int64", "float16", "float32", "Float64", "timedelta64[D]", str]
+)
 def test_zeros_and_ones_of_any_type_are_numbers(dtype):
     ones = np.arange(ROWS) % 3 == 0
     values = pd.Series(ones.astype(int)).astype("timedelta64[s]" if dtype == "timedelta64[D]" else dtype)

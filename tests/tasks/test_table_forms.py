@@ -57,6 +57,7 @@ def test_another_encoding_is_asked_for(tmp_path):
         ("weight, kg;height;c", '"{0}";{1};"{2}"'),
         ("\n\nweight, kg;height;c", "{0};{1};{2}"),
         ("sep=|\nweight, kg|height|c", "{0}|{1}|{2}"),
+        ('"weight, kg"  height c', "  {0}   {1} {2}"),
     ],
 )
 def test_the_separator_is_the_one_that_fits_names_and_rows(tmp_path, header, rows):

@@ -145,6 +145,20 @@ def test_marks_for_missing_numbers_become_the_mean(tmp_path, marks):
         assert noted(prepared, "mean of the training part: 'a' (10)")
 
 
+@pytest.mark.parametrize("values", [np.arange(ROWS), np.arange(ROWS) * 1.0, np.arange(ROWS).astype(str)])
+def test_numbers_that_stand_for_missing_ones_become_the_mean(tmp_path, values):
+    values = np.where(np.arange(ROWS) % 4 == 1, "-99", values.astype(str)).astype(values.dtype)
+    data = frame(a=values)
+    before = data.copy()
+    data.to_csv(tmp_path / "t.csv", index=False)
+    for source in (data, tmp_path / "t.csv"):
+        prepared = read_table(source, "label", missing=["-99"])
+        np.testing.assert_allclose(column(prepared, "a")[1::4], 0, atol=1e-6)
+        assert noted(prepared, "mean of the training part: 'a' (10)")
+        np.testing.assert_array_equal(prepared.encode(source), inputs(prepared))
+    pd.testing.assert_frame_equal(data, before)
+
+
 @pytest.mark.parametrize("words", [["1", "2", "3+"], ["1", "2", "low", "high"], ["5%", "7"], ["$1", "€2"], ["01", "2"]])
 def test_other_words_beside_numbers_make_categories(words):
     prepared = read_table(frame(a=np.resize(words, ROWS)), "label")
