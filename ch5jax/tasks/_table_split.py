@@ -16,7 +16,7 @@ def stratified(codes: np.ndarray, key: jax.Array) -> Rows:
     drawn = np.concatenate(part_rows(len(codes), key))
     by_class = drawn[np.argsort(codes[drawn], kind="stable")]
     counts = np.bincount(codes)
-    held_out = np.maximum(np.rint(0.2 * counts), counts >= 3).astype(int)[codes[by_class]]
+    held_out = np.rint(0.2 * counts).astype(int)[codes[by_class]]
     place = np.arange(len(codes)) - (np.cumsum(counts) - counts)[codes[by_class]]  # within its class
     part = np.empty(len(codes), int)
     part[by_class] = np.where(place < held_out, 1, np.where(place < 2 * held_out, 2, 0))

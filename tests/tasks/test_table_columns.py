@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from ch5jax.tasks import read_table
+from ch5jax.tasks import _table_blocks, read_table
 from tests.tasks.tables import ROWS, TEST, TRAIN, VALIDATION, column, frame, inputs, noted
 
 
@@ -20,6 +20,19 @@ def test_numbers_are_standardised_by_the_training_part_alone():
     np.testing.assert_allclose(column(prepared, "x"), expected, rtol=1e-5, atol=1e-6)
     data.loc[np.concatenate([VALIDATION, TEST]), "x"] = 1e6
     chex.assert_trees_all_equal(read_table(data, "label").parts.train, prepared.parts.train)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64])
+def test_what_is_fitted_does_not_depend_on_how_much_is_taken_at_a_time(monkeypatch, at_once):
+    columns = {
+        "a": np.arange(ROWS) * 1.5 + 1000,
+        "b": np.arange(ROWS) ** 3,
+        "c": np.where(np.arange(ROWS) % 3, 7.5, np.nan),
+    }
+    columns["c"][20:30] = np.arange(10)
+    whole = inputs(read_table(frame(**columns), "label"))
+    monkeypatch.setattr(_table_blocks, "AT_ONCE", at_once)
+    np.testing.assert_allclose(inputs(read_table(frame(**columns), "label")), whole, rtol=1e-5, atol=1e-6)
 
 
 def test_a_missing_number_becomes_the_mean_of_the_training_part():

@@ -7,6 +7,7 @@ import pytest
 
 import ch5jax
 from ch5jax.tasks import read_table, table
+from ch5jax.tasks._losses import balanced_accuracy
 from tests.tasks.tables import ROWS, frame, noted, targets
 
 
@@ -61,6 +62,15 @@ def test_accuracy_of_skewed_classes_has_balanced_accuracy_beside_it():
     assert "validation_balanced_accuracy" not in table(frame(), target="label", hidden=()).evaluate(
         ch5jax.sgd(0.1), table(frame(), target="label", hidden=()).init(jax.random.key(0), ch5jax.sgd(0.1))
     )
+
+
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_there_are():
+    targets = np.array([0, 0, 0, 0, 2, 2])
+    outputs = np.eye(4)[[0, 0, 0, 1, 2, 3]].astype(np.float32)
+    for shown in (targets, np.eye(4, dtype=np.float32)[targets]):
+        assert balanced_accuracy(outputs, shown) == (3 / 4 + 1 / 2) / 2
+    outputs[4] = np.nan
+    assert balanced_accuracy(outputs, targets) == (3 / 4 + 0) / 2
 
 
 @pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "NaN", "N/A", "n/a", "?", "-", "missing", "NULL"])

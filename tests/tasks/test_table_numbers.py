@@ -170,7 +170,7 @@ def test_a_word_in_text_stays_a_category_of_its_own():
     assert prepared.features[1:] == ("alley=(missing)", "alley=NA", "alley=gravel", "alley=paved")
 
 
-DAYS = pd.date_range("2023-11-27 06:30", periods=ROWS, freq="31h")
+DAYS = pd.date_range("2023-11-27 06:30", periods=ROWS, freq="31h7min")
 
 
 @pytest.mark.parametrize(
