@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-PACKAGES = {"python": "Python", "jax": "JAX", "optax": "Optax", "flax": "Flax", "torch": "PyTorch"}
+PACKAGES = {"python": "Python", "jax": "JAX", "optax": "Optax", "flax": "Flax", "torch": "PyTorch", "pandas": "pandas"}
 HERE = Path(__file__).parent
 PLACE = re.compile(r"(<!-- rows of (\w+)(?:: ([^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 

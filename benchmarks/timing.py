@@ -76,7 +76,7 @@ def triad(elements: int = TRIAD) -> Callable[[], object]:
 
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    packages = {name: version(name) for name in ("jax", "jaxlib", "optax", "flax", "numpy", "torch")}
+    packages = {name: version(name) for name in ("jax", "jaxlib", "optax", "flax", "numpy", "pandas", "torch")}
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
