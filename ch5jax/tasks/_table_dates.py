@@ -51,7 +51,7 @@ def date_numbers(dates: Series) -> np.ndarray:
     """Days since 1970, year, month, day of the week (Monday is 0) and hour, shape (dates, 5); NaN where missing."""
     pd = require("pandas", "sweep", "tasks.table")
     dates = pd.to_datetime(dates, utc=True)
-    days = days_of(dates - pd.Timestamp(0, tz="UTC").as_unit("s"))
+    days = (dates.dt.tz_localize(None).to_numpy() - np.datetime64(0, "s")) / np.timedelta64(1, "D")
     parts = (dates.dt.year, dates.dt.month, dates.dt.day_of_week, dates.dt.hour + dates.dt.minute / 60)
     return np.stack([days, *(part.to_numpy(np.float64, na_value=np.nan) for part in parts)], axis=1)
 
