@@ -7,24 +7,10 @@ import numpy as np
 
 from ch5jax._extras import require
 
-MARKS = (
-    "?",
-    "-",
-    "--",
-    ".",
-    "*",
-    "na",
-    "n/a",
-    "n.a.",
-    "n.a",
-    "#n/a",
-    "nan",
-    "null",
-    "none",
-    "nil",
-    "missing",
-    "unknown",
-)
+MARKS = frozenset((
+    "?", "-", "--", ".", "*", "na", "n/a", "n.a.", "n.a", "nan", "null", "(null)", "none", "nil", "nd", "n.d.", "k.a.",
+    "<na>", "nat", "\\n", "missing", "unknown", "#n/a", "#na", "#null!", "#div/0!", "#value!", "#ref!", "#num!", "#name?",
+))  # fmt: skip
 _MONEY = r"[$€£¥₹]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR)\b"
 _SHAPE = re.compile(rf"([+-]?) ?({_MONEY})? ?([+-]?)(\d[\d.,]*|[.,]\d+)(e[+-]?\d+)? ?(%|‰|{_MONEY})?", re.IGNORECASE)
 _GROUP = re.compile(r"(?<=\d)[ \u00a0\u202f'’](?=\d{3}(?!\d))")
@@ -82,7 +68,8 @@ def decimal_of(words: np.ndarray, told: str | None, where: str) -> str:
     """
     if told != "," and not any("," in word or word.count(".") > 1 for word in words):
         return "."
-    found = [one for one in map(number_in, words) if one and ("," in one.body or "." in one.body)]
+    numbers = [(word, one) for word in words if (one := number_in(word))]
+    found = [one for _, one in numbers if "," in one.body or "." in one.body]
     if not found:
         return "."
     point, comma = (np.mean([not np.isnan(one.value(sign)) for one in found]) for sign in ".,")
@@ -90,13 +77,15 @@ def decimal_of(words: np.ndarray, told: str | None, where: str) -> str:
         return "." if point > comma else ","
     if told is not None:
         return told
-    for word in words:
-        if (one := number_in(word)) and "," in one.body:
-            raise ValueError(
-                f"{where} must say which sign its fractions have, and {word!r} can be {one.value(','):g} or "
-                f"{one.value('.'):g}: give decimal=',' or thousands=',' (--decimal or --thousands)"
-            )
-    return "."
+    unclear = [(word, one) for word, one in numbers if "," in one.body]
+    others = sum(word.casefold() not in MARKS for word in words) - len(numbers)
+    if point < 1 or not unclear or others > len(numbers):  # no way to read it is right, there is no question, or text
+        return "."
+    word, one = unclear[0]
+    raise ValueError(
+        f"{where} must say which sign its fractions have, and {word!r} can be {one.value(','):g} or "
+        f"{one.value('.'):g}: give decimal=',' or thousands=',' (--decimal or --thousands)"
+    )
 
 
 def unlike(words: np.ndarray) -> bool:

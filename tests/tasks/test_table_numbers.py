@@ -101,6 +101,13 @@ def test_new_rows_may_have_the_other_sign_before_fractions(tmp_path):
     )
 
 
+def test_text_in_which_a_number_occurs_is_asked_for_nothing():
+    values = np.resize(["1,234", "some", "other", "words"], ROWS)
+    assert len(read_table(frame(a=values), "label").features) == 5
+    mixed = np.resize(["1.5", "2,5"], ROWS)
+    assert read_table(frame(a=mixed), "label").features == ("x", "a=1.5", "a=2,5")
+
+
 def test_the_rest_of_the_file_says_how_numbers_are_written(tmp_path):
     data = frame(a=AMBIGUOUS)  # x has points before its fractions
     data.to_csv(tmp_path / "t.csv", index=False)
@@ -122,6 +129,7 @@ def test_the_rest_of_the_file_says_how_numbers_are_written(tmp_path):
         ({"missing": "NA"}, "missing must be a list of words, got 'NA'"),
         ({"separator": ";;"}, "separator must be one character, got ';;'"),
         ({"columns": {"z": "out"}}, "columns must be among 'x', 'label' of the data frame, got 'z'"),
+        ({"columns": {"label": "category"}}, "columns must be among those to predict from, got the target 'label'"),
         ({"columns": {"x": "text"}}, "columns must be 'number', 'date', 'category' or 'out', got 'text' for 'x'"),
     ],
 )
@@ -130,7 +138,7 @@ def test_options_out_of_range_are_refused(settings, message):
         read_table(frame(), "label", **settings)
 
 
-@pytest.mark.parametrize("marks", [["?"], ["-"], ["n.a."], ["NA", "null", "?"], ["not given"]])
+@pytest.mark.parametrize("marks", [["?"], ["-"], ["n.a."], ["NA", "null", "?"], ["#DIV/0!", "<NA>"], ["not given"]])
 def test_marks_for_missing_numbers_become_the_mean(tmp_path, marks):
     words = [str(v) for v in NUMBERS]
     holes = np.arange(ROWS) % 4 == 1
