@@ -7,8 +7,7 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax.report._leaderboard import Row
-from ch5jax.tasks._table import Table
-from ch5jax.tasks._table_task import metrics_of
+from ch5jax.tasks import Table
 
 ROWS = 10_000  # for boosting, above which scikit-learn's defaults would stop early
 _WORK = 20_000_000  # rows × features × classes, for boosting
@@ -75,6 +74,6 @@ def _scores(table: Table, predict: Any) -> dict[str, float]:
         outputs[name] = np.eye(len(table.classes))[answers.astype(int)] if table.classes else answers[:, None]
     return {
         f"{name}_{metric}": float(score(jnp.float32(own), jnp.asarray(getattr(table.parts, name).targets)))
-        for metric, score in metrics_of(table).items()
+        for metric, score in table.metrics.items()
         for name, own in outputs.items()
     }

@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ch5jax._types import PyTree, TableLike
 from ch5jax.tasks._examples import Parts
+from ch5jax.tasks._losses import METRICS, Score, squared_error
 from ch5jax.tasks._table_columns import Encoder
 from ch5jax.tasks._table_csv import Reading
 from ch5jax.tasks._table_files import read_frame
@@ -37,6 +40,18 @@ class Table(NamedTuple):
         """Whether a class has five times as many rows for training as another: accuracy says little then."""
         counts = self.parts.train.targets.sum(axis=0)
         return self.kind == "classification" and bool(counts.max() >= _SKEWED * counts.min())
+
+    @property
+    def metrics(self) -> dict[str, Score]:
+        """What `evaluate` reports beside the loss: functions of outputs and targets, by name; `rmse` in own units."""
+        if self.kind == "classification":
+            names = ("accuracy", "balanced_accuracy") if self.skewed else ("accuracy",)
+            return {name: METRICS[name] for name in names}
+
+        def rmse(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+            return self.target_std * jnp.sqrt(squared_error(outputs, targets))
+
+        return {"r2": METRICS["r2"], "rmse": rmse}
 
     def encode(self, data: TableLike) -> np.ndarray:
         """The inputs of new rows, prepared as the table's own were: with its training part's means and categories.

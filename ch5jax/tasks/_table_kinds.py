@@ -69,8 +69,12 @@ def is_plain(column: Series) -> bool:
     return isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
 
 
-def as_told(columns: Mapping[str, As], frame: DataFrame, where: str) -> dict[str, As]:
+def as_told(columns: Mapping[str, As], frame: DataFrame, target: str, where: str) -> dict[str, As]:
     """What the user says that columns are, checked."""
+    if target in columns:
+        raise ValueError(
+            f"columns must be among those to predict from, got the target {target!r}: kind says what it is"
+        )
     for name, kind in columns.items():
         if name not in frame.columns:
             raise ValueError(f"columns must be among {listed(frame.columns, 20)} of {where}, got {name!r}")

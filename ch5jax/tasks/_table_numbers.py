@@ -9,7 +9,7 @@ from ch5jax._extras import require
 
 MARKS = frozenset((
     "?", "-", "--", ".", "*", "na", "n/a", "n.a.", "n.a", "nan", "null", "(null)", "none", "nil", "nd", "n.d.", "k.a.",
-    "<na>", "nat", "\\n", "missing", "unknown", "#n/a", "#na", "#null!", "#div/0!", "#value!", "#ref!", "#num!", "#name?",
+    "<na>", "nat", "\\n", "missing", "unknown", "#n/a", "#na", "#div/0!", "#value!", "#ref!", "#num!", "#name?",
 ))  # fmt: skip
 _MONEY = r"[$€£¥₹]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR)\b"
 _SHAPE = re.compile(rf"([+-]?) ?({_MONEY})? ?([+-]?)(\d[\d.,]*|[.,]\d+)(e[+-]?\d+)? ?(%|‰|{_MONEY})?", re.IGNORECASE)

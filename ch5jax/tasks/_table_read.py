@@ -93,11 +93,7 @@ def read_table(
     frame, point = read_frame(data, notes, reading)
     source = where(data)
     target = _known("target", str(target), list(frame.columns), source)
-    told = as_told(columns or {}, frame, source)
-    if target in told:
-        raise ValueError(
-            f"columns must be among those to predict from, got the target {target!r}: kind says what it is"
-        )
+    told = as_told(columns or {}, frame, target, source)
     kind, values = target_values(frame[target], kind, reading.missing, point, notes)
     present = ~np.isnan(values) if values.dtype == np.float64 else np.array([value is not None for value in values])
     kept, warnings = np.flatnonzero(present), []

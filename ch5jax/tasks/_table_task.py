@@ -3,12 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ch5jax._types import Scalar, TableLike
 from ch5jax.networks import mlp
-from ch5jax.tasks._losses import METRICS, Score, squared_error
 from ch5jax.tasks._supervised import supervised
 from ch5jax.tasks._table import Table
 from ch5jax.tasks._table_read import read_table
@@ -99,18 +97,6 @@ def table(
         loss="cross_entropy" if prepared.kind == "classification" else "squared_error",
         batch_size=batch_size,
         epochs=epochs,
-        metrics=metrics_of(prepared),
+        metrics=prepared.metrics,
         hyperparameters={"initial_scale": initial_scale},
     )
-
-
-def metrics_of(prepared: Table) -> dict[str, Score]:
-    """What `evaluate` reports beside the loss."""
-    if prepared.kind == "classification":
-        skewed = {"balanced_accuracy": METRICS["balanced_accuracy"]} if prepared.skewed else {}
-        return {"accuracy": METRICS["accuracy"], **skewed}
-
-    def rmse(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return prepared.target_std * jnp.sqrt(squared_error(outputs, targets))
-
-    return {"r2": METRICS["r2"], "rmse": rmse}
