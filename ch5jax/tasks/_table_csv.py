@@ -80,6 +80,7 @@ def _content(path: Path, options: Reading, notes: list[str]) -> Path | bytes:
     packed, encoding = path.suffix.lower() in PACKED, options.encoding
     try:
         if not packed:
+            check_memory(path.stat().st_size, str(path))
             with path.open("rb") as file:
                 begin = file.read(4)
         else:
