@@ -1,109 +1,102 @@
-"""A user's own table, prepared."""
+"""Predicting a column of one's own table."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ch5jax._types import PyTree, TableLike
-from ch5jax.tasks._examples import Parts
-from ch5jax.tasks._losses import METRICS, Score, squared_error
-from ch5jax.tasks._table_columns import Encoder
-from ch5jax.tasks._table_csv import Reading
-from ch5jax.tasks._table_files import read_frame
-from ch5jax.tasks._table_split import Rows
-from ch5jax.tasks._table_target import Kind
-from ch5jax.tasks._table_words import listed
+from ch5jax._types import Scalar, TableLike
+from ch5jax.networks import mlp
+from ch5jax.tasks._supervised import supervised
+from ch5jax.tasks._task import Task
+from ch5jax.tasks.tables._read import read_table
+from ch5jax.tasks.tables._table import Table
+from ch5jax.tasks.tables._target import Kind
 
-_SKEWED = 5  # times as many rows of one class as of another
+_he_normal = jax.nn.initializers.he_normal()
 
 
-class Table(NamedTuple):
-    """A table, ready for training; made by `read_table`."""
+def table(
+    data: TableLike,
+    *,
+    target: str | None = None,
+    kind: Kind | None = None,
+    hidden: Sequence[int] = (32,),
+    activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
+    batch_size: int = 64,
+    initial_scale: Scalar = 1.0,
+    epochs: bool = False,
+    split_key: jax.Array | None = None,
+    batch_norm: bool = False,
+    kernel_init: Callable[..., jax.Array] = _he_normal,
+) -> Task:
+    """Predicting a column of one's own table from the others with a multilayer perceptron.
 
-    parts: Parts  # train, validation and test; inputs and targets of each, float32, shape (examples, ...)
-    kind: Kind
-    target: str  # the target column's name
-    features: tuple[str, ...]  # the inputs' names; a category's is "column=value"
-    classes: tuple[str, ...]  # the classes' names, in the outputs' order; () in regression
-    target_mean: float  # of the training part, in the target's own unit; 0.0 in classification
-    target_std: float  # likewise; 1.0 in classification
-    notes: tuple[str, ...]  # a sentence on each thing that was done to the data
-    warnings: tuple[str, ...]  # those of them that bear on how far a score can be trusted
-    rows: Rows  # which rows of the data the parts have
-    encoder: Encoder  # what makes inputs of rows
-    reading: Reading  # how the file was read
+    The loss of a mini-batch is the mean cross-entropy in nats in classification. In regression it is the mean squared
+    error of the standardised target: 1 is about what the mean as the answer gives, and `Table.target_std` squared times
+    the loss is in the target's own unit.
 
-    @property
-    def skewed(self) -> bool:
-        """Whether a class has five times as many rows for training as another: accuracy says little then."""
-        counts = self.parts.train.targets.sum(axis=0)
-        return self.kind == "classification" and bool(counts.max() >= _SKEWED * counts.min())
+    Args:
+      data: a path, a data frame, or a `Table` that `read_table` has prepared: see there for how a file is read.
+      target: the name of the column to predict. Needed unless `data` is a `Table`.
+      kind: "classification" or "regression"; by default the target's values decide: see `read_table`.
+      hidden: the widths of the hidden layers; () is logistic or linear regression.
+      activation: the hidden units' nonlinearity.
+      batch_size: examples in a mini-batch, ≥ 1; of a training part that has fewer, as many as it has.
+      initial_scale: what the initial kernels are multiplied by: a number, or one for each layer.
+      epochs: False draws every mini-batch with replacement, as in the chapter; True goes through a new random order of
+        all examples before any comes again (the last, incomplete batch of an epoch is left out).
+      split_key: the key of the division into parts, `jax.random.key(0)` by default; whatever a trial's key, its parts
+        are these.
+      batch_norm: whether the hidden layers have BatchNorm: with the mini-batch's own statistics in training, with
+        running ones in `evaluate`.
+      kernel_init: what draws every layer's kernel, with JAX's signature (key, shape, dtype); He's normal by default.
+        After `ch5jax.initializers.gaussian(1.0)`, `initial_scale` is the standard deviation, swept for each layer if it
+        is an array of shape (settings, layers).
 
-    @property
-    def metrics(self) -> dict[str, Score]:
-        """What `evaluate` reports beside the loss: functions of outputs and targets, by name; `rmse` in own units."""
-        if self.kind == "classification":
-            names = ("accuracy", "balanced_accuracy") if self.skewed else ("accuracy",)
-            return {name: METRICS[name] for name in names}
+    Returns:
+      A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and `initial_scale` to sweep both; with
+      BatchNorm the dict may have `batch_norm_momentum` (0.9) and `batch_norm_eps` (1e-5), as in `batch_norm`. A step
+      reports `loss`; `evaluate` reports loss and accuracy on the validation and the test part, and balanced accuracy if
+      one class has five times the rows of another; in regression loss, R² and `rmse`, the root of the mean squared
+      error in the target's own unit. The objective is `validation_accuracy`, or in regression `validation_loss`.
 
-        def rmse(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-            return self.target_std * jnp.sqrt(squared_error(outputs, targets))
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ImportError: without pandas (`ch5jax[sweep]`).
+      ValueError: as `read_table`; if the batch size or a width is not a positive integer; if target, kind or split_key
+        contradict a `Table`.
 
-        return {"r2": METRICS["r2"], "rmse": rmse}
-
-    def encode(self, data: TableLike) -> np.ndarray:
-        """The inputs of new rows, prepared as the table's own were: with its training part's means and categories.
-
-        Args:
-          data: a path or a data frame, as for `read_table`, with the columns that the inputs are made of; others, such
-            as the target, are left out.
-
-        Returns:
-          Inputs, float32, shape (rows, features). A category that the training part does not know is zeros.
-
-        Raises:
-          FileNotFoundError, ImportError: as `read_table`.
-          ValueError: if a column is missing. What a column cannot hold counts as missing.
-
-        Example:
-          >>> import ch5jax, pandas
-          >>> flowers = pandas.DataFrame({"petal": [1.4, 4.7] * 20, "species": ["setosa", "versicolor"] * 20})
-          >>> table = ch5jax.tasks.read_table(flowers, "species")
-          >>> table.encode(pandas.DataFrame({"petal": [1.4, 5.1]})).shape
-          (2, 1)
-        """
-        columns = self.encoder.columns
-        plain = [name for name, reader in columns.items() if reader.kind == "number" and reader.form == "."]
-        new, _ = read_frame(data, [], self.reading, {*columns} - {*plain})
-        if missing := [name for name in columns if name not in new.columns]:
-            raise ValueError(f"new rows must have the table's columns, and {listed(missing)} is missing")
-        return self.encoder.encode(new)
-
-    def answers(self, outputs: PyTree) -> dict[str, np.ndarray]:
-        """A model's outputs in the target's own terms.
-
-        Args:
-          outputs: shape (rows, classes), logits, or (rows, 1), numbers of the standardised target.
-
-        Returns:
-          Columns of shape (rows,): the target's name, with classes' names or numbers in its unit, and in classification
-          `probability`, the softmax of the class that is named.
-
-        Raises:
-          ValueError: never.
-
-        Example:
-          >>> import ch5jax, pandas
-          >>> flowers = pandas.DataFrame({"petal": [1.4, 4.7] * 20, "species": ["setosa", "versicolor"] * 20})
-          >>> ch5jax.tasks.read_table(flowers, "species").answers([[0.0, 4.0]])["species"].tolist()
-          ['versicolor']
-        """
-        outputs = np.asarray(outputs, np.float64)
-        if self.kind == "regression":
-            return {self.target: outputs[:, 0] * self.target_std + self.target_mean}
-        shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        probability = "probability" if self.target != "probability" else "probability of it"
-        return {self.target: np.array(self.classes)[outputs.argmax(axis=1)], probability: shares.max(axis=1)}
+    Example:
+      >>> import ch5jax, jax, numpy, pandas
+      >>> x = numpy.linspace(-3, 3, 200)
+      >>> task = ch5jax.tasks.table(pandas.DataFrame({"x": x, "y": numpy.sin(x)}), target="y")
+      >>> run = ch5jax.train(task, ch5jax.adam(1e-2), jax.random.key(0), steps=300)
+      >>> bool(run.evaluations["validation_r2"][-1] > 0.9)
+      True
+    """
+    if isinstance(data, Table):
+        for name, value, own in (("target", target, data.target), ("kind", kind, data.kind)):
+            if value is not None and value != own:
+                raise ValueError(f"{name} must be that of the Table, {own!r}, or be left out, got {value!r}")
+        if split_key is not None:
+            raise ValueError("split_key must be left out with a Table, which is divided; give it to read_table")
+        prepared = data
+    elif target is None:
+        raise ValueError("target must be the name of the column to predict, got None")
+    else:
+        prepared = read_table(data, target, kind, split_key)
+    if isinstance(batch_size, int | np.integer):
+        batch_size = min(batch_size, len(prepared.parts.train.inputs))
+    network = mlp(
+        (len(prepared.features), *hidden, len(prepared.classes) or 1), activation, kernel_init, batch_norm=batch_norm
+    )
+    return supervised(
+        network,
+        *prepared.parts,
+        loss="cross_entropy" if prepared.kind == "classification" else "squared_error",
+        batch_size=batch_size,
+        epochs=epochs,
+        metrics=prepared.metrics,
+        hyperparameters={"initial_scale": initial_scale},
+    )

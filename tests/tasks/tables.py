@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from ch5jax.tasks._examples import part_rows
-from ch5jax.tasks._table_split import stratified
+from ch5jax.tasks.tables._split import stratified
 
 ROWS = 40
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from ch5jax.tasks import _table_blocks, read_table
+from ch5jax.tasks import read_table
+from ch5jax.tasks.tables import _blocks
 from tests.tasks.tables import ROWS, TEST, TRAIN, VALIDATION, column, frame, inputs, noted
 
 
@@ -31,7 +32,7 @@ def test_what_is_fitted_does_not_depend_on_how_much_is_taken_at_a_time(monkeypat
     }
     columns["c"][20:30] = np.arange(10)
     whole = inputs(read_table(frame(**columns), "label"))
-    monkeypatch.setattr(_table_blocks, "AT_ONCE", at_once)
+    monkeypatch.setattr(_blocks, "AT_ONCE", at_once)
     np.testing.assert_allclose(inputs(read_table(frame(**columns), "label")), whole, rtol=1e-5, atol=1e-6)
 
 

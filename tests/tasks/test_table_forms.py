@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ch5jax.tasks import _table_memory, read_table
+from ch5jax.tasks import read_table
+from ch5jax.tasks.tables import _memory
 from tests.tasks.tables import ROWS, column, frame, inputs, noted
 
 NAMED = {"größe": np.arange(ROWS) % 7 * 1.5, "stadt": np.resize(["Köln", "Rom", "Zürich"], ROWS)}
@@ -178,7 +179,7 @@ def test_an_array_of_eight_terabytes_by_its_header_is_not_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["t.npz", "t.csv", "t.csv.gz", "t.parquet"])
 def test_what_unpacks_to_more_than_the_memory_is_not_read(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(_table_memory, "memory", lambda: 1 << 20)
+    monkeypatch.setattr(_memory, "memory", lambda: 1 << 20)
     monkeypatch.setattr("ch5jax.tasks._table_csv.memory", lambda: 1 << 20)
     if name == "t.npz":
         np.savez_compressed(tmp_path / name, x=np.zeros((1000, 100)), y=np.arange(1000))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ch5jax._types import DataFrame
-from ch5jax.tasks._table_kinds import Reader
-from ch5jax.tasks._table_words import Words, words_of
+from ch5jax.tasks.tables._kinds import Reader
+from ch5jax.tasks.tables._words import Words, words_of
 
 MISSING, OTHER = "(missing)", "(other)"
 CATEGORIES = 100  # of a column, the most frequent ones

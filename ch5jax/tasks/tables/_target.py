@@ -6,10 +6,10 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import Series
-from ch5jax.tasks._table_dates import date_numbers, days_of
-from ch5jax.tasks._table_kinds import Reader, said_of_numbers
-from ch5jax.tasks._table_numbers import decimal_of, holes_among, numbers_in
-from ch5jax.tasks._table_words import listed, words_of
+from ch5jax.tasks.tables._dates import date_numbers, days_of
+from ch5jax.tasks.tables._kinds import Reader, said_of_numbers
+from ch5jax.tasks.tables._numbers import decimal_of, holes_among, numbers_in
+from ch5jax.tasks.tables._words import listed, words_of
 
 Kind = Literal["classification", "regression"]
 CLASSES = 1000  # at most

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ch5jax._extras import require
 from ch5jax._types import DataFrame, TableLike
-from ch5jax.tasks._table_csv import PACKED, Reading, read_csv, refuse_repeated
-from ch5jax.tasks._table_memory import check_memory
-from ch5jax.tasks._table_npz import read_npz
-from ch5jax.tasks._table_words import tidy
+from ch5jax.tasks.tables._csv import PACKED, Reading, read_csv, refuse_repeated
+from ch5jax.tasks.tables._memory import check_memory
+from ch5jax.tasks.tables._npz import read_npz
+from ch5jax.tasks.tables._words import tidy
 
 _TEXT = (".csv", ".tsv", ".txt")
 _ENDINGS = ".csv, .tsv, .txt (or one of these with .gz, .bz2 or .xz), .parquet or .npz"

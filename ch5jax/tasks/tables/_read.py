@@ -9,14 +9,14 @@ import numpy as np
 
 from ch5jax._types import TableLike
 from ch5jax.tasks._examples import Examples, Parts, part_rows
-from ch5jax.tasks._table import Table
-from ch5jax.tasks._table_columns import fit
-from ch5jax.tasks._table_csv import Reading
-from ch5jax.tasks._table_files import read_frame, where
-from ch5jax.tasks._table_kinds import As, as_told
-from ch5jax.tasks._table_split import in_order, lacking, stratified
-from ch5jax.tasks._table_target import Kind, class_codes, class_name, target_values
-from ch5jax.tasks._table_words import listed, tidy
+from ch5jax.tasks.tables._columns import fit
+from ch5jax.tasks.tables._csv import Reading
+from ch5jax.tasks.tables._files import read_frame, where
+from ch5jax.tasks.tables._kinds import As, as_told
+from ch5jax.tasks.tables._split import in_order, lacking, stratified
+from ch5jax.tasks.tables._table import Table
+from ch5jax.tasks.tables._target import Kind, class_codes, class_name, target_values
+from ch5jax.tasks.tables._words import listed, tidy
 
 _MANY_LOST = 0.03  # of the rows: a warning
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from ch5jax._types import Series
 from ch5jax.tasks._examples import part_rows
-from ch5jax.tasks._table_kinds import is_plain, text_kind
-from ch5jax.tasks._table_words import listed
+from ch5jax.tasks.tables._kinds import is_plain, text_kind
+from ch5jax.tasks.tables._words import listed
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 

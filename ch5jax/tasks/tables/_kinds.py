@@ -8,9 +8,9 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import DataFrame, Series
-from ch5jax.tasks._table_dates import CLOCK, PARTS, date_numbers, dates_in, days_of, format_of
-from ch5jax.tasks._table_numbers import MARKS, decimal_of, holes_among, number_in, numbers_in
-from ch5jax.tasks._table_words import Words, listed, words_of
+from ch5jax.tasks.tables._dates import CLOCK, PARTS, date_numbers, dates_in, days_of, format_of
+from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, number_in, numbers_in
+from ch5jax.tasks.tables._words import Words, listed, words_of
 
 As = Literal["number", "date", "category", "out"]  # what a user can say that a column is
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
