@@ -4,7 +4,7 @@ Of each run: its label, the verdict on every seed, and whether the training lear
 no verdict (see `benchmarks.public.exam`). Data sets and public sources are divided into two halves: thresholds may be
 chosen on one ("tune"), and figures are those of the other ("report"). Runs of our own go with their data sets.
 
-`--records FILE` keeps what the trainings showed; if the file is there, it is judged again, without a training.
+`--records FILE` keeps what the trainings showed. What is in the file is judged again, without a training.
 """
 
 import argparse
@@ -19,6 +19,16 @@ from ch5jax.diagnostics import Difficulty
 
 NOTHING = ("HEALTHY", "UNKNOWN")
 HALVES = ("tune", "report")
+
+
+def told(run: Run, record: Recorded) -> dict[str, Any]:
+    """What today's code says of a run, printed in a line and as a row."""
+    said = [Difficulty(int(code)).name for code in judged(record).code]
+    row = row_of(run, record, said)
+    agrees = f"{sum(row['agrees'])}/{len(said)}" if run.label else "-"
+    ends = " ".join(f"{verdict}/{end}" for verdict, end in zip(said, row["outcomes"], strict=True))
+    print(f"{run.half:7}{(run.label or ('none',))[0]:15}{run.name:55}{agrees:4} {ends}", flush=True)
+    return row
 
 
 def row_of(run: Run, record: Recorded, said: list[str]) -> dict[str, Any]:
@@ -90,27 +100,18 @@ def main() -> None:
     parser.add_argument("--records", type=Path)
     path = parser.parse_args().records
     chosen = at(runs(), runs()[::25])
-    records: dict[str, Recorded] = {}
-    rows = []
-    if path and path.exists():
-        old = kept(path)
-        found = ((run, old[run.name]) for run in chosen if run.name in old)
-    else:
-        found = examined(chosen, at(SEEDS, 1), at(None, 10))
-    again = bool(path and path.exists())
-    for run, record in found:
-        codes = judged(record).code if again else record.code
-        said = [Difficulty(int(code)).name for code in codes]
+    records = kept(path) if path else {}
+    rows = {run.name: told(run, records[run.name]) for run in chosen if run.name in records}
+    missing = tuple(run for run in chosen if run.name not in records)
+    for run, record in examined(missing, at(SEEDS, 1), at(None, 10)):
         records[run.name] = record
-        rows.append(row_of(run, record, said))
-        agrees = f"{sum(verdict in run.label for verdict in said)}/{len(said)}" if run.label else "-"
-        ends = " ".join(f"{verdict}/{end}" for verdict, end in zip(said, rows[-1]["outcomes"], strict=True))
-        print(f"{run.half:7}{(run.label or ('none',))[0]:15}{run.name:55}{agrees:4} {ends}", flush=True)
-    if path and not again:
-        keep(path, records)
-    summary = show(rows)
-    counts = {half: confusion([row for row in rows if row["half"] == half]) for half in HALVES}
-    save("public_runs", {"further": FURTHER, "rows": summary, "confusion": counts, "runs": rows})
+        rows[run.name] = told(run, record)
+        if path:
+            keep(path, records)
+    in_order = [rows[run.name] for run in chosen]
+    summary = show(in_order)
+    counts = {half: confusion([row for row in in_order if row["half"] == half]) for half in HALVES}
+    save("public_runs", {"further": FURTHER, "rows": summary, "confusion": counts, "runs": in_order})
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ from benchmarks.public.failed_on_tables import failed_on_tables
 from benchmarks.public.learned import learned
 from benchmarks.public.published import published
 from benchmarks.public.runs import Run, keys_of, programs, setting_of, task_of
-from ch5jax import Task
+from ch5jax import Task, tracing
 from ch5jax.diagnostics import Curvature, Signals
 from ch5jax.verdicts import Diagnosis, Names, Thresholds, diagnosis_of
 
 SEEDS = 3
+AT_ONCE = 8  # programs between two times that they are dropped
 LEARNED, FAILED = 0.9, 0.5  # shares of the way from the constant prediction to the reference
 
 
@@ -40,6 +41,7 @@ def runs() -> tuple[Run, ...]:
 class Recorded(NamedTuple):
     """What `verdicts.diagnosis_of` takes, of one run; arrays of NumPy with the seeds as leading axis."""
 
+    training: str  # the run's: of another training this is no record
     signals: Signals
     curvature: Curvature | None
     gradient_norm: np.ndarray  # what `diagnose` took of the gradient at the end: its bound, where that is lower
@@ -67,7 +69,8 @@ def recorded(group: list[Run], seeds: int = SEEDS, steps: int | None = None) -> 
         program = lowered.compile(compiler_options=quickly)  # most of the time goes into compiling
         every = jax.tree.map(np.asarray, program(settings, keys))
         lanes = [slice(seeds * i, seeds * (i + 1)) for i in range(len(group))]
-        return [_recorded(task, jax.tree.map(lambda leaf: leaf[lane], every)) for lane in lanes]
+        each = (jax.tree.map(lambda leaf: leaf[lane], every) for lane in lanes)
+        return [_recorded(run, task, found) for run, found in zip(group, each, strict=True)]
 
     return train
 
@@ -77,8 +80,9 @@ def _diagnoses(task: Task, settings: Any, keys: jax.Array, steps: int) -> Diagno
     return jax.vmap(lambda setting, key: ch5jax.diagnose(task, setting, steps=steps, key=key))(settings, keys)
 
 
-def _recorded(task: Task, found: Diagnosis) -> Recorded:
+def _recorded(run: Run, task: Task, found: Diagnosis) -> Recorded:
     return Recorded(
+        run.training,
         found.signals,
         found.curvature,
         np.sqrt(np.maximum(found.summary.squared_norm, 0)),
@@ -92,16 +96,16 @@ def _recorded(task: Task, found: Diagnosis) -> Recorded:
 
 
 def examined(chosen: tuple[Run, ...], seeds: int = SEEDS, steps: int | None = None) -> Iterator[tuple[Run, Recorded]]:
-    """Trains runs, one program after the other: while two are compiled and run, the next is traced."""
-    with ThreadPoolExecutor(2) as workers:
-        waiting = []
-        for group in programs(chosen):
-            waiting.append((group, workers.submit(recorded(group, seeds, steps))))
-            while waiting and (len(waiting) > 3 or waiting[0][1].done()):
-                trained, found = waiting.pop(0)
-                yield from zip(trained, found.result(), strict=True)
-        for trained, found in waiting:
-            yield from zip(trained, found.result(), strict=True)
+    """Trains runs, some programs at a time: while two are compiled and run, the next is traced."""
+    groups = programs(chosen)
+    for first in range(0, len(groups), AT_ONCE):
+        with ThreadPoolExecutor(2) as workers:
+            some = [(group, workers.submit(recorded(group, seeds, steps))) for group in groups[first : first + AT_ONCE]]
+            for group, found in some:
+                yield from zip(group, found.result(), strict=True)
+        some.clear()
+        jax.clear_caches()  # with 55 programs that were kept, a process had no room for one more
+        tracing.clear_caches()
 
 
 def judged(record: Recorded, thresholds: Thresholds | None = None) -> Diagnosis:
@@ -142,9 +146,13 @@ def shares(run: Run, record: Recorded) -> list[float]:
 
 def keep(path: Path, records: dict[str, Recorded]) -> None:
     """Writes what was recorded, by the runs' names."""
-    path.write_bytes(pickle.dumps(records))
+    partly = path.with_suffix(".part")
+    partly.write_bytes(pickle.dumps(records))
+    partly.replace(path)
 
 
 def kept(path: Path) -> dict[str, Recorded]:
-    """Reads it. Only files of one's own: unpickling one can run anything."""
-    return pickle.loads(path.read_bytes())
+    """Reads it, without what is of a run that is another today. Only one's own file: reading one can run anything."""
+    found = pickle.loads(path.read_bytes()) if path.exists() else {}
+    today = {run.name: run.training for run in runs()}
+    return {name: record for name, record in found.items() if today.get(name) == record.training}

@@ -2,6 +2,7 @@
 
 import functools
 import zlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -40,6 +41,11 @@ class Run(NamedTuple):
     def half(self) -> str:
         """The half of the exam that it belongs to: its data set's."""
         return PROBLEMS[self.data.problem].half
+
+    @property
+    def training(self) -> str:
+        """All that the training depends on, without what is said of it."""
+        return repr(self._replace(source="", kind="", label=(), note=""))
 
 
 def task_of(run: Run) -> Task:
@@ -87,7 +93,7 @@ def keys_of(run: Run, seeds: int) -> jax.Array:
     return jax.random.split(jax.random.fold_in(jax.random.key(11), zlib.crc32(run.name.encode())), seeds)
 
 
-def programs(runs: tuple[Run, ...]) -> list[list[Run]]:
+def programs(runs: Iterable[Run]) -> list[list[Run]]:
     """Runs that one program can train side by side."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
