@@ -21,9 +21,9 @@ NOTHING = ("HEALTHY", "UNKNOWN")
 HALVES = ("tune", "report")
 
 
-def told(run: Run, record: Recorded) -> dict[str, Any]:
-    """What today's code says of a run, printed in a line and as a row."""
-    said = [Difficulty(int(code)).name for code in judged(record).code]
+def told(run: Run, record: Recorded, codes: Any) -> dict[str, Any]:
+    """What was said of a run, printed in a line and as a row."""
+    said = [Difficulty(int(code)).name for code in codes]
     row = row_of(run, record, said)
     agrees = f"{sum(row['agrees'])}/{len(said)}" if run.label else "-"
     ends = " ".join(f"{verdict}/{end}" for verdict, end in zip(said, row["outcomes"], strict=True))
@@ -101,11 +101,13 @@ def main() -> None:
     path = parser.parse_args().records
     chosen = at(runs(), runs()[::25])
     records = kept(path) if path else {}
-    rows = {run.name: told(run, records[run.name]) for run in chosen if run.name in records}
+    rows = {
+        run.name: told(run, records[run.name], judged(records[run.name]).code) for run in chosen if run.name in records
+    }
     missing = tuple(run for run in chosen if run.name not in records)
     for run, record in examined(missing, at(SEEDS, 1), at(None, 10)):
         records[run.name] = record
-        rows[run.name] = told(run, record)
+        rows[run.name] = told(run, record, record.code)
         if path:
             keep(path, records)
     in_order = [rows[run.name] for run in chosen]

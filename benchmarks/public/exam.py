@@ -121,7 +121,7 @@ def judged(record: Recorded, thresholds: Thresholds | None = None) -> Diagnosis:
         return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm)
 
     arrays = jax.tree.map(jnp.asarray, (record.signals, record.curvature, record.gradient_norm))
-    return jax.jit(jax.vmap(one))(*arrays)
+    return jax.vmap(one)(*arrays)  # op by op: compiling takes three seconds a run
 
 
 def outcomes(run: Run, record: Recorded) -> list[str]:
