@@ -180,7 +180,7 @@ def test_an_array_of_eight_terabytes_by_its_header_is_not_read(tmp_path):
 @pytest.mark.parametrize("name", ["t.npz", "t.csv", "t.csv.gz", "t.parquet"])
 def test_what_unpacks_to_more_than_the_memory_is_not_read(tmp_path, monkeypatch, name):
     monkeypatch.setattr(_memory, "memory", lambda: 1 << 20)
-    monkeypatch.setattr("ch5jax.tasks._table_csv.memory", lambda: 1 << 20)
+    monkeypatch.setattr("ch5jax.tasks.tables._csv.memory", lambda: 1 << 20)
     if name == "t.npz":
         np.savez_compressed(tmp_path / name, x=np.zeros((1000, 100)), y=np.arange(1000))
     elif name == "t.parquet":
