@@ -4,7 +4,17 @@ import os
 import subprocess
 import sys
 
-NAMES = ("updates", "sweep_speed", "crossing", "scale", "batch_norm", "signals", "verdicts", "public_runs", "read_table")
+NAMES = (
+    "updates",
+    "sweep_speed",
+    "crossing",
+    "scale",
+    "batch_norm",
+    "signals",
+    "verdicts",
+    "public_runs",
+    "read_table",
+)
 
 options = [word for word in sys.argv[1:] if word.startswith("-")]
 names = [word for word in sys.argv[1:] if word not in options] or NAMES

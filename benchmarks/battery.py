@@ -64,7 +64,7 @@ def _kink() -> problems.Problem:
 
 def cases() -> tuple[Case, ...]:
     """All of them, in the order of their labels."""
-    return (*_healthy(), *_of_the_network(), *_of_the_landscape(), *_of_the_steps())
+    return (*_healthy(), *_of_the_network(), *_of_the_landscape(), *_of_the_steps(), *_of_the_data())
 
 
 def _healthy() -> list[Case]:
@@ -250,3 +250,30 @@ def _of_the_steps() -> list[Case]:
         ],
     }
     return [Case(label, *run) for label, some in runs.items() for run in some]
+
+
+def _of_the_data() -> list[Case]:
+    rng = np.random.default_rng(5)
+    inputs = rng.normal(size=(400, 8)).astype(np.float32)
+    numbers, classes = inputs[:, :1] ** 2, rng.integers(0, 3, 60)
+
+    def init(key: jax.Array) -> jax.Array:
+        return jax.random.normal(key, (8, 1))
+
+    def rounded(w: jax.Array, x: jax.Array) -> jax.Array:
+        return jnp.round(x @ w)  # its derivative is zero everywhere
+
+    def one_softmax(w: jax.Array, x: jax.Array) -> jax.Array:
+        return jax.nn.softmax(x @ w)  # of one unit: 1, whatever the weights
+
+    network = ch5jax.networks.mlp((8, 64, 3))
+    few = tasks.supervised(network, (inputs[:60], classes), 0.3, None, batch_size=16)  # labels that mean nothing
+    runs = [
+        (Difficulty.NO_GRADIENT, "rounded outputs, SGD", (init, rounded), ch5jax.sgd(0.1)),
+        (Difficulty.NO_GRADIENT, "one softmax unit, Adam", (init, one_softmax), ch5jax.adam(1e-2)),
+    ]
+    return [
+        *(Case(label, name, tasks.supervised(model, (inputs, numbers)), opt, 200) for label, name, model, opt in runs),
+        Case(Difficulty.OVERFITTING, "60 examples with labels at random, Adam", few, ch5jax.adam(1e-2), 400),
+        Case(Difficulty.OVERFITTING, "60 examples with labels at random, momentum", few, ch5jax.momentum(0.1), 400),
+    ]

@@ -115,12 +115,13 @@ def judged(record: Recorded, thresholds: Thresholds | None = None) -> Diagnosis:
     """
     limits = thresholds or Thresholds()
 
-    def one(signals: Signals, curvature: Curvature | None, gradient_norm: jax.Array) -> Diagnosis:
+    def one(signals: Signals, curvature: Curvature | None, gradient_norm: jax.Array, held: Any) -> Diagnosis:
         spacing = record.steps, record.signals_every
         known = jnp.nan, record.baseline, record.names
-        return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm)
+        return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm, held)
 
-    arrays = jax.tree.map(jnp.asarray, (record.signals, record.curvature, record.gradient_norm))
+    held = record.metrics.get("validation_loss")
+    arrays = jax.tree.map(jnp.asarray, (record.signals, record.curvature, record.gradient_norm, held))
     return jax.vmap(one)(*arrays)  # op by op: compiling takes three seconds a run
 
 

@@ -32,3 +32,5 @@ class Difficulty(IntEnum):
     SLOW = 10  # it was on its way when it ended: the rate is too small, or the steps too few
     DIVERGED = 11  # the loss or the parameters are lost for good
     UNKNOWN = 12  # none of these was seen, but it did not get where it could, or there were too few probes to tell
+    NO_GRADIENT = 13  # the gradient is exactly zero where nothing was learned: the outputs do not fit their loss
+    OVERFITTING = 14  # much of what was learned does not hold on the validation part

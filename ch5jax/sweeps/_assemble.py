@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ch5jax._types import Metrics
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._history import Chunk
 from ch5jax.sweeps._outline import Outline
@@ -50,7 +51,8 @@ def assemble(
                 **_best(objective, maximize, chunk, at),
             }
         )
-    diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every)
+    scores = {name: _scores(objective, maximize, curves[name].evaluations, lost) for name, lost in diverged.items()}
+    diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every, scores)
     if diagnoses:
         for table, group in zip(tables, outlines, strict=True):
             table.update(verdict_columns(diagnoses[group.name]))
@@ -64,6 +66,12 @@ def assemble(
 def _named_apart(settings: dict[str, np.ndarray], taken: set[str]) -> dict[str, np.ndarray]:
     """Hyperparameters' columns, renamed where a metric has the name."""
     return {f"hyperparameter {name}" if name in taken else name: values for name, values in settings.items()}
+
+
+def _scores(objective: str, maximize: bool, evaluations: Metrics, diverged: np.ndarray) -> np.ndarray:
+    """The last value of the objective, the larger the better; −∞ where the trial has diverged."""
+    values = np.asarray(evaluations[objective], float)[:, -1]
+    return np.where((diverged < 0) & np.isfinite(values), values if maximize else -values, -np.inf)
 
 
 def _best(objective: str, maximize: bool, chunk: Chunk, at: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from ch5jax.diagnostics import Difficulty, Signals
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._programs import QUICK_ON_CPU
+from ch5jax.sweeps._siblings import ties, with_siblings
 from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, diagnosis_of
 
 # Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes.
@@ -24,11 +25,13 @@ def diagnose_trials(
     diverged: dict[str, np.ndarray],
     steps: int,
     signals_every: int,
+    scores: dict[str, np.ndarray],
 ) -> dict[str, Diagnosis]:
     """The diagnoses of each group's trials, as a batch; nothing without signals.
 
     What a trial could have reached is the task's lowest loss where that is known, and otherwise the best that a trial
-    of the same task had, in whatever group.
+    of the same task had, in whatever group; then what its siblings refute is not said (`scores`: the larger the
+    better).
     """
     if not signals_every:
         return {}
@@ -40,8 +43,14 @@ def diagnose_trials(
         rivals = [signals[other.name] for other in outlines if other.task == group.task]
         best = _lowest(rivals) if group.lowest is None else group.lowest
         baseline = np.nan if group.baseline is None else group.baseline
-        batch = _in_lots(signals[group.name], steps, signals_every, best, baseline)
-        found[group.name] = dataclasses.replace(batch, names=group.names)
+        held = _validation(curves[group.name], len(diverged[group.name]))
+        batch = _in_lots(signals[group.name], held, steps, signals_every, best, baseline)
+        batch = dataclasses.replace(batch, names=group.names)
+        if group.lowest is None:
+            others = [scores[other.name] for other in outlines if other.task == group.task]
+            tied = ties(scores[group.name], max((one.max() for one in others if len(one)), default=-np.inf))
+            batch = with_siblings(batch, group.settings, group.seeds, tied, group.baseline)
+        found[group.name] = batch
     return found
 
 
@@ -72,14 +81,22 @@ def _lowest(rivals: list[Signals]) -> float:
     return float(lowest) if np.isfinite(lowest) else np.nan
 
 
-def _in_lots(signals: Signals, steps: int, signals_every: int, best: float, baseline: float) -> Diagnosis:
+def _validation(curves: Curves, trials: int) -> np.ndarray:
+    """The last validation loss of each trial; NaN where the task reports none."""
+    held = curves.evaluations.get("validation_loss")
+    return np.full(trials, np.nan) if held is None else np.asarray(held)[:, -1]
+
+
+def _in_lots(
+    signals: Signals, validation: np.ndarray, steps: int, signals_every: int, best: float, baseline: float
+) -> Diagnosis:
     trials = len(jax.tree.leaves(signals)[0])
     size = min(1 << (trials - 1).bit_length(), MOST_AT_ONCE)
     lots = []
     for first in range(0, trials, size):
         rows = np.minimum(np.arange(first, first + size), trials - 1)
-        lot = jax.tree.map(lambda values, rows=rows: values[rows], signals)
-        lots.append(_diagnose_lot(steps, signals_every)(lot, best, baseline))
+        lot = jax.tree.map(lambda values, rows=rows: values[rows], (signals, validation))
+        lots.append(_diagnose_lot(steps, signals_every)(*lot, best, baseline))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:trials], *lots)
 
 
@@ -87,8 +104,8 @@ def _in_lots(signals: Signals, steps: int, signals_every: int, best: float, base
 def _diagnose_lot(steps: int, signals_every: int) -> Callable[..., Diagnosis]:
     """`diagnosis_of`, compiled for a lot of trials; not before the first one: JAX's backend has to have started."""
 
-    def one(signals: Signals, best: jax.Array, baseline: jax.Array) -> Diagnosis:
-        return diagnosis_of(signals, steps, signals_every, best, baseline)
+    def one(signals: Signals, validation: jax.Array, best: jax.Array, baseline: jax.Array) -> Diagnosis:
+        return diagnosis_of(signals, steps, signals_every, best, baseline, validation=validation)
 
     options = QUICK_ON_CPU if jax.default_backend() == "cpu" else None
-    return jax.jit(jax.vmap(one, (0, None, None)), compiler_options=options)
+    return jax.jit(jax.vmap(one, (0, 0, None, None)), compiler_options=options)

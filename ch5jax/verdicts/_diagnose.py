@@ -118,8 +118,10 @@ def _program(
     signals = _with_lost_parameters(run.signals or Signals(), task, run.state, -(-steps // every), steps)
     end = _end(task, hyperparameters, key, run.state, iterations) if iterations else (None, None)
     names = names_of(task, hyperparameters)
-    found = diagnosis_of(signals, steps, every, best, task.baseline, names, limits, *end)
-    return dataclasses.replace(found, metrics=run.last())
+    last = run.last()
+    held = last.get("validation_loss")
+    found = diagnosis_of(signals, steps, every, best, task.baseline, names, limits, *end, validation=held)
+    return dataclasses.replace(found, metrics=last)
 
 
 def _with_lost_parameters(signals: Signals, task: Task, state: State, probes: int, steps: int) -> Signals:
@@ -144,6 +146,7 @@ def diagnosis_of(
     limits: Thresholds = DEFAULT,
     curvature: Curvature | None = None,
     gradient_norm: jax.typing.ArrayLike | None = None,
+    validation: jax.typing.ArrayLike | None = None,
 ) -> Diagnosis:
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
@@ -157,6 +160,7 @@ def diagnosis_of(
       limits: what the verdict is measured against.
       curvature: of the loss at the end; None where it was not taken.
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
+      validation: the same loss of other examples, at the end; None where there is none.
 
     Returns:
       A `Diagnosis`, without metrics.
@@ -174,7 +178,7 @@ def diagnosis_of(
     Source: see `judge`.
     """
     probed_at = jnp.asarray(recorded_steps(steps, signals_every), jnp.int32)
-    summary = summarise(signals, probed_at, best, baseline, gradient_norm, limits)
+    summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, limits)
     return Diagnosis(
         findings=findings_of(signals, probed_at, summary, curvature, limits),
         summary=summary,

@@ -11,6 +11,7 @@ from ch5jax.diagnostics import Difficulty
 # Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
 PRECEDENCE = (
     Difficulty.DIVERGED,
+    Difficulty.NO_GRADIENT,
     Difficulty.SYMMETRY,
     Difficulty.SATURATED,
     Difficulty.VANISHING,
@@ -20,6 +21,7 @@ PRECEDENCE = (
     Difficulty.LOCAL_OPTIMUM,
     Difficulty.OSCILLATING,
     Difficulty.NOISE,
+    Difficulty.OVERFITTING,
     Difficulty.SLOW,
     Difficulty.UNKNOWN,
     Difficulty.HEALTHY,

@@ -1,4 +1,4 @@
-"""How a run summary: what it measured of the loss, the steps and the noise, late in the run."""
+"""A run in numbers: what was measured of the loss, the steps and the noise, late in the run."""
 
 from typing import NamedTuple
 
@@ -18,6 +18,10 @@ class RunSummary(NamedTuple):
 
     known: jax.Array  # whether there is a course: probes enough, and a loss that is finite late in the run
     has_best: jax.Array  # whether a best loss was given; else it is the lowest that the run had
+    learned: jax.Array  # whether it got near the best; where none is known, half of the way to a loss of 0
+    holds: jax.Array  # whether the validation loss says the same, where no best is known
+    worse: jax.Array  # whether it ended far above the first loss and the baseline
+    still: jax.Array  # whether the gradient is exactly zero at every late probe
     falling: jax.Array  # whether the loss still falls at the end, and not by chance
     mostly_noise: jax.Array  # whether the noise scale is over the threshold, within its error
     first: jax.Array  # the loss of the first step
@@ -34,6 +38,9 @@ class RunSummary(NamedTuple):
     steep: jax.Array  # whether ‖G‖² is, but for chance, still a share of the largest that it was
     rate: jax.Array  # ‖u‖/‖g‖ late in the run, or over all of it if nothing moved late
     largest_rate: jax.Array  # and at the probe at which it was largest
+    moved: jax.Array  # the distance travelled, over the initial norm
+    validation: jax.Array  # the validation loss at the end
+    lost_share: jax.Array  # by how much that is above the training loss, as a share of what that has fallen by
     steps: jax.Array  # how many there were
 
 
@@ -43,14 +50,22 @@ def summarise(
     best: jax.typing.ArrayLike | None,
     baseline: jax.typing.ArrayLike | None,
     gradient_norm: jax.typing.ArrayLike | None,
+    validation: jax.typing.ArrayLike | None,
     limits: Thresholds,
 ) -> RunSummary:
     """Measures a run's course, as far as its signals go."""
     no, nan = jnp.array(False), jnp.full((), jnp.nan, _trees.default_float())
     summary = RunSummary(**dict.fromkeys(RunSummary._fields, nan))
-    summary = summary._replace(known=no, has_best=no, falling=no, mostly_noise=no, steep=no, steps=probed_at[-1])
+    unknown = dict.fromkeys(
+        ("known", "has_best", "learned", "holds", "worse", "still", "falling", "mostly_noise", "steep"), no
+    )
+    summary = summary._replace(**unknown, steps=probed_at[-1])
     if signals.mean_loss is not None and signals.first_loss is not None and len(probed_at) >= FEWEST_PROBES:
-        summary = _of_the_loss(summary, signals.mean_loss, signals.first_loss[-1], best, baseline, limits)
+        summary = _of_the_loss(summary, signals.mean_loss, signals.first_loss[-1], best, baseline, validation, limits)
+    if signals.distance is not None:
+        summary = summary._replace(moved=signals.distance[-1])
+    if signals.gradient_norm is not None:
+        summary = summary._replace(still=jnp.all(late(signals.gradient_norm) == 0))
     if signals.update_norm is not None and signals.gradient_norm is not None:
         moves = (signals.gradient_norm > 0) & (signals.update_norm > 0)
         rates = jnp.where(moves, signals.update_norm / signals.gradient_norm, jnp.nan)
@@ -75,6 +90,7 @@ def _of_the_loss(
     first: jax.Array,
     best: jax.typing.ArrayLike | None,
     baseline: jax.typing.ArrayLike | None,
+    validation: jax.typing.ArrayLike | None,
     limits: Thresholds,
 ) -> RunSummary:
     # one mini-batch's loss scatters, that of one example may be anything; but the first steps may have exploded
@@ -88,7 +104,20 @@ def _of_the_loss(
     whole = jnp.where(descent > 0, descent, 1)
     middle, _ = loss_slope(loss[len(loss) // 4 : len(loss) // 2])
     slope, error = loss_slope(late(loss))
+    left = jnp.where(
+        learnable > 0, (end - floor) / jnp.where(learnable > 0, learnable, 1), jnp.where(end > floor, jnp.inf, 0)
+    )
+    start = initial if baseline is None else jnp.where(jnp.isnan(baseline), initial, baseline)
+    halfway = (1 - limits.learned) * start  # of a loss that is no less than 0
+    held = jnp.asarray(jnp.nan if validation is None else validation, loss.dtype)
+    before = jnp.maximum(first, loss[0] if baseline is None else jnp.where(jnp.isnan(baseline), loss[0], baseline))
+    fallen = start - end
     return summary._replace(
+        learned=jnp.where(jnp.isnan(given), ~(end > halfway), left <= limits.above),
+        holds=jnp.isnan(given) & ~(held > halfway) | ~jnp.isnan(given),
+        worse=jnp.isfinite(end) & (end > limits.worse * before) & (before > 0),
+        validation=held,
+        lost_share=jnp.where(fallen > 0, (held - end) / jnp.where(fallen > 0, fallen, 1), jnp.nan),
         known=jnp.all(jnp.isfinite(late(loss))) & jnp.isfinite(first),
         has_best=~jnp.isnan(given),
         falling=(slope * len(loss) > limits.falling * descent) & (slope > limits.errors * error),
@@ -96,11 +125,7 @@ def _of_the_loss(
         end=end,
         above_best=end - floor,
         descent=descent,
-        left=jnp.where(
-            learnable > 0,
-            (end - floor) / jnp.where(learnable > 0, learnable, 1),
-            jnp.where(end > floor, jnp.inf, 0),
-        ),
+        left=left,
         middle_slope=middle * len(loss) / whole,
         late_slope=slope * len(loss) / whole,
     )
@@ -127,3 +152,8 @@ def _of_the_noise(summary: RunSummary, noise: jax.Array, squared_norm: jax.Array
 def _bound(values: jax.Array, errors: jax.typing.ArrayLike) -> jax.Array:
     """Their mean, and so many of its standard errors."""
     return jnp.mean(values) + errors * jnp.std(values) / max(len(values) - 1, 1) ** 0.5
+
+
+def gradient_is_small(summary: RunSummary, steepest: jax.typing.ArrayLike, limits: Thresholds) -> jax.Array:
+    """Whether following the gradient down, against a curvature of that size, would gain next to nothing."""
+    return jnp.maximum(summary.squared_norm, 0) / 2 < limits.gradient * summary.descent * steepest

@@ -32,14 +32,20 @@ class Thresholds(NamedTuple):
       errors: how many standard errors of the late probes a fall, a signal or a promise may owe to chance.
       steep: ‖G‖² late over the largest that it was, over which a gradient has not become small.
       stable: the share of the longest step that is stable, α λ_max/2, over which steps are not too small.
+      learned: where no best is known, the share of the way from the baseline (or the first loss) to a loss of 0 that a
+        run has to come to count as one that learned.
+      worse: a loss at the end over the first and the baseline's, over which the steps have thrown it up.
+      moved: the distance travelled, over the initial norm, under which parameters have hardly moved.
+      overfitting: the validation loss over the training loss, as a share of the way that the training loss has come,
+        over which a run has overfitted.
 
     Example:
       >>> import ch5jax
       >>> ch5jax.verdicts.Thresholds(flat_units=0.8).flat_units
       0.8
 
-    Source: the values were chosen on seeds 0 to 7 of the battery of labelled runs (`benchmarks/battery.py`), and are
-    reported on others.
+    Source: the values were chosen on seeds 0 to 7 of the battery of labelled runs (`benchmarks/battery.py`), the last
+    four on half of the public ones (`benchmarks/public/`), and are reported on the others.
     """
 
     vanishing: Scalar = 1e-3
@@ -60,3 +66,7 @@ class Thresholds(NamedTuple):
     errors: Scalar = 3.0
     steep: Scalar = 0.01
     stable: Scalar = 0.9
+    learned: Scalar = 0.5
+    worse: Scalar = 2.0
+    moved: Scalar = 0.02
+    overfitting: Scalar = 0.5

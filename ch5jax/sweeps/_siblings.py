@@ -1,0 +1,75 @@
+"""What a sweep knows beyond each trial: its siblings at other rates are experiments that were made."""
+
+import dataclasses
+
+import numpy as np
+
+from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts import Diagnosis, Finding
+
+RATE = "learning_rate"
+TIED = 0.005  # of the best score: who comes so near is not accused
+EARNED = 0.25  # of the way from the baseline to a loss of 0, which the best of a sweep has to have come to be healthy
+OF_THE_RATE = {Difficulty.SLOW: -1, Difficulty.OSCILLATING: 1, Difficulty.NOISE: 1}  # −1 for too small, 1 for too large
+
+
+def with_siblings(
+    diagnoses: Diagnosis, settings: dict[str, np.ndarray], seeds: np.ndarray, tied: np.ndarray, baseline: float | None
+) -> Diagnosis:
+    """A group's diagnoses, without what its other trials refute.
+
+    - No rate is called too small whose family has its best loss at a smaller one, nor too large with the best at a
+      larger one. A family is a setting with its seed, but for the learning rate.
+    - A trial whose score is tied with the best is not accused.
+    - The best of a sweep is not healthy for that alone: it has to have learned something.
+
+    Args:
+      diagnoses: of all trials of a group.
+      settings: its hyperparameters by name, each of shape (trials,).
+      seeds: shape (trials,).
+      tied: shape (trials,), whether a trial's score is within `TIED` of the best.
+      baseline: the task's; None where there is none.
+    """
+    found = np.array(diagnoses.findings.found)
+    summary = diagnoses.summary
+    end = np.where(np.isfinite(summary.end) & ~found[:, Difficulty.DIVERGED], summary.end, np.inf)
+    wrong = _wrong_way(settings, seeds, end)
+    for difficulty, direction in OF_THE_RATE.items():
+        found[:, difficulty] &= ~(wrong == direction)
+    none = [Difficulty.HEALTHY, Difficulty.UNKNOWN]
+    kept = [*none, Difficulty.DIVERGED, Difficulty.OVERFITTING]
+    accusing = np.array([difficulty not in kept for difficulty in Difficulty])
+    found[tied[:, None] & accusing] = False
+    start = np.asarray(summary.first) if baseline is None else np.full(len(end), baseline)
+    earned = ~(np.asarray(summary.end) > (1 - EARNED) * start)
+    near = np.asarray(summary.known) & (np.asarray(summary.left) <= np.asarray(diagnoses.thresholds.above))
+    nothing = ~np.delete(found, none, axis=1).any(axis=1)
+    found[:, Difficulty.HEALTHY] = nothing & earned & (near | tied)
+    found[:, Difficulty.UNKNOWN] = nothing & ~found[:, Difficulty.HEALTHY]
+    step = np.where(found, np.asarray(diagnoses.findings.step), -1)
+    step[:, none] = np.where(found[:, none], diagnoses.steps, -1)
+    findings = Finding(found, diagnoses.findings.strength, diagnoses.findings.where, step.astype(np.int32))
+    return dataclasses.replace(diagnoses, findings=findings)
+
+
+def _wrong_way(settings: dict[str, np.ndarray], seeds: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """−1 where the best of a trial's family has a smaller rate, 1 where a larger one; 0 where neither, or not known."""
+    rates = [name for name in settings if name.split(".")[-1] == RATE]
+    wrong = np.zeros(len(end), int)
+    if len(rates) != 1:
+        return wrong
+    others = [seeds, *(values for name, values in settings.items() if name != rates[0])]
+    numbers = [np.unique(values, return_inverse=True)[1].ravel() for values in others]
+    families = np.unique(np.stack(numbers), axis=1, return_inverse=True)[1].ravel()
+    rate = settings[rates[0]]
+    for family in range(families.max() + 1):
+        rows = np.flatnonzero(families == family)
+        if np.isfinite(end[rows]).any():
+            best = rate[rows[np.argmin(end[rows])]]
+            wrong[rows] = np.sign(best - rate[rows]).astype(int)
+    return wrong
+
+
+def ties(scores: np.ndarray, best: float) -> np.ndarray:
+    """Whose score, the larger the better, is within `TIED` of the best."""
+    return np.isfinite(scores) & (scores >= best - TIED * abs(best))

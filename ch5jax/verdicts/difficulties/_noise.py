@@ -1,0 +1,44 @@
+"""NOISE: the noise of mini-batches holds the loss up."""
+
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._finding import Finding, finding
+from ch5jax.verdicts._phrases import left, n, share
+from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+
+if TYPE_CHECKING:
+    from ch5jax.verdicts._diagnosis import Diagnosis
+
+
+def explains(of: Evidence) -> jax.Array:
+    """Whether the loss has stalled above the best, and the noise of the steps explains why."""
+    summary, limits = of.summary, of.limits
+    stuck = summary.known & summary.has_best & ~summary.falling & (summary.left > limits.above)
+    return stuck & summary.mostly_noise & (summary.lift > limits.lift * summary.above_best)
+
+
+def _test(of: Evidence) -> Finding:
+    return finding(explains(of), of.summary.noise, -1, of.summary.steps)
+
+
+def _say(found: Finding, of: "Diagnosis") -> str:
+    summary, limit = of.summary, float(of.thresholds.noise)
+    ratio = float(found.strength)
+    explained = min(float(summary.lift) / max(float(summary.above_best), 1e-30), 1.0)
+    if not np.isfinite(ratio):
+        noise = "all noise"
+    elif ratio > limit:
+        noise = f"{ratio:.2g} times more noise than signal (over {n(limit)} times)"
+    else:
+        noise = f"by {ratio:.2g} times noise, and over {n(limit)} times within the error of that"
+    return (
+        f"the loss stalled with {left(of)}; a mini-batch's gradient was {noise}, which explains {share(explained)} of "
+        "that."
+    )
+
+
+RULE = Rule(Difficulty.NOISE, _test, _say, "Try a rate that decays, or larger mini-batches.")

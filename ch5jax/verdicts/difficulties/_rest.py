@@ -1,0 +1,65 @@
+"""SADDLE and LOCAL_OPTIMUM: where a run rests, told by the Hessian."""
+
+import jax
+import jax.numpy as jnp
+
+from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._finding import Finding, finding, nothing
+from ch5jax.verdicts._phrases import left, n, share
+from ch5jax.verdicts._summary import gradient_is_small
+from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+
+
+def _at_rest(of: Evidence) -> tuple[jax.Array, jax.Array]:
+    """Whether the gradient is small and the loss does not fall; and λ_min over the largest magnitude.
+
+    About zero it says nothing: a valley that is flat along its floor, as of logistic regression, is no basin.
+    """
+    assert of.curvature is not None
+    smallest, largest, summary = of.curvature.smallest, of.curvature.largest, of.summary
+    steepest = jnp.maximum(jnp.abs(smallest), jnp.abs(largest))
+    lowest = smallest / jnp.where(steepest > 0, steepest, 1)
+    felt = ~(summary.largest_rate * steepest * summary.steps < 1)  # else the steps are too small to tell anything of it
+    return summary.known & ~summary.falling & felt & gradient_is_small(summary, steepest, of.limits), lowest
+
+
+def _saddle(of: Evidence) -> Finding:
+    """Where nothing moves at all, a negative eigenvalue is proof enough; else a best has to be known."""
+    if of.curvature is None:
+        return nothing()
+    rests, lowest = _at_rest(of)
+    summary = of.summary
+    short = summary.has_best & (summary.left > of.limits.above)
+    still = summary.known & (of.curvature.smallest < 0) & summary.still & ~(summary.has_best & summary.learned)
+    met = (rests & short & (lowest < -of.limits.saddle)) | (still & (lowest < -of.limits.saddle))
+    return finding(met, lowest, -1, summary.steps)
+
+
+def _local_optimum(of: Evidence) -> Finding:
+    if of.curvature is None:
+        return nothing()
+    rests, lowest = _at_rest(of)
+    summary = of.summary
+    short = summary.has_best & (summary.left > of.limits.basin)
+    return finding(rests & short & (lowest > of.limits.saddle), summary.left, -1, summary.steps)
+
+
+SADDLE = Rule(
+    Difficulty.SADDLE,
+    _saddle,
+    lambda found, of: (
+        f"at step {int(found.step):,} it rested, with {left(of)}, where the loss curves down: the smallest eigenvalue "
+        f"is {float(found.strength):.2g} times the largest magnitude (under -{n(of.thresholds.saddle)}), and the "
+        "gradient is small."
+    ),
+    "Try momentum, an adaptive rate, smaller mini-batches, or another start.",
+)
+LOCAL_OPTIMUM = Rule(
+    Difficulty.LOCAL_OPTIMUM,
+    _local_optimum,
+    lambda found, of: (
+        f"at step {int(found.step):,} it rested in a basin: a small gradient, a loss that curves up in all "
+        f"directions, and {share(found.strength)} of the descent left (over {share(of.thresholds.basin)})."
+    ),
+    "Try other starts, smaller mini-batches, or a larger rate at first.",
+)

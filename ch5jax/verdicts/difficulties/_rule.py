@@ -1,0 +1,44 @@
+"""What every difficulty has: a test on the evidence, a sentence, and what to try."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+
+from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.verdicts._finding import Finding
+from ch5jax.verdicts._summary import RunSummary
+from ch5jax.verdicts._thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from ch5jax.verdicts._diagnosis import Diagnosis
+
+
+class Evidence(NamedTuple):
+    """What is known of a run."""
+
+    signals: Signals
+    probed_at: jax.Array
+    summary: RunSummary
+    curvature: Curvature | None
+    limits: Thresholds
+
+
+class Rule(NamedTuple):
+    """One difficulty. Its place among the others is `PRECEDENCE`'s."""
+
+    difficulty: Difficulty
+    test: Callable[[Evidence], Finding]  # pure, of one run
+    say: Callable[[Finding, "Diagnosis"], str]  # what was seen, where and how strongly
+    remedies: str  # what the chapter would try
+    alone: bool = False  # told only where no other is found
+
+
+def hindered(of: Evidence) -> jax.Array:
+    """Whether a run did not get where it could, as far as that is known.
+
+    One that did is not accused of how its network looks: AdaGrad learns the digits with half of its ReLUs dead. Where
+    no best is known, who has come half of the way from the baseline (or the start) to a loss of 0 has learned.
+    """
+    summary = of.summary
+    return ~summary.known | ~summary.learned

@@ -1,0 +1,96 @@
+"""What its siblings refute is not said of a trial."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ch5jax
+from ch5jax.diagnostics import Difficulty, Signals
+from ch5jax.sweeps._siblings import ties, with_siblings
+from ch5jax.verdicts import diagnosis_of
+from tests.sweeps.small import KEY
+
+PROBES = 40
+BASELINE = 2.3
+
+
+def diagnoses(losses):
+    """Of trials whose mean loss takes this course, with nothing else known."""
+
+    def one(loss):
+        first = jnp.full(PROBES, loss[0])
+        signals = Signals(mean_loss=loss, first_loss=first, lost_since=jnp.full(PROBES, -1, jnp.int32))
+        return diagnosis_of(signals, PROBES, 1, 0.5, BASELINE)
+
+    return jax.tree.map(np.asarray, jax.vmap(one)(jnp.asarray(losses)))
+
+
+def falling(end):
+    """From the baseline, straight down."""
+    return np.linspace(BASELINE, end, PROBES)
+
+
+def told(found):
+    return [Difficulty(int(code)).name for code in np.asarray(found.code)]
+
+
+def test_no_rate_is_too_small_whose_family_is_best_at_a_smaller_one():
+    found = diagnoses([falling(1.5), falling(1.2), falling(1.6), falling(1.9)])
+    assert told(found) == ["SLOW"] * 4
+    rates = {"learning_rate": np.array([0.01, 0.1, 1.0, 10.0])}
+    changed = with_siblings(found, rates, np.zeros(4), np.zeros(4, bool), BASELINE)
+    assert told(changed) == ["SLOW", "SLOW", "UNKNOWN", "UNKNOWN"]
+    assert changed.findings.step[2, Difficulty.SLOW] == -1
+    assert changed.findings.step[2, Difficulty.UNKNOWN] == PROBES
+
+
+def test_families_are_settings_with_their_seed():
+    found = diagnoses([falling(1.5), falling(1.9), falling(1.9), falling(1.5)])
+    settings = {"optimizer.learning_rate": np.array([0.01, 0.1, 0.01, 0.1]), "decay": np.array([1, 1, 2, 2])}
+    changed = with_siblings(found, settings, np.zeros(4), np.zeros(4, bool), BASELINE)
+    assert told(changed) == ["SLOW", "UNKNOWN", "SLOW", "SLOW"]
+    alone = with_siblings(found, settings, np.arange(4), np.zeros(4, bool), BASELINE)
+    assert told(alone) == ["SLOW"] * 4
+
+
+@pytest.mark.parametrize("settings", [{}, {"a.learning_rate": np.ones(2), "b.learning_rate": np.ones(2)}])
+def test_without_one_rate_nothing_is_refuted(settings):
+    found = diagnoses([falling(1.5), falling(1.9)])
+    assert told(with_siblings(found, settings, np.zeros(2), np.zeros(2, bool), BASELINE)) == ["SLOW"] * 2
+
+
+def test_who_is_tied_with_the_best_is_not_accused_and_healthy_only_if_it_learned():
+    found = diagnoses([falling(1.5), falling(2.25), falling(1.5)])
+    changed = with_siblings(found, {}, np.zeros(3), np.array([True, True, False]), BASELINE)
+    assert told(changed) == ["HEALTHY", "UNKNOWN", "SLOW"]
+
+
+def test_the_best_of_a_sweep_that_learned_nothing_is_not_healthy():
+    flat = np.full(PROBES, BASELINE)
+    found = diagnoses([flat])
+    best = dataclasses.replace(found, summary=found.summary._replace(left=np.zeros(1)))
+    assert told(with_siblings(best, {}, np.zeros(1), np.ones(1, bool), BASELINE)) == ["UNKNOWN"]
+
+
+def test_ties_are_within_half_a_percent_of_the_best():
+    scores = np.array([0.98, 0.976, 0.97, -np.inf, np.nan])
+    assert ties(scores, 0.98).tolist() == [True, True, False, False, False]
+    assert ties(np.array([-0.2, -0.2009, -0.21]), -0.2).tolist() == [True, True, False]
+    assert not ties(np.full(2, -np.inf), -np.inf).any()
+
+
+def test_a_sweep_advises_no_rate_away_from_its_best():
+    task = ch5jax.tasks.digits(hidden=(16,))
+    opts = ch5jax.grid(ch5jax.sgd, learning_rate=np.geomspace(1e-4, 3.0, 8))
+    task = task._replace(lowest=None)
+    table = ch5jax.sweep(task, opts, steps=200, key=KEY).table().set_index("learning_rate")
+    best = table.loss.idxmin()
+    for rate, row in table.iterrows():
+        assert not (rate > best and "slow" in row.difficulties)
+        assert not (rate < best and ("oscillating" in row.difficulties or "noise" in row.difficulties))
+    assert table.validation_accuracy.max() > 0.9
+    assert table.loc[table.validation_accuracy.idxmax(), "verdict"] == "healthy"
+    assert table.verdict.iloc[0] == "slow"
