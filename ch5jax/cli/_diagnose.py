@@ -1,6 +1,7 @@
 """The command `ch5jax diagnose`."""
 
 import math
+from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -9,15 +10,19 @@ import typer
 import ch5jax
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import Job, counted, keep_programs, prepare
+from ch5jax.cli._log import check_log, judge_log
 from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
 from ch5jax.cli._screen import say, show_diagnosis
 from ch5jax.cli._values import parse_grid, parse_names
 from ch5jax.optimizers import RULES
 
+_LOG = "A log of your own"
+
 
 @with_setting
 def diagnose(
     setting: Setting,
+    context: typer.Context,
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help=f"Among {', '.join(RULES)}.", rich_help_panel="Setting")
     ] = "adam",
@@ -32,9 +37,45 @@ def diagnose(
         float | None,
         typer.Option(
             metavar="LOSS",
-            help="The lowest training loss known to be reachable, for a table of your own (of the digits, 0 is known). "
-            "Without it nothing is said of being stuck.",
+            help="The lowest training loss known to be reachable, for a table or a log of your own (of the digits, 0 "
+            "is known). Without it nothing is said of being stuck.",
             rich_help_panel="Setting",
+            show_default=False,
+        ),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A CSV file with the losses of a training that is over, of any program: nothing is trained. Columns "
+            "such as loss, val_loss, grad_norm and step are found by their names.",
+            rich_help_panel=_LOG,
+            show_default=False,
+        ),
+    ] = None,
+    loss_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Its training loss, if it is called otherwise.",
+            rich_help_panel=_LOG,
+            show_default=False,
+        ),
+    ] = None,
+    validation_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Its validation loss.", rich_help_panel=_LOG, show_default=False),
+    ] = None,
+    norm_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Its gradient's norm.", rich_help_panel=_LOG, show_default=False),
+    ] = None,
+    step_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Its steps; without one, rows are counted.",
+            rich_help_panel=_LOG,
             show_default=False,
         ),
     ] = None,
@@ -50,7 +91,13 @@ def diagnose(
     - `ch5jax diagnose --optimizer sgd --learning-rate 10`
     - `ch5jax diagnose --hidden 32,32,32,32,32,32,32,32 --activation sigmoid`
     - `ch5jax diagnose --data wine.csv --target quality --best 0.4`
+    - `ch5jax diagnose --log losses.csv`
     """
+    columns = {"loss": loss_column, "validation": validation_column, "gradient_norm": norm_column, "step": step_column}
+    typed = {
+        name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
+    check_log(typed)
     job = setting.job(
         optimizers=parsed("--optimizer", lambda text: parse_names([text], [*RULES]), optimizer),
         learning_rates=parsed("--learning-rate", parse_grid, str(learning_rate)),
@@ -63,7 +110,10 @@ def diagnose(
         raise typer.BadParameter(f"one at a time, got {optimizer}", param_hint="--optimizer")
     with errors_in_a_line(traceback):
         keep_programs(cache)
-        _train_and_diagnose(job, best)
+        if log is not None:
+            judge_log(log, columns, best)
+        else:
+            _train_and_diagnose(job, best)
 
 
 def _train_and_diagnose(job: Job, best: float | None) -> None:
