@@ -419,6 +419,26 @@ def test_diagnose_takes_a_table_and_a_best(tmp_path):
     assert re.search("^SLOW: ", known.stdout, re.MULTILINE)
 
 
+def test_diagnose_judges_a_log(tmp_path):
+    at = np.arange(10, 1010, 10)
+    log = {"Step": at, "my loss": 2 - at / 2000, "val_loss": 2.1 - at / 2000, "lr": 0.1}
+    pd.DataFrame(log).to_csv(tmp_path / "log.csv", index=False)
+    lost = diagnose("--log", tmp_path / "log.csv")
+    assert lost.exit_code == 1
+    assert "must have a column loss or train_loss" in lost.stderr
+    assert "it has 'Step', 'my loss', 'val_loss', 'lr'" in lost.stderr
+    result = diagnose("--log", tmp_path / "log.csv", "--loss-column", "my loss", "--best", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "100 rows; my loss as losses, val_loss as validation, Step as steps; not used: lr" in result.stdout
+    assert re.search("^SLOW: when it ended at step 1,000 the loss still fell", result.stdout, re.MULTILINE)
+    assert "Validation loss: lowest at the end, 1.6 (step 1,000)." in result.stdout
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("1010,,,\n1020,nan,,\n")
+    result = diagnose("--log", tmp_path / "log.csv", "--loss-column", "my loss")
+    assert "1 row without a loss" in result.stdout
+    assert re.search("^DIVERGED: from step 1,020 on", result.stdout, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -427,6 +447,9 @@ def test_diagnose_takes_a_table_and_a_best(tmp_path):
         (["--learning-rate", "nan"], "--learning-rate"),
         (["--seed", "-1"], "--seed"),
         (["--target", "y"], "--data"),
+        (["--log", "x.csv", "--data", "d.csv", "--target", "y"], "--data, --target cannot be given with --log FILE"),
+        (["--log", "x.csv", "--learning-rate", "0.01"], "--learning-rate cannot be given with --log FILE"),
+        (["--step-column", "t"], "--step-column needs --log FILE"),
     ],
 )
 def test_wrong_usage_of_diagnose_exits_with_2(arguments, words):

@@ -51,7 +51,9 @@ def validation_course(
         means, tolerance = _means(losses, limits)
         risen = means[-1] - jnp.min(means) > tolerance
         means, tolerance = _means(training, limits)
-        then = jnp.minimum(jnp.searchsorted(probed_at, steps[lowest]), len(means) - 1)
+        size = len(training) // len(means)
+        probe = jnp.searchsorted(probed_at, steps[lowest]) - (len(training) - size * len(means))
+        then = jnp.clip(probe // size, 0, len(means) - 1)
         fallen = means[then] - means[-1] > tolerance
     return ValidationCourse(
         lowest=losses[lowest],
@@ -64,11 +66,10 @@ def validation_course(
 
 
 def _means(losses: jax.Array, limits: Thresholds) -> tuple[jax.Array, jax.Array]:
-    """Of every eighth in a row, and by how much two of them may differ by chance."""
+    """Of every eighth, and by how much two of them may differ by chance."""
     size = max(1, len(losses) // 8)
-    level = jnp.mean(losses)  # taken off, so that little is lost in the differences of sums
-    sums = jnp.concatenate([jnp.zeros(1, losses.dtype), jnp.cumsum(losses - level)])
-    return level + (sums[size:] - sums[:-size]) / size, limits.errors * _scatter(losses) * (2 / size) ** 0.5
+    means = jnp.mean(losses[len(losses) % size :].reshape(-1, size), axis=1)
+    return means, limits.errors * _scatter(losses) * (2 / size) ** 0.5
 
 
 def _scatter(losses: jax.Array) -> jax.Array:
@@ -80,6 +81,8 @@ def _scatter(losses: jax.Array) -> jax.Array:
 def say_validation(course: ValidationCourse) -> str:
     """The same in a sentence that accuses nobody."""
     lowest, end = (f"{float(value):.3g}" for value in (course.lowest, course.end))
+    if np.isnan(course.lowest):
+        return "Validation loss: it was never finite."
     at, end_at = f"{int(course.lowest_at):,}", f"{int(course.end_at):,}"
     if at == end_at:
         return f"Validation loss: lowest at the end, {lowest} (step {end_at})."
