@@ -91,7 +91,7 @@ def judge_history(
       >>> losses = 0.1 + 2 * np.exp(-np.arange(100) / 10)
       >>> print(ch5jax.verdicts.judge_history(losses, steps=np.arange(10, 1010, 10), best=0.1))
       HEALTHY: none of the difficulties was seen.
-      Loss: 2.1 at first, 0.1 at the end; 0 % of the descent to the best known is left.
+      Loss: 2.1 at first, 0.1 at the end; less than 0.01 % of the descent to the best known is left.
       Curvature at the end: not available.
       >>> bad = ch5jax.verdicts.judge_history({"loss": [3.0, 1.0, 9.0, float("inf"), float("nan")]})
       >>> bad.sentences[bad.main]  # doctest: +ELLIPSIS
