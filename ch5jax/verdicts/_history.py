@@ -166,7 +166,7 @@ def _of_intervals(
 def _of_signals(
     signals: Signals, probed_at: jax.Array, known: jax.Array, limits: Thresholds
 ) -> tuple[Signals, RunSummary, Finding]:
-    summary = summarise(signals, probed_at, known[0], known[1], None, limits)
+    summary = summarise(signals, probed_at, best=known[0], baseline=known[1], gradient_norm=None, limits=limits)
     return signals, summary, findings_of(signals, probed_at, summary, None, limits)
 
 
