@@ -101,7 +101,7 @@ def judge_history(
     """
     if not isinstance(thresholds, Thresholds):
         raise ValueError(f"thresholds must be a ch5jax.verdicts.Thresholds, got {thresholds!r}")
-    known = jnp.asarray([check_number(best, "best"), check_number(baseline, "baseline")], _trees.default_float())
+    known = _floats(np.array([check_number(best, "best"), check_number(baseline, "baseline"), np.nan]))
     states = None if isinstance(losses, Log) else recorder_states(losses)
     if states is not None:
         return _of_states(states, known, thresholds, given=(gradient_norms, validation, steps))
@@ -129,14 +129,14 @@ def judge_history(
         norms, measured = norms[rows], measured[rows]
     taken = check_steps(at, dated, rows, label["steps"])
     divided = intervals(taken)
+    held = None if validation is None else _validation(validation, values, at, dated, label)
+    if held is not None:
+        known = known.at[2].set(held[0][-1])
     signals, summary, findings = _program(
         _floats(values[rows]), None if norms is None else _floats(norms), measured, divided, known, thresholds
     )
     since = taken[max(int(signals.lost_since[-1]), 0)]
-    course = None
-    if validation is not None:
-        held = _validation(validation, values, at, dated, label)
-        course = _course(held, signals.mean_loss, divided.probed_at, thresholds)
+    course = None if held is None else _course(held, signals.mean_loss, divided.probed_at, thresholds)
     return HistoryDiagnosis(
         findings=_since(findings, since),
         summary=summary,
@@ -166,7 +166,8 @@ def _of_intervals(
 def _of_signals(
     signals: Signals, probed_at: jax.Array, known: jax.Array, limits: Thresholds
 ) -> tuple[Signals, RunSummary, Finding]:
-    summary = summarise(signals, probed_at, best=known[0], baseline=known[1], gradient_norm=None, limits=limits)
+    best, baseline, held = known
+    summary = summarise(signals, probed_at, best, baseline, gradient_norm=None, validation=held, limits=limits)
     return signals, summary, findings_of(signals, probed_at, summary, None, limits)
 
 

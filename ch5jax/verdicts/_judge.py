@@ -7,7 +7,8 @@ from ch5jax.diagnostics import Curvature, Difficulty, Signals
 from ch5jax.verdicts._finding import Finding, finding
 from ch5jax.verdicts._summary import RunSummary, summarise
 from ch5jax.verdicts._thresholds import Thresholds
-from ch5jax.verdicts.difficulties import RULES, Evidence
+from ch5jax.verdicts.difficulties._rule import Evidence
+from ch5jax.verdicts.difficulties._rules import RULES
 
 DEFAULT = Thresholds()
 

@@ -9,7 +9,7 @@ from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding
 from ch5jax.verdicts._phrases import hidden, n, share
 from ch5jax.verdicts._summary import FEWEST_PROBES, gradient_is_small
-from ch5jax.verdicts.difficulties import RULES
+from ch5jax.verdicts.difficulties._rules import RULES
 
 if TYPE_CHECKING:
     from ch5jax.verdicts._diagnosis import Diagnosis
