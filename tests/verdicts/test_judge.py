@@ -455,6 +455,8 @@ def test_what_was_learned_has_to_hold_on_other_examples():
     assert found == {D.OVERFITTING}
     np.testing.assert_allclose(verdict.strength[D.OVERFITTING], (0.7 - 0.01) / 0.99, rtol=1e-3)
     assert said(learned, validation=0.7)[0] == {D.OVERFITTING}
+    little = signals(mean_loss=0.9 + 0.1 * np.exp(-T / 3.0))
+    assert D.OVERFITTING not in said(little, best=None, validation=3.0)[0]  # which had nothing to lose
     lax = Thresholds(overfitting=0.9)
     found, verdict = said(learned, best=None, validation=0.7, thresholds=lax)
     assert found == set()
