@@ -11,12 +11,12 @@ from ch5jax.diagnostics import Difficulty
 # Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
 PRECEDENCE = (
     Difficulty.DIVERGED,
-    Difficulty.NO_GRADIENT,
     Difficulty.SYMMETRY,
     Difficulty.SATURATED,
     Difficulty.VANISHING,
     Difficulty.EXPLODING,
     Difficulty.CLIFF,
+    Difficulty.NO_GRADIENT,
     Difficulty.SADDLE,
     Difficulty.LOCAL_OPTIMUM,
     Difficulty.OSCILLATING,

@@ -24,15 +24,14 @@ def _at_rest(of: Evidence) -> tuple[jax.Array, jax.Array]:
 
 
 def _saddle(of: Evidence) -> Finding:
-    """Where nothing moves at all, a negative eigenvalue is proof enough; else a best has to be known."""
+    """With a best known, short of it; without one, where the gradient is exactly zero: there λ_min is proof enough."""
     if of.curvature is None:
         return nothing()
     rests, lowest = _at_rest(of)
     summary = of.summary
     short = summary.has_best & (summary.left > of.limits.above)
-    still = summary.known & (of.curvature.smallest < 0) & summary.still & ~(summary.has_best & summary.learned)
-    met = (rests & short & (lowest < -of.limits.saddle)) | (still & (lowest < -of.limits.saddle))
-    return finding(met, lowest, -1, summary.steps)
+    still = summary.known & ~summary.has_best & summary.still
+    return finding(((rests & short) | still) & (lowest < -of.limits.saddle), lowest, -1, summary.steps)
 
 
 def _local_optimum(of: Evidence) -> Finding:

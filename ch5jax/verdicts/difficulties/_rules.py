@@ -16,12 +16,12 @@ RULES = {
     rule.difficulty: rule
     for rule in (
         DIVERGED,
-        NO_GRADIENT,
         SYMMETRY,
         SATURATED,
         VANISHING,
         EXPLODING,
         CLIFF,
+        NO_GRADIENT,
         SADDLE,
         LOCAL_OPTIMUM,
         OSCILLATING,
