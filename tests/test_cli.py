@@ -536,10 +536,16 @@ def test_compiled_programs_serve_the_next_command(tmp_path, environment):
     first = shell(*arguments, "--out", "b", cwd=tmp_path, env=kept)
     folder = tmp_path / "cache" / "ch5jax" / "programs"
     assert str(folder) in "".join(first.stderr.split())
-    programs = {file.name for file in folder.iterdir() if file.name.endswith("-cache")}
-    assert {name.split("-")[0] for name in programs} >= {"jit_init", "jit_advance", "jit_evaluate"}
+
+    def programs():
+        """The sweep's own: a small one is kept whenever the machine took long over it."""
+        own = ("jit_init-", "jit_advance-", "jit_evaluate-")
+        return {file.name for file in folder.iterdir() if file.name.endswith("-cache") and file.name.startswith(own)}
+
+    before = programs()
+    assert len(before) == 3
     shell(*arguments, "--learning-rate", "0.02,0.05,0.2", cwd=tmp_path, env=kept)
-    assert {file.name for file in folder.iterdir() if file.name.endswith("-cache")} == programs
+    assert programs() == before
 
 
 def test_a_folder_for_programs_that_cannot_be_written_is_said_and_costs_nothing_else(tmp_path, environment):

@@ -42,9 +42,9 @@ def with_siblings(
     found[tied[:, None] & accusing] = False
     start = np.asarray(summary.first) if baseline is None else np.full(len(end), baseline)
     earned = ~(np.asarray(summary.end) > (1 - EARNED) * start)
-    near = np.asarray(summary.known) & (np.asarray(summary.left) <= np.asarray(diagnoses.thresholds.above))
+    near = tied | (np.asarray(summary.left) <= np.asarray(diagnoses.thresholds.above))
     nothing = ~np.delete(found, none, axis=1).any(axis=1)
-    found[:, Difficulty.HEALTHY] = nothing & earned & (near | tied)
+    found[:, Difficulty.HEALTHY] = nothing & earned & near & np.asarray(summary.known)
     found[:, Difficulty.UNKNOWN] = nothing & ~found[:, Difficulty.HEALTHY]
     step = np.where(found, np.asarray(diagnoses.findings.step), -1)
     step[:, none] = np.where(found[:, none], diagnoses.steps, -1)
