@@ -18,8 +18,9 @@ import torch
 from flax import linen
 
 import ch5jax
+from benchmarks.bandwidth import TRIAD, triad
 from benchmarks.tables import table
-from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, triad
+from benchmarks.timing import alternate, at, median, ratio, save
 
 SHAPES = at([(256, 512), (32, 28, 28, 128), (64, 56, 56, 64)], [(16, 8), (4, 3, 3, 8)])
 DTYPES = ("float32", "bfloat16")

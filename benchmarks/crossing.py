@@ -12,9 +12,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 
 import ch5jax
+from benchmarks.loop import JittedLoop
 from benchmarks.tables import table
 from benchmarks.timing import alternate, at, median, ratio, save
 
@@ -27,7 +27,6 @@ CONFIGURATIONS = at(8, 2)
 WORK = at(5e10 if ON_CPU else 5e12, 1e5)  # floating-point operations of the shorter call
 LONGER = 4
 ROUNDS = at(3, 1)
-RATE = 1e-3
 PROBES = 25  # signals are taken at one step in so many, as by default
 
 
@@ -35,37 +34,6 @@ def steps_of(hidden: tuple[int, ...], batch: int) -> int:
     """How many steps of each configuration make up a call's work."""
     products = sum(a * b for a, b in itertools.pairwise((INPUTS, *hidden, 10)))
     return int(np.clip(WORK / (6 * batch * products * CONFIGURATIONS), at(20, 2), 500))
-
-
-class Loop:
-    """One configuration by a jitted Optax step, called from Python; the others take as long."""
-
-    def __init__(self, data: Any, hidden: tuple[int, ...], batch: int, steps: int):
-        self.inputs, self.targets = data
-        self.batch, self.steps = batch, steps
-        network, opt = ch5jax.networks.mlp((INPUTS, *hidden, 10)), optax.adam(RATE)
-
-        @functools.partial(jax.jit, donate_argnums=(0, 1))
-        def step(params: Any, state: Any, x: jax.Array, y: jax.Array) -> Any:
-            def loss(params: Any) -> jax.Array:
-                return optax.softmax_cross_entropy_with_integer_labels(network.apply(params, x), y).mean()
-
-            value, gradients = jax.value_and_grad(loss)(params)
-            updates, state = opt.update(gradients, state, params)
-            return optax.apply_updates(params, updates), state, value
-
-        self.step = step
-        self.params = network.init(jax.random.key(0))
-        self.state = opt.init(self.params)
-        self.generator = np.random.default_rng(0)
-
-    def __call__(self) -> None:
-        losses = []
-        for _ in range(self.steps):
-            rows = self.generator.integers(0, len(self.inputs), self.batch)
-            self.params, self.state, loss = self.step(self.params, self.state, self.inputs[rows], self.targets[rows])
-            losses.append(loss)
-        jax.device_get(losses)
 
 
 def measure(data: Any, hidden: tuple[int, ...], batch: int) -> dict[str, object]:
@@ -82,7 +50,7 @@ def measure(data: Any, hidden: tuple[int, ...], batch: int) -> dict[str, object]
     for length in (steps, LONGER * steps):
         runs[f"plain {length}"] = functools.partial(ours, 0, length)
         runs[f"signals {length}"] = functools.partial(ours, PROBES, length)
-        runs[f"loop {length}"] = Loop(data, hidden, batch, length)
+        runs[f"loop {length}"] = JittedLoop(data, (INPUTS, *hidden, 10), batch, length)
     seconds = alternate(runs, ROUNDS, flush=False)
 
     def marginal(name: str) -> list[float]:

@@ -1,6 +1,5 @@
 """Configuration-steps a second of a sweep on the digits: ours, a Python loop, PyTorch, one big vmap, and the limit."""
 
-import functools
 import itertools
 import os
 import time
@@ -15,6 +14,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import ch5jax
+from benchmarks.loop import RATE, JittedLoop
 from benchmarks.tables import table
 from benchmarks.timing import alternate, at, median, ratio, save
 from ch5jax.sweeps._groups import make_groups
@@ -29,7 +29,6 @@ ALL = at(1024, 8)  # configurations of the one vmap over all of them
 PROBES = 25  # signals are taken at one step in so many, as by default
 ROUNDS = at(5, 2)
 WIDTHS = at({(32,): (16, 32, 128, 256), (128, 128): (2, 4, 16, 64)}, {(4,): (2,)})
-RATE = 1e-3
 
 
 def products(hidden: tuple[int, ...]) -> float:
@@ -122,41 +121,6 @@ class Everything:
         jax.block_until_ready(self.run(self.opts))
 
 
-class PythonLoop:
-    """What people write: a jitted Optax step, called from Python, batches drawn by NumPy, losses read at the end."""
-
-    work = LOOP
-
-    def __init__(self, hidden: tuple[int, ...]):
-        self.inputs, self.targets = digits()
-        network, opt = ch5jax.networks.mlp((64, *hidden, 10)), optax.adam(RATE)
-
-        @functools.partial(jax.jit, donate_argnums=(0, 1))
-        def step(params: Any, state: Any, x: jax.Array, y: jax.Array) -> Any:
-            def loss(params: Any) -> jax.Array:
-                return optax.softmax_cross_entropy_with_integer_labels(network.apply(params, x), y).mean()
-
-            value, gradients = jax.value_and_grad(loss)(params)
-            updates, state = opt.update(gradients, state, params)
-            return optax.apply_updates(params, updates), state, value
-
-        self.params = network.init(jax.random.key(0))
-        self.state = opt.init(self.params)
-        begin = time.perf_counter()
-        self.step = step
-        self.params, self.state, _ = step(self.params, self.state, self.inputs[:BATCH], self.targets[:BATCH])
-        self.compile_seconds = time.perf_counter() - begin
-        self.generator = np.random.default_rng(0)
-
-    def __call__(self) -> None:
-        losses = []
-        for _ in range(self.work):
-            rows = self.generator.integers(0, len(self.inputs), BATCH)
-            self.params, self.state, loss = self.step(self.params, self.state, self.inputs[rows], self.targets[rows])
-            losses.append(loss)
-        jax.device_get(losses)
-
-
 class TorchLoop:
     """The same in PyTorch."""
 
@@ -202,7 +166,10 @@ def measure(hidden: tuple[int, ...]) -> list[dict[str, object]]:
     contestants["ch5jax, with its signals, by default"] = Ours(hidden, ours.width, signals_every=PROBES)
     contestants["ch5jax, one fixed batch"] = Ours(hidden, ours.width, bare(hidden, opt_used=True))
     contestants["ch5jax, one fixed batch, no Adam"] = Ours(hidden, ours.width, bare(hidden, opt_used=False))
-    contestants |= {"Python loop, jitted Optax step": PythonLoop(hidden), "PyTorch loop": TorchLoop(hidden)}
+    contestants |= {
+        "Python loop, jitted Optax step": JittedLoop(digits(), (64, *hidden, 10), BATCH, LOOP),
+        "PyTorch loop": TorchLoop(hidden),
+    }
     contestants[f"one vmap of {ALL:,}"] = Everything(hidden)
     limit = MatrixProduct()
     runs: dict[str, Callable[[], object]] = {**contestants, "product": limit}

@@ -13,12 +13,12 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
 import jax
 import numpy as np
-import torch
 
 RESULTS = Path(__file__).parent / "results"
 TINY = "--tiny" in sys.argv
@@ -31,7 +31,6 @@ def at(full: T, tiny: T) -> T:
 
 
 _FLUSH = np.zeros(at(64 << 20, 1 << 10), np.uint8)
-TRIAD = at(1 << 24, 1 << 10)  # elements
 
 
 def flush_cache() -> None:
@@ -68,15 +67,13 @@ def ratio(numerator: list[float], denominator: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
 
 
-def triad(elements: int = TRIAD) -> Callable[[], object]:
-    """a ← a + s·b by PyTorch, 12 bytes an element and the pattern of an update: it ran faster than the same by XLA."""
-    a, b = torch.ones(elements), torch.ones(elements)
-    return lambda: a.add_(b, alpha=1e-3)
-
-
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    packages = {name: version(name) for name in ("jax", "jaxlib", "optax", "flax", "numpy", "pandas", "torch")}
+    packages = {
+        name: version(name)
+        for name in ("jax", "jaxlib", "optax", "flax", "numpy", "pandas", "torch")
+        if find_spec(name)
+    }
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -11,8 +11,9 @@ import optax
 import torch
 
 import ch5jax
+from benchmarks.bandwidth import TRIAD, triad
 from benchmarks.tables import table
-from benchmarks.timing import TRIAD, alternate, at, median, ratio, save, triad
+from benchmarks.timing import alternate, at, median, ratio, save
 
 ROUNDS = at(31, 2)
 REPEATS = {"large": 1, "small": 5}

@@ -142,6 +142,12 @@ def x64(compiled_quickly):
 
 
 @pytest.fixture
+def torch():
+    """PyTorch, an independent reference; the test extra has it below Python 3.13 only."""
+    return pytest.importorskip("torch", reason="PyTorch comes with the test extra below Python 3.13 only")
+
+
+@pytest.fixture
 def chapter(compiled_quickly, tmp_path, monkeypatch):
     """Runs a program of the chapter, `examples/chapter_<name>.py`, and gives its global names; it has to draw."""
 

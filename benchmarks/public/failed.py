@@ -12,15 +12,6 @@ import optax
 import ch5jax
 from benchmarks.public.runs import OUR_OWN, Run
 
-DEAD = ("SATURATED", "NO_GRADIENT")
-TOO_LARGE = ("RATE_TOO_LARGE", "OSCILLATING", "SATURATED", "DIVERGED")
-UNSCALED = ("UNSCALED", "SATURATED", "RATE_TOO_LARGE")
-EXPLODING = ("EXPLODING", "DIVERGED", "SATURATED")
-EQUAL = ("SYMMETRY", "NO_GRADIENT", "SADDLE")
-FLAT = ("NO_GRADIENT", "SATURATED")
-COLLAPSED = ("VANISHING", "NO_GRADIENT")
-NOISY = ("NOISE", "RATE_TOO_LARGE", "OSCILLATING")
-
 Row = tuple[Any, ...]  # name, kind, label, data, network, loss, optimizer, steps, batch, and what else a run has
 
 

@@ -1,20 +1,9 @@
 """Runs that are meant to fail on the data sets that thresholds may be chosen on: digits, circles and blobs."""
 
 import ch5jax
+from benchmarks.public import labels
 from benchmarks.public.data import Data
-from benchmarks.public.failed import (
-    COLLAPSED,
-    DEAD,
-    EQUAL,
-    EXPLODING,
-    FLAT,
-    NOISY,
-    TOO_LARGE,
-    UNSCALED,
-    Row,
-    decayed,
-    failing,
-)
+from benchmarks.public.failed import Row, decayed, failing
 from benchmarks.public.learned import BINARY, BLOBS, CATEGORICAL, CIRCLES, DIGITS, HE, LOGIT, LOGITS, RELU
 from benchmarks.public.networks import Net
 from benchmarks.public.runs import Run
@@ -45,7 +34,7 @@ def _on_digits() -> list[Row]:
         (
             "digits, weights of 0",
             "init",
-            EQUAL,
+            labels.EQUAL,
             DIGITS,
             RELU,
             LOGITS,
@@ -57,7 +46,7 @@ def _on_digits() -> list[Row]:
         (
             "digits, biases of -20",
             "dying ReLU",
-            DEAD,
+            labels.DEAD,
             DIGITS,
             RELU,
             LOGITS,
@@ -77,11 +66,11 @@ def _on_digits() -> list[Row]:
             400,
             64,
         ),
-        ("digits, normal weights", "exploding gradient", EXPLODING, DIGITS, steep, LOGITS, sgd(1e-2), 400, 64),
+        ("digits, normal weights", "exploding gradient", labels.EXPLODING, DIGITS, steep, LOGITS, sgd(1e-2), 400, 64),
         (
             "digits, 3 ReLU layers, Adam at 1",
             "lr",
-            TOO_LARGE,
+            labels.TOO_LARGE,
             DIGITS,
             Net((64,) * 3, "relu", 10, kernel=HE),
             LOGITS,
@@ -92,7 +81,7 @@ def _on_digits() -> list[Row]:
         (
             "digits, ReLU outputs",
             "act",
-            (*FLAT, "DIVERGED"),
+            (*labels.FLAT, "DIVERGED"),
             DIGITS,
             Net((32,), "relu", 10, "relu", HE),
             CATEGORICAL,
@@ -114,7 +103,7 @@ def _on_digits() -> list[Row]:
         (
             "digits, decay of 1",
             "weights decayed to 0",
-            COLLAPSED,
+            labels.COLLAPSED,
             DIGITS,
             Net((32, 32), "tanh", 10),
             LOGITS,
@@ -122,7 +111,17 @@ def _on_digits() -> list[Row]:
             500,
             64,
         ),
-        ("digits one by one, SGD at 1", "batch_size", NOISY, DIGITS, Net((32,), "tanh", 10), LOGITS, sgd(1.0), 1000, 1),
+        (
+            "digits one by one, SGD at 1",
+            "batch_size",
+            labels.NOISY,
+            DIGITS,
+            Net((32,), "tanh", 10),
+            LOGITS,
+            sgd(1.0),
+            1000,
+            1,
+        ),
     ]
 
 
@@ -133,11 +132,11 @@ def _on_shapes() -> list[Row]:
     huge = Data("blobs", factor=1000.0)
     return [
         ("circles, Adam at 1e-6", "slow convergence", ("SLOW",), CIRCLES, logit, LOGIT, adam(1e-6), 600, 32),
-        ("circles, Adam at 10", "lr", TOO_LARGE, CIRCLES, logit, LOGIT, adam(10.0), 600, 32),
+        ("circles, Adam at 10", "lr", labels.TOO_LARGE, CIRCLES, logit, LOGIT, adam(10.0), 600, 32),
         (
             "circles, biases of -10",
             "dying ReLU",
-            DEAD,
+            labels.DEAD,
             CIRCLES,
             logit,
             LOGIT,
@@ -149,7 +148,7 @@ def _on_shapes() -> list[Row]:
         (
             "circles, one softmax unit",
             "act",
-            FLAT,
+            labels.FLAT,
             CIRCLES,
             Net((16,), "relu", 1, "softmax"),
             BINARY,
@@ -160,7 +159,7 @@ def _on_shapes() -> list[Row]:
         (
             "circles, labels 1 and 2",
             "labels out of range",
-            FLAT,
+            labels.FLAT,
             Data("circles", labels_from=1),
             Net((16,), "relu", 1, "sigmoid", HE),
             BINARY,
@@ -191,11 +190,21 @@ def _on_shapes() -> list[Row]:
             64,
             {"kernel_scale": 0.3},
         ),
-        ("blobs, 8 tanh layers, SGD at 10", "oscillating loss", TOO_LARGE, BLOBS, tanh, LOGITS, sgd(10.0), 400, 64),
+        (
+            "blobs, 8 tanh layers, SGD at 10",
+            "oscillating loss",
+            labels.TOO_LARGE,
+            BLOBS,
+            tanh,
+            LOGITS,
+            sgd(10.0),
+            400,
+            64,
+        ),
         (
             "blobs times 1000",
             "missing_prep",
-            UNSCALED,
+            labels.UNSCALED,
             huge,
             Net((16, 16), "relu", 3, kernel=HE),
             LOGITS,

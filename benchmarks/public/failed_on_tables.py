@@ -1,20 +1,9 @@
 """Runs that are meant to fail on the data sets that figures are reported of: iris, wine and patients."""
 
 import ch5jax
+from benchmarks.public import labels
 from benchmarks.public.data import Data
-from benchmarks.public.failed import (
-    COLLAPSED,
-    DEAD,
-    EQUAL,
-    EXPLODING,
-    FLAT,
-    NOISY,
-    TOO_LARGE,
-    UNSCALED,
-    Row,
-    decayed,
-    failing,
-)
+from benchmarks.public.failed import Row, decayed, failing
 from benchmarks.public.learned import BINARY, CANCER, CATEGORICAL, DIABETES, ERROR, HE, IRIS, LOGIT, LOGITS, WINE
 from benchmarks.public.networks import Net
 from benchmarks.public.runs import Run
@@ -32,7 +21,7 @@ def _on_flowers() -> list[Row]:
         (
             "iris, 8 ReLU layers, 3 times He's weights",
             "exploding gradient",
-            EXPLODING,
+            labels.EXPLODING,
             IRIS,
             deep,
             LOGITS,
@@ -56,7 +45,7 @@ def _on_flowers() -> list[Row]:
         (
             "iris, weights of 0",
             "init",
-            EQUAL,
+            labels.EQUAL,
             IRIS,
             Net((16, 16), "tanh", 3),
             LOGITS,
@@ -68,7 +57,7 @@ def _on_flowers() -> list[Row]:
         (
             "iris, ReLU outputs",
             "act",
-            (*FLAT, "DIVERGED"),
+            (*labels.FLAT, "DIVERGED"),
             IRIS,
             Net((8,), "relu", 3, "relu", HE),
             CATEGORICAL,
@@ -76,11 +65,21 @@ def _on_flowers() -> list[Row]:
             600,
             8,
         ),
-        ("iris one by one, SGD at 2", "batch_size", NOISY, IRIS, Net((8,), "tanh", 3), LOGITS, sgd(2.0), 1000, 1),
+        (
+            "iris one by one, SGD at 2",
+            "batch_size",
+            labels.NOISY,
+            IRIS,
+            Net((8,), "tanh", 3),
+            LOGITS,
+            sgd(2.0),
+            1000,
+            1,
+        ),
         (
             "wine as it comes",
             "missing_prep",
-            UNSCALED,
+            labels.UNSCALED,
             Data("wine", scaled=False),
             Net((16, 16), "relu", 3, kernel=HE),
             LOGITS,
@@ -103,7 +102,7 @@ def _on_flowers() -> list[Row]:
         (
             "wine, decay of 2",
             "weights decayed to 0",
-            COLLAPSED,
+            labels.COLLAPSED,
             WINE,
             Net((16,), "tanh", 3),
             LOGITS,
@@ -133,7 +132,7 @@ def _on_patients() -> list[Row]:
         (
             "cancer as it comes",
             "missing_prep",
-            UNSCALED,
+            labels.UNSCALED,
             Data("breast_cancer", scaled=False),
             Net((16,), "sigmoid", 1),
             LOGIT,
@@ -144,7 +143,7 @@ def _on_patients() -> list[Row]:
         (
             "cancer, one softmax unit",
             "act",
-            FLAT,
+            labels.FLAT,
             CANCER,
             Net((16,), "relu", 1, "softmax"),
             BINARY,
@@ -155,7 +154,7 @@ def _on_patients() -> list[Row]:
         (
             "cancer, labels 1 and 2",
             "labels out of range",
-            FLAT,
+            labels.FLAT,
             Data("breast_cancer", labels_from=1),
             Net((16,), "relu", 1, "sigmoid", HE),
             BINARY,
@@ -174,12 +173,23 @@ def _on_patients() -> list[Row]:
             400,
             32,
         ),
-        ("cancer, biases of -30", "dying ReLU", DEAD, CANCER, logit, LOGIT, adam(1e-3), 500, 32, {"bias_value": -30.0}),
-        ("cancer, Adam at 10", "lr", TOO_LARGE, CANCER, logit, LOGIT, adam(10.0), 500, 32),
+        (
+            "cancer, biases of -30",
+            "dying ReLU",
+            labels.DEAD,
+            CANCER,
+            logit,
+            LOGIT,
+            adam(1e-3),
+            500,
+            32,
+            {"bias_value": -30.0},
+        ),
+        ("cancer, Adam at 10", "lr", labels.TOO_LARGE, CANCER, logit, LOGIT, adam(10.0), 500, 32),
         (
             "diabetes as it comes",
             "missing_prep",
-            ("UNSCALED", "DIVERGED", *UNSCALED[1:]),
+            ("UNSCALED", "DIVERGED", *labels.UNSCALED[1:]),
             Data("diabetes", scaled=False),
             error,
             ERROR,
@@ -191,7 +201,7 @@ def _on_patients() -> list[Row]:
         (
             "diabetes, momentum at 1",
             "oscillating loss",
-            TOO_LARGE,
+            labels.TOO_LARGE,
             DIABETES,
             Net((16,), "tanh", 1),
             ERROR,

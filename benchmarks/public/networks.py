@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 Array = jax.Array
 EPSILON = 1e-7  # what Keras clips probabilities at
@@ -101,8 +102,6 @@ def _pair(net: Net, inputs: int) -> tuple[Callable[..., Any], Callable[..., Arra
 
 
 def _linen(net: Net) -> Any:
-    from flax import linen as nn  # noqa: PLC0415 - only two runs need it
-
     class Module(nn.Module):
         @nn.compact
         def __call__(self, x: Array, train: bool) -> Array:

@@ -14,8 +14,7 @@ from ch5jax import Task, tasks
 from ch5jax.diagnostics import Difficulty
 
 OUR_OWN = "our own"
-# Verdicts that a label may name before there are such.
-FURTHER = ("NO_GRADIENT", "UNSCALED", "OVERFITTING", "RATE_TOO_LARGE")
+FURTHER = ("UNSCALED", "RATE_TOO_LARGE")  # what a label may name though no verdict does
 LABELS = {difficulty.name for difficulty in Difficulty} - {"UNKNOWN"} | {*FURTHER}
 
 

@@ -41,9 +41,8 @@ def pulled(function, dy, *arguments):
 
 
 @pytest.mark.parametrize(("shape", "axis"), AXES.values(), ids=AXES)
-def test_pytorch(x64, shape, axis):
+def test_pytorch(x64, torch, shape, axis):
     """y, the running statistics and all gradients; its momentum is one minus ours, its running variance unbiased."""
-    torch = pytest.importorskip("torch", reason="PyTorch comes with the test extra below Python 3.13 only")
     x, dy, scale, bias, mean, var = example(shape, axis)
     tensors = [torch.tensor(a, requires_grad=True) for a in (x, scale, bias)]
     running = torch.tensor(mean), torch.tensor(var)
@@ -68,9 +67,8 @@ def test_pytorch(x64, shape, axis):
     np.testing.assert_allclose(inferred, due_inferred.numpy(), rtol=1e-11, atol=1e-12)
 
 
-def test_pytorchs_cumulative_average_is_of_batches_and_ours_of_samples(x64):
+def test_pytorchs_cumulative_average_is_of_batches_and_ours_of_samples(x64, torch):
     """`momentum=None`: the same for batches of equal size, where the means of means are those of all."""
-    torch = pytest.importorskip("torch", reason="PyTorch comes with the test extra below Python 3.13 only")
     layer = torch.nn.BatchNorm1d(3, momentum=None, dtype=torch.float64)
     state = ch5jax.batch_norm_init(3)[1]
     for seed in range(4):
@@ -204,9 +202,8 @@ def test_onnx(x64, shape):
     np.testing.assert_allclose(inferred, due_inferred, rtol=1e-6)
 
 
-def test_statistics_and_kernels_of_a_trained_pytorch_model_are_taken_over(x64):
+def test_statistics_and_kernels_of_a_trained_pytorch_model_are_taken_over(x64, torch):
     """A convolution and its BatchNorm: imported, run, frozen, folded."""
-    torch = pytest.importorskip("torch", reason="PyTorch comes with the test extra below Python 3.13 only")
     torch.manual_seed(0)
     model = torch.nn.Sequential(
         torch.nn.Conv2d(2, 4, 3, dtype=torch.float64), torch.nn.BatchNorm2d(4, dtype=torch.float64)

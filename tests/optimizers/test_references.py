@@ -118,8 +118,7 @@ PYTORCH = {  # the settings with which PyTorch has the chapter's rule; weight de
 
 
 @pytest.mark.parametrize("name", PYTORCH)
-def test_equals_pytorch(name):
-    torch = pytest.importorskip("torch", reason="PyTorch is an extra that not every Python has")
+def test_equals_pytorch(torch, name):
     kind, settings = PYTORCH[name]
     gradients = gradients_of_all_sizes(np.logspace(-6, 6, 13))
     weight = torch.nn.Parameter(torch.zeros(13, dtype=torch.float64))

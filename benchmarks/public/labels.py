@@ -1,0 +1,10 @@
+"""Which verdicts are right of a kind of fault: the first is the label, the others name the same fault too."""
+
+DEAD = ("SATURATED", "NO_GRADIENT")
+TOO_LARGE = ("RATE_TOO_LARGE", "OSCILLATING", "SATURATED", "DIVERGED")
+UNSCALED = ("UNSCALED", "SATURATED", "RATE_TOO_LARGE")
+EXPLODING = ("EXPLODING", "DIVERGED", "SATURATED")
+EQUAL = ("SYMMETRY", "NO_GRADIENT", "SADDLE")
+FLAT = ("NO_GRADIENT", "SATURATED")
+COLLAPSED = ("VANISHING", "NO_GRADIENT")
+NOISY = ("NOISE", "RATE_TOO_LARGE", "OSCILLATING")
