@@ -9,7 +9,6 @@ from ch5jax.verdicts import Diagnosis, Finding
 
 RATE = "learning_rate"
 TIED = 0.005  # of the best score: who comes so near is not accused
-EARNED = 0.25  # of the way from the baseline to a loss of 0, which the best of a sweep has to have come to be healthy
 OF_THE_RATE = {Difficulty.SLOW: -1, Difficulty.OSCILLATING: 1, Difficulty.NOISE: 1}  # −1 for too small, 1 for too large
 
 
@@ -41,7 +40,7 @@ def with_siblings(
     accusing = np.array([difficulty not in kept for difficulty in Difficulty])
     found[tied[:, None] & accusing] = False
     start = np.asarray(summary.first) if baseline is None else np.full(len(end), baseline)
-    earned = ~(np.asarray(summary.end) > (1 - EARNED) * start)
+    earned = ~(np.asarray(summary.end) > (1 - np.asarray(diagnoses.thresholds.nothing)) * start)
     near = tied | (np.asarray(summary.left) <= np.asarray(diagnoses.thresholds.above))
     nothing = ~np.delete(found, none, axis=1).any(axis=1)
     found[:, Difficulty.HEALTHY] = nothing & earned & near & np.asarray(summary.known)
@@ -55,19 +54,15 @@ def with_siblings(
 def _wrong_way(settings: dict[str, np.ndarray], seeds: np.ndarray, end: np.ndarray) -> np.ndarray:
     """−1 where the best of a trial's family has a smaller rate, 1 where a larger one; 0 where neither, or not known."""
     rates = [name for name in settings if name.split(".")[-1] == RATE]
-    wrong = np.zeros(len(end), int)
     if len(rates) != 1:
-        return wrong
+        return np.zeros(len(end), int)
     others = [seeds, *(values for name, values in settings.items() if name != rates[0])]
     numbers = [np.unique(values, return_inverse=True)[1].ravel() for values in others]
     families = np.unique(np.stack(numbers), axis=1, return_inverse=True)[1].ravel()
     rate = settings[rates[0]]
-    for family in range(families.max() + 1):
-        rows = np.flatnonzero(families == family)
-        if np.isfinite(end[rows]).any():
-            best = rate[rows[np.argmin(end[rows])]]
-            wrong[rows] = np.sign(best - rate[rows]).astype(int)
-    return wrong
+    order = np.lexsort((end, families))  # each family together, its lowest loss first
+    best = order[np.searchsorted(families[order], np.arange(families.max() + 1))][families]
+    return np.where(np.isfinite(end[best]), np.sign(rate[best] - rate), 0).astype(int)
 
 
 def ties(scores: np.ndarray, best: float) -> np.ndarray:

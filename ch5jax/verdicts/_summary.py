@@ -11,7 +11,6 @@ from ch5jax.verdicts._finding import late
 from ch5jax.verdicts._thresholds import Thresholds
 
 FEWEST_PROBES = 8  # a second and a last quarter of two probes each
-SOMETHING = 0.25  # of the way to a loss of 0: who has not come so far has nothing to lose on other examples
 
 
 class RunSummary(NamedTuple):
@@ -118,7 +117,9 @@ def _of_the_loss(
         holds=jnp.isnan(given) & ~(held > halfway) | ~jnp.isnan(given),
         worse=jnp.isfinite(end) & (end > limits.worse * before) & (before > 0),
         validation=held,
-        lost_share=jnp.where(fallen > SOMETHING * start, (held - end) / jnp.where(fallen > 0, fallen, 1), jnp.nan),
+        lost_share=jnp.where(
+            fallen > limits.nothing * jnp.abs(start), (held - end) / jnp.where(fallen > 0, fallen, 1), jnp.nan
+        ),
         known=jnp.all(jnp.isfinite(late(loss))) & jnp.isfinite(first),
         has_best=~jnp.isnan(given),
         falling=(slope * len(loss) > limits.falling * descent) & (slope > limits.errors * error),

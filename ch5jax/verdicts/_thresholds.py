@@ -34,6 +34,8 @@ class Thresholds(NamedTuple):
       stable: the share of the longest step that is stable, α λ_max/2, over which steps are not too small.
       learned: where no best is known, the share of the way from the baseline (or the first loss) to a loss of 0 that a
         run has to come to count as one that learned.
+      nothing: the share of that way under which a run has learned nothing: it has nothing to lose on other examples,
+        and is not healthy for being the best of a sweep.
       worse: a loss at the end over the first and the baseline's, over which the steps have thrown it up.
       moved: the distance travelled, over the initial norm, under which parameters have hardly moved.
       overfitting: the validation loss over the training loss, as a share of the way that the training loss has come,
@@ -45,7 +47,7 @@ class Thresholds(NamedTuple):
       0.8
 
     Source: the values were chosen on seeds 0 to 7 of the battery of labelled runs (`benchmarks/battery.py`), the last
-    four on half of the public ones (`benchmarks/public/`), and are reported on the others.
+    five on half of the public ones (`benchmarks/public/`), and are reported on the others.
     """
 
     vanishing: Scalar = 1e-3
@@ -67,6 +69,7 @@ class Thresholds(NamedTuple):
     steep: Scalar = 0.01
     stable: Scalar = 0.9
     learned: Scalar = 0.5
+    nothing: Scalar = 0.25
     worse: Scalar = 2.0
     moved: Scalar = 0.02
     overfitting: Scalar = 0.5

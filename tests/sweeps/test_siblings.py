@@ -9,7 +9,7 @@ import pytest
 
 import ch5jax
 from ch5jax.diagnostics import Difficulty, Signals
-from ch5jax.sweeps._siblings import ties, with_siblings
+from ch5jax.sweeps._siblings import _wrong_way, ties, with_siblings
 from ch5jax.verdicts import diagnosis_of
 from tests.sweeps.small import KEY
 
@@ -54,6 +54,19 @@ def test_families_are_settings_with_their_seed():
     assert told(changed) == ["SLOW", "UNKNOWN", "SLOW", "SLOW"]
     alone = with_siblings(found, settings, np.arange(4), np.zeros(4, bool), BASELINE)
     assert told(alone) == ["SLOW"] * 4
+
+
+def test_a_hundred_thousand_families_take_no_pass_each():
+    """Random search has nearly a family a trial: a pass over all trials for each would take 10¹⁰ steps."""
+    trials, rng = 100_000, np.random.default_rng(0)
+    settings = {"learning_rate": rng.random(trials), "decay": rng.integers(0, 30_000, trials)}
+    end = np.where(rng.random(trials) < 0.5, np.inf, rng.random(trials))
+    wrong = _wrong_way(settings, np.zeros(trials), end)
+    for decay in range(50):
+        rows = np.flatnonzero(settings["decay"] == decay)
+        rate, lowest = settings["learning_rate"][rows], np.argmin(end[rows])
+        due = np.sign(rate[lowest] - rate) if np.isfinite(end[rows]).any() else 0 * rate
+        np.testing.assert_array_equal(wrong[rows], due)
 
 
 @pytest.mark.parametrize("settings", [{}, {"a.learning_rate": np.ones(2), "b.learning_rate": np.ones(2)}])

@@ -457,6 +457,8 @@ def test_what_was_learned_has_to_hold_on_other_examples():
     assert said(learned, validation=0.7)[0] == {D.OVERFITTING}
     little = signals(mean_loss=0.9 + 0.1 * np.exp(-T / 3.0))
     assert D.OVERFITTING not in said(little, best=None, validation=3.0)[0]  # which had nothing to lose
+    risen = signals(mean_loss=-1.0 - FALLEN, first_loss=np.full(PROBES, -2.0))  # below 0, and higher at the end
+    assert D.OVERFITTING not in said(risen, best=None, validation=3.0)[0]
     lax = Thresholds(overfitting=0.9)
     found, verdict = said(learned, best=None, validation=0.7, thresholds=lax)
     assert found == set()
