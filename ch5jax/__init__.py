@@ -50,4 +50,4 @@ from ch5jax.tasks import Task as Task
 from ch5jax.training import Run as Run, recorded_steps as recorded_steps, train as train
 from ch5jax.verdicts import Diagnosis as Diagnosis, diagnose as diagnose
 
-open = open_sweep  # noqa: A001
+open = open_sweep  # noqa: A001 - `ch5jax.open`, as a module of files has it

@@ -90,8 +90,7 @@ def init(key, setting):
 def step(key, index, setting, state):
     params, opt_state, labels = state
     rows = jax.random.randint(key, (32,), 0, setting["examples"])
-    mean = lambda params: cross_entropies(params, jnp.asarray(x)[rows], labels[rows]).mean()  # noqa: E731
-    loss, gradient = jax.value_and_grad(mean)(params)
+    loss, gradient = jax.value_and_grad(lambda w: cross_entropies(w, jnp.asarray(x)[rows], labels[rows]).mean())(params)
     updates, opt_state = setting["optimizer"].update(gradient, opt_state, params)
     return (jax.tree.map(jnp.add, params, updates), opt_state, labels), {"loss": loss}
 

@@ -11,7 +11,7 @@ import ch5jax
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import Job, counted, keep_programs, prepare
 from ch5jax.cli._log import check_log, judge_log
-from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
+from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
 from ch5jax.cli._screen import say, show_diagnosis
 from ch5jax.cli._values import parse_grid, parse_names
 from ch5jax.optimizers import RULES
@@ -45,40 +45,16 @@ def diagnose(
     ] = None,
     log: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A CSV file with the losses of a training that is over, of any program: nothing is trained. Columns "
-            "such as loss, val_loss, grad_norm and step are found by their names.",
-            rich_help_panel=_LOG,
-            show_default=False,
+        unset(
+            *(_LOG, "FILE"),
+            "A CSV file with the losses of a training that is over, of any program: nothing is trained. Columns such "
+            "as loss, val_loss, grad_norm and step are found by their names.",
         ),
     ] = None,
-    loss_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Its training loss, if it is called otherwise.",
-            rich_help_panel=_LOG,
-            show_default=False,
-        ),
-    ] = None,
-    validation_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Its validation loss.", rich_help_panel=_LOG, show_default=False),
-    ] = None,
-    norm_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Its gradient's norm.", rich_help_panel=_LOG, show_default=False),
-    ] = None,
-    step_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Its steps; without one, rows are counted.",
-            rich_help_panel=_LOG,
-            show_default=False,
-        ),
-    ] = None,
+    loss_column: Annotated[str | None, unset(_LOG, "COLUMN", "Its training loss, if it is called otherwise.")] = None,
+    validation_column: Annotated[str | None, unset(_LOG, "COLUMN", "Its validation loss.")] = None,
+    norm_column: Annotated[str | None, unset(_LOG, "COLUMN", "Its gradient's norm.")] = None,
+    step_column: Annotated[str | None, unset(_LOG, "COLUMN", "Its steps; without one, rows are counted.")] = None,
     cache: Cache = True,
     traceback: Traceback = False,
 ) -> None:

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -61,7 +62,7 @@ class Job(NamedTuple):
     initial_scale: float
     batch_norm: bool = False
     width: int | None = None
-    reading: dict[str, Any] = {}  # how the data are read, as `read_table` has it  # noqa: RUF012
+    reading: Mapping[str, Any] = MappingProxyType({})  # how the data are read, as `read_table` has it
 
     @property
     def seed_count(self) -> int:

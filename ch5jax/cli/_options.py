@@ -27,6 +27,14 @@ Cache = Annotated[
 ]
 
 
+def unset(panel: str, metavar: str, text: str) -> Any:
+    """An option that is not there unless it is given."""
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel, show_default=False)
+
+
+_reads = functools.partial(unset, _READ)
+
+
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """Data, network and training, as they are typed; `job` makes numbers of them."""
@@ -50,47 +58,18 @@ class Setting:
             help="What that column holds; by default its values decide.", rich_help_panel=_LEARN, show_default=False
         ),
     ] = None
-    separator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIGN", help="Between its fields, such as ; or tab.", rich_help_panel=_READ, show_default=False
-        ),
-    ] = None
-    encoding: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of its text. [default: UTF-8]", rich_help_panel=_READ, show_default=False),
-    ] = None
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WORD", help="Counts as an empty cell; repeatable.", rich_help_panel=_READ, show_default=False
-        ),
-    ] = None
-    decimal: Annotated[
-        str | None,
-        typer.Option(metavar="SIGN", help="Before fractions: . or a comma.", rich_help_panel=_READ, show_default=False),
-    ] = None
-    thousands: Annotated[
-        str | None,
-        typer.Option(metavar="SIGN", help="Between thousands.", rich_help_panel=_READ, show_default=False),
-    ] = None
+    separator: Annotated[str | None, _reads("SIGN", "Between its fields, such as ; or tab.")] = None
+    encoding: Annotated[str | None, _reads("NAME", "Of its text. [default: UTF-8]")] = None
+    missing: Annotated[list[str] | None, _reads("WORD", "Counts as an empty cell; repeatable.")] = None
+    decimal: Annotated[str | None, _reads("SIGN", "Before fractions: . or a comma.")] = None
+    thousands: Annotated[str | None, _reads("SIGN", "Between thousands.")] = None
     order: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Train on the first rows by this column, such as a date, and test on the last.",
-            rich_help_panel=_READ,
-            show_default=False,
-        ),
+        _reads("COLUMN", "Train on the first rows by this column, such as a date, and test on the last."),
     ] = None
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=KIND",
-            help="What a column is: number, date, category or out (left out); repeatable.",
-            rich_help_panel=_READ,
-            show_default=False,
-        ),
+        _reads("NAME=KIND", "What a column is: number, date, category or out (left out); repeatable."),
     ] = None
     hidden: Annotated[
         str,
@@ -147,6 +126,6 @@ def with_setting(command: Callable[..., None]) -> Callable[..., None]:
         command(Setting(**{name: options.pop(name) for name in fields}), **options)
 
     together = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*fields.values(), *own)]
-    whole.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
+    vars(whole)["__signature__"] = inspect.Signature(together)
     whole.__annotations__ = {one.name: one.annotation for one in together}
     return whole

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 # How models call the difference between training and inference, and what they are told in training.
 MODES = {
@@ -20,7 +20,7 @@ def parameters_of(function: Callable[..., Any], required: bool = False) -> tuple
     kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = [*inspect.signature(function).parameters.values()]
     if isinstance(function, type):  # a metaclass may hide what its classes are made of
-        parameters = [*inspect.signature(function.__init__).parameters.values()][1:]  # type: ignore[misc]
+        parameters = [*inspect.signature(cast(Any, function).__init__).parameters.values()][1:]
     named = (one for one in parameters if one.kind not in kinds)
     return tuple(one.name for one in named if not required or one.default is inspect.Parameter.empty)
 

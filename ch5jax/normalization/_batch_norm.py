@@ -199,8 +199,7 @@ def _normalized(
     return y.astype(x.dtype), _Moments(shift, offset, var)
 
 
-@_normalized.defjvp  # type: ignore[untyped-decorator]
-def _(batch: _Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+def _derivative(batch: _Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     x, scale, _, eps, mask, count = primals
     y, moments = _normalized(batch, *primals)
     inverse = lax.rsqrt(moments.var + eps)
@@ -223,6 +222,9 @@ def _(batch: _Batch, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
 
     y_dot, mean_dot, var_dot = linear(x, moments.shift, moments.offset, inverse, scale, tangents[:4])
     return (y, moments), (y_dot, _Moments(jnp.zeros_like(moments.shift), mean_dot, var_dot))
+
+
+_normalized.defjvp(_derivative)
 
 
 def _masked(mask: jax.Array | None, values: jax.Array) -> jax.Array:

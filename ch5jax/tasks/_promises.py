@@ -82,12 +82,13 @@ def steps_of(task: Task, steps: int | None) -> int:
       10
     """
     fixed = task.steps if isinstance(task, Task) else None
-    if steps is None and fixed is None:
+    taken = fixed if steps is None else steps
+    if taken is None:
         raise ValueError("steps must be a positive integer, and may be left out only for a task with steps of its own")
     _trees.check_positive(steps=steps)
     if steps is not None and fixed is not None and steps != fixed:
         raise ValueError(f"steps must be the task's own, {fixed}, or be left out, got {steps}")
-    return int(fixed if steps is None else steps)  # type: ignore[arg-type]
+    return int(taken)
 
 
 def _check_state(before: Any, after: Any) -> None:

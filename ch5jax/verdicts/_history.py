@@ -137,18 +137,31 @@ def judge_history(
     )
     since = taken[max(int(signals.lost_since[-1]), 0)]
     course = None if held is None else _course(held, signals.mean_loss, divided.probed_at, thresholds)
+    judged = signals, summary, _since(findings, since)
+    return _diagnosis(*judged, thresholds, divided.probed_at, divided.length, course)
+
+
+def _diagnosis(
+    signals: Signals,
+    summary: RunSummary,
+    findings: Finding,
+    limits: Thresholds,
+    at: np.ndarray,
+    every: int,
+    validation: ValidationCourse | None,
+) -> HistoryDiagnosis:
     return HistoryDiagnosis(
-        findings=_since(findings, since),
+        findings=findings,
         summary=summary,
         signals=signals,
         curvature=None,
-        thresholds=thresholds,
+        thresholds=limits,
         metrics={},
-        steps=int(taken[-1]),
-        signals_every=divided.length,
+        steps=int(at[-1]),
+        signals_every=every,
         names=NO_NAMES,
-        at=jnp.asarray(divided.probed_at),
-        validation=course,
+        at=jnp.asarray(at, jnp.int32),
+        validation=validation,
     )
 
 
@@ -230,16 +243,5 @@ def _of_states(states: RecorderState, known: jax.Array, limits: Thresholds, give
         )
     signals, at = signals_of_states(states)
     signals, summary, findings = _judged(signals, jnp.asarray(at, jnp.int32), known, limits)
-    return HistoryDiagnosis(
-        findings=_since(findings, int(signals.lost_since[-1]) + 1),
-        summary=summary,
-        signals=signals,
-        curvature=None,
-        thresholds=limits,
-        metrics={},
-        steps=int(at[-1]),
-        signals_every=int(at[-1] - at[-2]) if len(at) > 1 else int(at[0]),
-        names=NO_NAMES,
-        at=jnp.asarray(at, jnp.int32),
-        validation=None,
-    )
+    judged = signals, summary, _since(findings, int(signals.lost_since[-1]) + 1)
+    return _diagnosis(*judged, limits, at, int(at[-1] - at[-2]) if len(at) > 1 else int(at[0]), None)

@@ -1,12 +1,12 @@
 """A history of losses in intervals, and the signals of each: the same watch that `train` keeps."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ch5jax.diagnostics import Signals, watch_init, watch_reset, watch_update
+from ch5jax.diagnostics import Signals, Watch, watch_init, watch_reset, watch_update
 from ch5jax.training import recorded_steps
 
 PROBES = 50
@@ -70,7 +70,7 @@ def signals_of(losses: jax.Array, norms: jax.Array | None, measured: jax.Array |
       records is interpolated between those about it; `lost_since` counts records, from 0.
     """
 
-    def record(watch, this):  # type: ignore[no-untyped-def]
+    def record(watch: Watch, this: tuple[Any, ...]) -> tuple[Watch, tuple[Any, ...]]:
         loss, size, seen, ends = this
         new = watch_update(watch, loss, size)
         if seen is not None:  # a norm that was not written down is none, and one that is not finite is data

@@ -88,8 +88,8 @@ def log_of(
     if not told and _plain(found.get("steps", "")) == "epoch" and not _count_up(read["steps"], read["losses"]):
         found = {argument: name for argument, name in found.items() if argument != "steps"}
     unused = tuple(name for name in header if name not in found.values())
-    values = {argument: read[argument] if argument in found else None for argument in CALLED}
-    return Log(**values, columns=found, unused=unused, source=source)  # type: ignore[arg-type]
+    values: dict[str, Any] = {argument: read[argument] if argument in found else None for argument in CALLED}
+    return Log(**values, columns=found, unused=unused, source=source)
 
 
 def _count_up(steps: Sequence[Any], losses: Sequence[Any]) -> bool:

@@ -119,7 +119,7 @@ def test_what_is_refused(stored):
         plain.predict(0, np.ones(2))
     whole = ch5jax.tasks.whole(lambda key, rate: {"validation_loss": rate})
     with pytest.raises(ValueError, match="params must be known to the task"):
-        ch5jax.sweep(whole, jax.numpy.ones(1), key=KEY).best().params  # noqa: B018
+        _ = ch5jax.sweep(whole, jax.numpy.ones(1), key=KEY).best().params
 
 
 def test_an_evaluation_after_a_divergence_is_nobodys_best():

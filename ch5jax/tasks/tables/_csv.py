@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def _in_windows_1252(path: Path, content: Path | bytes, error: UnicodeDecodeErro
     return decoded.encode()
 
 
-def _opened(content: Path | bytes) -> BinaryIO:
+def _opened(content: Path | bytes) -> io.BufferedIOBase:
     return content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
 
 
@@ -205,7 +205,7 @@ def _has_leading_zeros(content: Path | bytes, separator: str) -> bool:
     begins = np.zeros(256, bool)
     begins[before] = True
     with _opened(content) as file:
-        while count := file.readinto(buffer):  # type: ignore[attr-defined]
+        while count := file.readinto(buffer):
             some = np.frombuffer(buffer, np.uint8, count)
             if ((some[1:-1] == ord("0")) & (some[2:] - ord("0") < 10) & begins[some[:-2]]).any():
                 return True

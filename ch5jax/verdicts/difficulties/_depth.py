@@ -1,6 +1,7 @@
 """VANISHING and EXPLODING: the signal at the first layer over that at the last."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,9 @@ from ch5jax.verdicts._finding import Finding, finding, first_step, mostly, nothi
 from ch5jax.verdicts._phrases import n, named
 from ch5jax.verdicts._thresholds import Thresholds
 from ch5jax.verdicts.difficulties._rule import Evidence, Rule, hindered
+
+if TYPE_CHECKING:
+    from ch5jax.verdicts._diagnosis import Diagnosis
 
 
 def _where(holds: Callable[[jax.Array, Thresholds], jax.Array]) -> Callable[[Evidence], Finding]:
@@ -48,6 +52,6 @@ EXPLODING = Rule(
 )
 
 
-def _of(of: object, which: int) -> str:
-    name = named(of.names.layers, which)  # type: ignore[attr-defined]
+def _of(of: "Diagnosis", which: int) -> str:
+    name = named(of.names.layers, which)
     return f", {name}{',' if which == 0 else ''}" if name else ""
