@@ -15,6 +15,7 @@ PACKAGE = Path(ch5jax.__file__).parent
 LAYERS = [
     "_types",
     "_extras",
+    "_memory",
     "_trees",
     "_keys",
     "checkpoints",

@@ -202,7 +202,8 @@ def compile_programs(
         begin: jax.Array,
         end: jax.Array,
     ) -> tuple[Carried, Record]:
-        which = jnp.argmax(seeds[:, None] == all_seeds, axis=1)
+        in_order = jnp.argsort(all_seeds)
+        which = in_order[jnp.searchsorted(all_seeds, seeds, sorter=in_order)]
 
         def drawn(two: InTwo, constants: Any, index: Any) -> Any:
             """What the seed alone decides, such as a mini-batch: once for all trials that share it."""

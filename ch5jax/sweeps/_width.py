@@ -1,10 +1,10 @@
 """How many trials train side by side on a device."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 
+from ch5jax._memory import host_memory
 from ch5jax.sweeps._programs import Traced
 
 # Measured on 2 cores with 1 MiB of L2 each, microseconds a configuration-step (digits, Adam): an MLP 64-32-10 of 29 kB
@@ -17,7 +17,6 @@ LARGEST = 1 << 15
 
 # Of the memory that is free, what a sweep counts on: its prediction was 0.6 to 1.9 of what XLA reserves.
 SHARE = 0.6
-MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 def choose_width(
@@ -69,16 +68,5 @@ def free_memory(devices: Sequence[jax.Device]) -> float | None:
     if devices[0].platform != "cpu":
         stats = devices[0].memory_stats() or {}
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0) if "bytes_limit" in stats else None
-    return None if (free := _free_on_host()) is None else free / len(devices)
-
-
-def _free_on_host() -> float | None:
-    """What the machine, or the container, has left."""
-    if not MEMINFO.exists():
-        return None
-    lines = (line.split() for line in MEMINFO.read_text().splitlines())
-    free = next((1024.0 * int(words[1]) for words in lines if words[0] == "MemAvailable:"), None)
-    limit, used = (CGROUP / name for name in ("memory.max", "memory.current"))
-    if free is not None and limit.exists() and used.exists() and (most := limit.read_text().strip()).isdigit():
-        free = min(free, max(int(most) - int(used.read_text()), 0))
-    return free
+    host = host_memory()
+    return None if host is None else host.free / len(devices)

@@ -10,6 +10,7 @@ import pytest
 
 import ch5jax
 from ch5jax import problems, tasks
+from ch5jax._memory import Memory
 from ch5jax.sweeps import _width
 from ch5jax.sweeps._groups import make_groups
 from ch5jax.sweeps._programs import compile_programs, trace_group
@@ -62,22 +63,14 @@ def test_a_width_that_cannot_fit_is_refused_before_anything_compiles():
         ch5jax.sweep(task, opts, steps=5, key=jax.random.key(0), width=10**9)
 
 
-def test_a_container_has_less_than_the_machine(tmp_path, monkeypatch):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 4000 kB\nMemAvailable:    3000 kB\n")
-    monkeypatch.setattr(_width, "MEMINFO", meminfo)
-    monkeypatch.setattr(_width, "CGROUP", tmp_path)
-    assert free_memory([CPU, CPU]) == 1500 * 1024
-    (tmp_path / "memory.max").write_text("2048000\n")
-    (tmp_path / "memory.current").write_text("1024000\n")
-    assert free_memory([CPU]) == 1024000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert free_memory([CPU]) == 3000 * 1024
-    monkeypatch.setattr(_width, "MEMINFO", tmp_path / "none")
+def test_devices_share_what_is_free(monkeypatch):
+    monkeypatch.setattr(_width, "host_memory", lambda: Memory(4e9, 3e9))
+    assert free_memory([CPU, CPU]) == 1.5e9
+    monkeypatch.setattr(_width, "host_memory", lambda: None)
     assert free_memory([CPU]) is None
-    assert (
-        free_memory([SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 8, "bytes_in_use": 3})]) == 5
-    )
+    stats = {"bytes_limit": 8, "bytes_in_use": 3}
+    assert free_memory([SimpleNamespace(platform="gpu", memory_stats=lambda: stats)]) == 5
+    assert free_memory([SimpleNamespace(platform="tpu", memory_stats=lambda: None)]) is None
 
 
 def networks():

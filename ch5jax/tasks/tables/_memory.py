@@ -1,6 +1,6 @@
 """How much of the memory a table may take."""
 
-import os
+from ch5jax._memory import host_memory
 
 
 def check_memory(needed: int, what: str) -> None:
@@ -15,13 +15,11 @@ def check_memory(needed: int, what: str) -> None:
     """
     if needed > (most := memory() // 2):
         raise ValueError(
-            f"{what} would take {needed / 1e9:,.3g} GB, more than half of this machine's memory ({most / 1e9:.3g} GB)"
+            f"{what} would take {needed / 1e9:,.3g} GB, more than half of this machine's memory, {most / 1e9:.3g} GB"
         )
 
 
 def memory() -> int:
     """Bytes of this machine's memory; 16 GiB where it does not say."""
-    names = getattr(os, "sysconf_names", {})
-    if "SC_PHYS_PAGES" not in names:
-        return 16 << 30
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    host = host_memory()
+    return 16 << 30 if host is None else int(host.total)
