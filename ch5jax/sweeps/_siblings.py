@@ -19,8 +19,8 @@ def with_siblings(
 
     - No rate is called too small whose family has its best loss at a smaller one, nor too large with the best at a
       larger one. A family is a setting with its seed, but for the learning rate.
-    - A trial whose score is tied with the best is not accused.
-    - The best of a sweep is not healthy for that alone: it has to have learned something.
+    - A trial whose score is tied with the best is not accused, but only if it has learned something, and only then
+      healthy: the best of a sweep in which all failed has failed too.
 
     Args:
       diagnoses: of all trials of a group.
@@ -38,9 +38,9 @@ def with_siblings(
     none = [Difficulty.HEALTHY, Difficulty.UNKNOWN]
     kept = [*none, Difficulty.DIVERGED, Difficulty.OVERFITTING]
     accusing = np.array([difficulty not in kept for difficulty in Difficulty])
-    found[tied[:, None] & accusing] = False
     start = np.asarray(summary.first) if baseline is None else np.full(len(end), baseline)
     earned = ~(np.asarray(summary.end) > (1 - np.asarray(diagnoses.thresholds.nothing)) * start)
+    found[(tied & earned)[:, None] & accusing] = False
     near = tied | (np.asarray(summary.left) <= np.asarray(diagnoses.thresholds.above))
     nothing = ~np.delete(found, none, axis=1).any(axis=1)
     found[:, Difficulty.HEALTHY] = nothing & earned & near & np.asarray(summary.known)

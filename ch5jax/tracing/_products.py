@@ -8,6 +8,7 @@ JAX gives the gradient of w in x·w as the transpose of gᵀ·x. XLA multiplies 
 import collections
 from typing import Any
 
+import jax
 import jax.extend.core as jex
 
 from ch5jax.tracing._jaxprs import Inner, inner
@@ -49,16 +50,12 @@ def _swapped(product: Any, transpose: Any) -> Any:
 
 
 def _opened(eqn: Any) -> Any:
-    """An equation with the jaxprs among its parameters rewritten."""
-    params = dict(eqn.params)
-    for name, value in eqn.params.items():
-        if hasattr(value, "eqns"):
-            params[name] = _replaced(value)
-        elif isinstance(value, tuple) and any(hasattr(item, "eqns") for item in value):
-            params[name] = tuple(_replaced(item) if hasattr(item, "eqns") else item for item in value)
-    return eqn.replace(params=params)
+    """An equation with the jaxprs among its parameters rewritten; what holds them, such as a named tuple, stays."""
+    return eqn.replace(params={name: jax.tree.map(_replaced, value) for name, value in eqn.params.items()})
 
 
-def _replaced(jaxpr: Any) -> Any:
-    new = _rewritten(inner(jaxpr).jaxpr)
-    return jaxpr.replace(jaxpr=new) if hasattr(jaxpr, "jaxpr") else new
+def _replaced(value: Any) -> Any:
+    if not hasattr(value, "eqns"):
+        return value
+    new = _rewritten(inner(value).jaxpr)
+    return value.replace(jaxpr=new) if hasattr(value, "jaxpr") else new

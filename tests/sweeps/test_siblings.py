@@ -75,10 +75,10 @@ def test_without_one_rate_nothing_is_refuted(settings):
     assert told(with_siblings(found, settings, np.zeros(2), np.zeros(2, bool), BASELINE)) == ["SLOW"] * 2
 
 
-def test_who_is_tied_with_the_best_is_not_accused_and_healthy_only_if_it_learned():
-    found = diagnoses([falling(1.5), falling(2.25), falling(1.5)])
+def test_who_is_tied_with_the_best_is_neither_accused_nor_healthy_unless_it_learned():
+    found = diagnoses([falling(1.5), falling(2.0), falling(1.5)])
     changed = with_siblings(found, {}, np.zeros(3), np.array([True, True, False]), BASELINE)
-    assert told(changed) == ["HEALTHY", "UNKNOWN", "SLOW"]
+    assert told(changed) == ["HEALTHY", "SLOW", "SLOW"]
 
 
 def test_the_best_of_a_sweep_that_learned_nothing_is_not_healthy():

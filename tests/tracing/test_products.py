@@ -61,6 +61,48 @@ def transposed_products(jaxpr):
     return here + sum(transposed_products(one.jaxpr) for one in inside)
 
 
+def of_one_type(x):
+    return jnp.tanh(x) @ x.T + 3 * jnp.eye(len(x))
+
+
+def looped(x):
+    return jax.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] @ (x @ c[1]).T / 9), (0, x))[1]
+
+
+@jax.custom_jvp
+def with_its_own_derivative(x):
+    return x @ x.T
+
+
+with_its_own_derivative.defjvps(lambda t, out, x: t @ x.T + x @ t.T)
+
+
+HOLDING = {
+    "solve": lambda x: jnp.linalg.solve(of_one_type(x), x),
+    "triangular solve": lambda x: jax.scipy.linalg.solve_triangular(of_one_type(x), x),
+    "inverse": lambda x: jnp.linalg.inv(of_one_type(x)),
+    "conjugate gradients": lambda x: jax.scipy.sparse.linalg.cg(x @ x.T + jnp.eye(7), x)[0],
+    "custom derivative": with_its_own_derivative,
+    "checkpoint": jax.checkpoint(lambda x: jnp.sin(x @ x.T)),
+    "while": looped,
+    "map": lambda x: jax.lax.map(lambda row: jnp.outer(row, row) @ x, x),
+    "switch": lambda x: jax.lax.switch(jnp.int32(x[0, 0] > 0), [of_one_type, jnp.tanh], x),
+    "eigenvectors": lambda x: jnp.linalg.eigh(x @ x.T)[0],
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_whatever_holds_a_jaxpr_stays_what_it_is(compiled_quickly, name):
+    """Jaxprs come alone, in tuples, and in named tuples: a linear solve holds four in one."""
+    function = HOLDING[name]
+    if name != "while":  # which has no gradient in reverse
+        function = jax.grad(lambda x: jnp.sum(HOLDING[name](x) ** 2))
+    hoisted = tracing.hoist(function, W)
+    assert any(tracing.jaxprs_of(eqn) for eqn in jax.make_jaxpr(function)(W).eqns)
+    found = jax.jit(hoisted.function)(hoisted.constants, W)
+    np.testing.assert_allclose(found, function(W), rtol=1e-3, atol=1e-4)
+
+
 def test_a_product_that_is_read_twice_or_in_another_order_stays(compiled_quickly):
     def twice(w):
         product = jax.lax.dot_general(X, w, (((1,), (0,)), ((), ())))
