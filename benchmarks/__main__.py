@@ -13,6 +13,7 @@ NAMES = (
     "signals",
     "verdicts",
     "public_runs",
+    "treatments",
     "read_table",
 )
 

@@ -48,6 +48,7 @@ from ch5jax.sweeps import SweepResult as SweepResult, open_sweep, sweep as sweep
 from ch5jax.tapping import Site as Site, Tapped as Tapped, tap as tap
 from ch5jax.tasks import Task as Task
 from ch5jax.training import Run as Run, recorded_steps as recorded_steps, train as train
+from ch5jax.treatment import Treatment as Treatment, treat as treat
 from ch5jax.verdicts import Diagnosis as Diagnosis, diagnose as diagnose
 
 open = open_sweep  # noqa: A001 - `ch5jax.open`, as a module of files has it

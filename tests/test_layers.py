@@ -35,6 +35,7 @@ LAYERS = [
     "pretraining",
     "verdicts",
     "sweeps",
+    "treatment",
     "report",
     "cli",
 ]

@@ -47,13 +47,17 @@ class Run(NamedTuple):
         return repr(self._replace(source="", kind="", label=(), note=""))
 
 
-def task_of(run: Run) -> Task:
-    """The run's task; runs that differ in nothing but numbers share one, and so a program."""
-    return _task(run.data, run.net, run.loss, run.batch, run.epochs)
+def task_of(run: Run, tested: bool = False) -> Task:
+    """The run's task; runs that differ in nothing but numbers share one, and so a program.
+
+    With `tested`, every second validation example is for a test: what is chosen on one half is reported on the other. A
+    problem that has no twenty of them has the same for both.
+    """
+    return _task(run.data, run.net, run.loss, run.batch, run.epochs, tested)
 
 
 @functools.cache
-def _task(data: Data, net: Net, loss: str, batch: int | None, epochs: bool) -> Task:
+def _task(data: Data, net: Net, loss: str, batch: int | None, epochs: bool, tested: bool) -> Task:
     split = prepared(data)
     targets, validation = split.targets, split.validation_targets
     keras = KERAS_LOSSES.get(loss)
@@ -68,11 +72,12 @@ def _task(data: Data, net: Net, loss: str, batch: int | None, epochs: bool) -> T
             metrics = {"accuracy": probability_accuracy} if keras else None
     elif keras:
         metrics = ["r2"]
+    step = 2 if tested and len(validation) >= 20 else 1
     return tasks.supervised(
         model_of(net, split.inputs.shape[1]),
         (split.inputs, targets),
-        (split.validation_inputs, validation),
-        None,
+        (split.validation_inputs[::step], validation[::step]),
+        (split.validation_inputs[step - 1 :: step], validation[step - 1 :: step]) if tested else None,
         loss=keras or loss,
         metrics=metrics,
         batch_size=batch or len(targets),

@@ -12,7 +12,7 @@ from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import Job, counted, keep_programs, prepare
 from ch5jax.cli._log import check_log, judge_log
 from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
-from ch5jax.cli._screen import say, show_diagnosis
+from ch5jax.cli._screen import say, show_diagnosis, show_treatment
 from ch5jax.cli._values import parse_grid, parse_names
 from ch5jax.optimizers import RULES
 
@@ -43,6 +43,15 @@ def diagnose(
             show_default=False,
         ),
     ] = None,
+    treat: Annotated[
+        bool,
+        typer.Option(
+            "--treat",
+            help="Train it again with each remedy of what was found, over three seeds, and show which made it better, "
+            "beside random search.",
+            rich_help_panel="Setting",
+        ),
+    ] = False,
     log: Annotated[
         Path | None,
         unset(
@@ -65,6 +74,7 @@ def diagnose(
     **Examples**
 
     - `ch5jax diagnose --optimizer sgd --learning-rate 10`
+    - `ch5jax diagnose --optimizer sgd --learning-rate 1e-5 --treat`
     - `ch5jax diagnose --hidden 32,32,32,32,32,32,32,32 --activation sigmoid`
     - `ch5jax diagnose --data wine.csv --target quality --best 0.4`
     - `ch5jax diagnose --log losses.csv`
@@ -89,10 +99,10 @@ def diagnose(
         if log is not None:
             judge_log(log, columns, best)
         else:
-            _train_and_diagnose(job, best)
+            _train_and_diagnose(job, best, treat)
 
 
-def _train_and_diagnose(job: Job, best: float | None) -> None:
+def _train_and_diagnose(job: Job, best: float | None, treat: bool) -> None:
     (name,), (rate,), (seed,) = job.optimizers, job.learning_rates.tolist(), job.listed_seeds
     prepared = prepare(job)
     for note in prepared.notes:
@@ -101,11 +111,8 @@ def _train_and_diagnose(job: Job, best: float | None) -> None:
         f"{prepared.settings['data']}; {prepared.settings['network']}; {name}, learning rate {rate:g}, seed {seed}; "
         f"{counted(job.steps, 'step')}"
     )
-    found = ch5jax.diagnose(
-        prepared.task,
-        RULES[name](rate),
-        steps=job.steps,
-        key=jax.random.fold_in(jax.random.key(0), seed),
-        best=best,
-    )
-    show_diagnosis(found)
+    key = jax.random.fold_in(jax.random.key(0), seed)
+    if treat:
+        show_treatment(ch5jax.treat(prepared.task, RULES[name](rate), steps=job.steps, key=key, best=best))
+    else:
+        show_diagnosis(ch5jax.diagnose(prepared.task, RULES[name](rate), steps=job.steps, key=key, best=best))

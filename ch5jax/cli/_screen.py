@@ -16,6 +16,7 @@ from rich.text import Text
 from ch5jax.cli._job import counted
 from ch5jax.report import Beside, Files, Row, Span, amount, difficulties, is_share, label, number
 from ch5jax.sweeps import Progress, SweepResult
+from ch5jax.treatment import Treatment
 from ch5jax.verdicts import Diagnosis
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where there is no terminal to draw a bar on
@@ -200,6 +201,29 @@ def show_diagnosis(found: Diagnosis) -> None:
         name, _, rest = line.partition(": ")
         text = Text(f"{name}: ", style="bold" if name.isupper() else "")
         screen.print(text.append(rest, style="not bold"), soft_wrap=not screen.is_terminal)
+
+
+def show_treatment(found: Treatment) -> None:
+    """Prints a diagnosis, and what was tried on it."""
+    show_diagnosis(found.diagnosis)
+    rows = found.columns
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("what was tried", overflow="fold", min_width=24)
+    table.add_column(
+        label(found.objective).replace(" ", "\n", 1) + (", %" if is_share(found.objective) else ""), no_wrap=True
+    )
+    table.add_column("gain ± error", no_wrap=True)
+    table.add_column("first\ndifficulty", no_wrap=True)
+    for i, what in enumerate(rows["what"]):
+        score, gain, error = (float(rows[name][i]) for name in (found.objective, "gain", "error"))
+        scale = 100 if is_share(found.objective) else 1
+        gained = f"{scale * gain:+.3g} ± {scale * error:.2g}" + " *" * bool(rows["better"][i]) if i else ""
+        style = "bold" if what == found.chosen.name else ""
+        table.add_row(*map(Text, (what, f"{scale * score:.4g}", gained, label(rows["verdict"][i]))), style=style)
+    say("")
+    say(f"Each was trained over {counted(int(rows['seeds'][0]), 'seed')}; * better by more than two standard errors.")
+    console().print(table)
+    say(found.conclusion)
 
 
 def _range(span: Span) -> str:

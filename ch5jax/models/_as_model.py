@@ -51,6 +51,8 @@ def as_model(model: ModelLike, named: Named | None = None) -> Model:
       (5, 1)
     """
     named = named or {}
+    if isinstance(model, Model):
+        return model
     if isinstance(model, Network):
         return network(model)
     if _is_instance(model, "flax.linen", "Module"):

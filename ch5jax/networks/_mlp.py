@@ -156,6 +156,10 @@ def mlp(
         outputs = forward(params, x, normalize)
         return outputs, tuple(after)
 
+    def remade(**changes: Any) -> Network:
+        as_it_is: dict[str, Any] = {"activation": activation, "kernel_init": kernel_init, "batch_norm": batch_norm}
+        return mlp(widths, **(as_it_is | changes))
+
     if batch_norm:
-        return Network(init, apply_inference, init_state, apply_training)
-    return Network(init, apply)
+        return Network(init, apply_inference, init_state, apply_training, remade)
+    return Network(init, apply, remade=remade)

@@ -82,7 +82,7 @@ def make_groups(
     Raises:
       ValueError: if a batch has no common leading axis, the seeds are none or not distinct, or names do not match.
     """
-    numbers = _seeds(seeds)
+    numbers = listed_seeds(seeds)
     batches = dict(hyperparameters) if _is_groups(hyperparameters) else None
     if isinstance(task, Task):
         tasks = dict.fromkeys(batches or [_name(hyperparameters)], task)
@@ -116,7 +116,8 @@ def _name(batch: Any) -> str:
     return batch._factory.__name__ if isinstance(batch, Transformation) else "trials"
 
 
-def _seeds(seeds: int | Sequence[int]) -> np.ndarray:
+def listed_seeds(seeds: int | Sequence[int]) -> np.ndarray:
+    """How many seeds, or which, as uint32 of shape (seeds,); a ValueError if they are none, or not distinct."""
     listed = np.arange(seeds) if isinstance(seeds, int) else np.asarray(seeds)
     if (
         listed.ndim != 1

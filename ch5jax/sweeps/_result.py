@@ -28,13 +28,14 @@ class Trial:
       hyperparameters: the pytree of this trial, of host numbers.
       key: the trial's key, `fold_in(the sweep's key, seed)`.
       steps: how many steps lie behind its state: all of them, or those to the best evaluation.
+      task: its group's.
     """
 
     number: int
     hyperparameters: Hyperparameters
     key: jax.Array
     steps: int
-    _task: Task = field(repr=False)
+    task: Task = field(repr=False)
     _rerun: Callable[[int, int], Run] = field(repr=False)
 
     @functools.cached_property
@@ -54,9 +55,9 @@ class Trial:
         Raises:
           ValueError: if the task does not say what its parameters are.
         """
-        if self._task.params is None:
+        if self.task.params is None:
             raise ValueError("params must be known to the task (Task.params), and it has none; see state")
-        return self._task.params(self.state)
+        return self.task.params(self.state)
 
     def __reduce__(self) -> Any:
         raise ValueError("a Trial has its task with it, which no file can hold: ch5jax.save its params or state")
@@ -73,10 +74,10 @@ class Trial:
         Raises:
           ValueError: if the task has no `predict`.
         """
-        if self._task.predict is None:
+        if self.task.predict is None:
             raise ValueError("predict needs a task that has it, such as one of ch5jax.tasks.supervised")
         hyperparameters = jax.tree.map(jax.numpy.asarray, self.hyperparameters)
-        return jax.jit(self._task.predict)(hyperparameters, self.state, inputs)
+        return jax.jit(self.task.predict)(hyperparameters, self.state, inputs)
 
 
 @dataclass(frozen=True)

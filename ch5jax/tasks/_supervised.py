@@ -17,6 +17,7 @@ from ch5jax.tasks._flat import AS_THEY_ARE, one_vector
 from ch5jax.tasks._losses import LOSSES, METRICS, Score, check_outputs
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
+from ch5jax.tasks._variants import variants
 
 AT_ONCE = 1000  # examples in one evaluation of the model: a sweep has that many for each trial side by side
 
@@ -181,6 +182,23 @@ def supervised(
                 reported |= {f"{name}_{k}": _mean(score, outputs, targets, told) for k, score in scores.items()}
         return reported
 
+    def remake(**changes: Any) -> Task:
+        given: dict[str, Any] = {"model": own, "batch_size": batch_size} | changes
+        return supervised(
+            given["model"],
+            *parts,
+            batch_size=given["batch_size"],
+            loss=loss,
+            metrics=metrics,
+            epochs=epochs,
+            augment=augment,
+            hyperparameters=hyperparameters,
+            objective=objective,
+            maximize=maximize,
+            lowest=lowest,
+            flat=flat,
+        )
+
     selects = objective or ("validation_accuracy" if "accuracy" in scores else "validation_loss")
     return Task(
         init,
@@ -193,6 +211,7 @@ def supervised(
         lowest=lowest,
         baseline=baseline,
         predict=predict,
+        variants=variants(remake, model, own, parts, int(batch_size)),
     )
 
 

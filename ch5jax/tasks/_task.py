@@ -8,6 +8,20 @@ import jax
 from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
 
 
+class Variant(NamedTuple):
+    """The same training with one thing otherwise.
+
+    Attributes:
+      name: in words, such as "standardised inputs".
+      make: () -> the task that has it so; it takes the same hyperparameters.
+      number: where one program serves both ways, the hyperparameter of that task that says so, 1 or 0.
+    """
+
+    name: str
+    make: Callable[[], "Task"]
+    number: str | None = None
+
+
 class Task(NamedTuple):
     """A training as pure functions. Everything else (loops, sweeps, verdicts) is made of these.
 
@@ -30,6 +44,8 @@ class Task(NamedTuple):
         descent of a run that ends below it begin, however high its first loss was.
       steps: how many there are, where that is fixed: what `train` and `sweep` take if they are not told.
       predict: (hyperparameters, state, inputs) -> outputs, of new examples, for `SweepResult.predict`.
+      variants: the same training with one thing otherwise, `Variant`s: what `ch5jax.treat` can try beside the numbers
+        that there are.
 
     Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
@@ -65,3 +81,4 @@ class Task(NamedTuple):
     baseline: float | None = None
     steps: int | None = None
     predict: Callable[[Hyperparameters, State, PyTree], PyTree] | None = None
+    variants: tuple[Variant, ...] = ()

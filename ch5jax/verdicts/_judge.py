@@ -61,7 +61,8 @@ def judge(
     - SLOW: the loss still falls, with over `above` left, or over `slow` times as fast as at half time where no best is
       known; or it has stalled above a `best`, ‖G‖² is over `steep` of the largest that it was, and as many steps again
       do not promise what is left; or, where no best is known, the parameters moved by under `moved` of their initial
-      norm; unless α λ_max/2, where curvature is known, is over `stable`.
+      norm, or all its steps together could not have taken it down the steepest direction (α λ_max T < 1); unless
+      α λ_max/2, where curvature is known, is over `stable`.
     - UNKNOWN: over `above` is left of the descent (where no best is known, it has not learned), or there is no course:
       no loss, or fewer than eight probes.
 

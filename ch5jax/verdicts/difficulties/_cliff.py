@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding, finding, first_step, nothing
 from ch5jax.verdicts._phrases import n
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule
 
 
 def _test(of: Evidence) -> Finding:
@@ -40,4 +40,5 @@ RULE = Rule(
         f"away, in the {of.signals_every:,} steps up to step {int(found.step):,}."
     ),
     "Try to clip the gradient's norm, or a smaller learning rate.",
+    ("clipped gradient", "rate ÷ 10", ANEW),
 )

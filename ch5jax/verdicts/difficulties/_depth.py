@@ -10,7 +10,7 @@ from ch5jax.diagnostics import Difficulty, first_over_last
 from ch5jax.verdicts._finding import Finding, finding, first_step, mostly, nothing
 from ch5jax.verdicts._phrases import n, named
 from ch5jax.verdicts._thresholds import Thresholds
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule, hindered
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule, hindered
 
 if TYPE_CHECKING:
     from ch5jax.verdicts._diagnosis import Diagnosis
@@ -40,6 +40,7 @@ VANISHING = Rule(
         f"(under {n(of.thresholds.vanishing)}), first seen at step {int(found.step):,}."
     ),
     "Try BatchNorm, ReLUs, larger or orthogonal initial weights, or layerwise pretraining.",
+    (ANEW, "Adam at 0.01", "weights drawn anew"),
 )
 EXPLODING = Rule(
     Difficulty.EXPLODING,
@@ -49,6 +50,7 @@ EXPLODING = Rule(
         f"last{_of(of, -1)} (over {n(of.thresholds.exploding)}), first seen at step {int(found.step):,}."
     ),
     "Try smaller initial weights, a clipped gradient, or BatchNorm.",
+    (ANEW, "clipped gradient", "weights drawn anew"),
 )
 
 

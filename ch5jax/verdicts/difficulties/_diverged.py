@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding, finding, nothing
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule
 
 
 def _test(of: Evidence) -> Finding:
@@ -19,4 +19,5 @@ RULE = Rule(
     _test,
     lambda found, of: f"from step {int(found.step):,} on the loss was not finite, or beyond all bounds.",
     "Try a learning rate a tenth as large, or a clipped gradient.",
+    (ANEW, "rate ÷ 10 + weights drawn anew + standardised inputs", "weights drawn anew"),
 )

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding, finding, first_step, late, nothing
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule
 
 
 def _test(of: Evidence) -> Finding:
@@ -31,4 +31,5 @@ RULE = Rule(
     ),
     "Look at what the loss makes of the outputs (one softmax unit, rounded or clipped numbers, a ReLU at the end), "
     "or start again with smaller steps.",
+    (ANEW, "weights drawn anew"),
 )

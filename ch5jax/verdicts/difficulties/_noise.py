@@ -41,4 +41,10 @@ def _say(found: Finding, of: "Diagnosis") -> str:
     )
 
 
-RULE = Rule(Difficulty.NOISE, _test, _say, "Try a rate that decays, or larger mini-batches.")
+RULE = Rule(
+    Difficulty.NOISE,
+    _test,
+    _say,
+    "Try a rate that decays, or larger mini-batches.",
+    ("rate ÷ 10", "larger batches", "Adam at 0.001"),
+)

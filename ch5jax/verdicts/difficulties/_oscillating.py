@@ -8,7 +8,7 @@ from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding, finding, late
 from ch5jax.verdicts._phrases import left, n, share
 from ch5jax.verdicts.difficulties._noise import explains
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule
 
 if TYPE_CHECKING:
     from ch5jax.verdicts._diagnosis import Diagnosis
@@ -44,4 +44,10 @@ def _say(found: Finding, of: "Diagnosis") -> str:
     )
 
 
-RULE = Rule(Difficulty.OSCILLATING, _test, _say, "Try a smaller learning rate, or one that decays.")
+RULE = Rule(
+    Difficulty.OSCILLATING,
+    _test,
+    _say,
+    "Try a smaller learning rate, or one that decays.",
+    ("rate ÷ 10", ANEW, "rate ÷ 100"),
+)

@@ -21,4 +21,5 @@ RULE = Rule(
         "examples."
     ),
     "Try fewer steps, a smaller network, weight decay, dropout, or more examples.",
+    ("weight decay", "rate ÷ 10", "Adam at 0.001 + weight decay"),
 )

@@ -52,6 +52,7 @@ SADDLE = Rule(
         "gradient is small."
     ),
     "Try momentum, an adaptive rate, smaller mini-batches, or another start.",
+    ("Adam at 0.01", "weights drawn anew", "rate × 10"),
 )
 LOCAL_OPTIMUM = Rule(
     Difficulty.LOCAL_OPTIMUM,
@@ -61,4 +62,5 @@ LOCAL_OPTIMUM = Rule(
         f"directions, and {share(found.strength)} of the descent left (over {share(of.thresholds.basin)})."
     ),
     "Try other starts, smaller mini-batches, or a larger rate at first.",
+    ("Adam at 0.01", "weights drawn anew", "rate × 10"),
 )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ch5jax.verdicts._diagnosis import Diagnosis
 
 
+ANEW = "Adam at 0.003 + weights drawn anew + standardised inputs + standardised targets"  # what was right most often
+
+
 class Evidence(NamedTuple):
     """What is known of a run."""
 
@@ -31,6 +34,7 @@ class Rule(NamedTuple):
     test: Callable[[Evidence], Finding]  # pure, of one run
     say: Callable[[Finding, "Diagnosis"], str]  # what was seen, where and how strongly
     remedies: str  # what the chapter would try
+    treatments: tuple[str, ...]  # what `ch5jax.treat` tries, by name, in this order; as far as the task has it
     alone: bool = False  # told only where no other is found
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding, finding, first_step, late, nothing
 from ch5jax.verdicts._phrases import hidden, share
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule, hindered
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule, hindered
 
 
 def _test(of: Evidence) -> Finding:
@@ -28,4 +28,5 @@ RULE = Rule(
         f"{int(found.step):,}."
     ),
     "Try a smaller learning rate, smaller initial weights, or BatchNorm before the activation.",
+    (ANEW, "weights drawn anew + standardised inputs", "rate ÷ 100"),
 )

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ch5jax.diagnostics import Difficulty
+from ch5jax.diagnostics import Curvature, Difficulty
 from ch5jax.verdicts._finding import Finding, finding
 from ch5jax.verdicts._phrases import left, n
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule
+from ch5jax.verdicts._summary import RunSummary
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule
 
 if TYPE_CHECKING:
     from ch5jax.verdicts._diagnosis import Diagnosis
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 def _test(of: Evidence) -> Finding:
     """Either it still falls, or it never got going although the gradient is what it was.
 
-    Where the best is not known, what has not learned counts as slow if it falls no slower than at half time, or if its
-    parameters have hardly moved. Steps that are nearly too long to be stable are not too small.
+    Where the best is not known, what has not learned counts as slow if it falls no slower than at half time, if its
+    parameters have hardly moved, or if all its steps together could not have taken it down the steepest direction.
+    Steps that are nearly too long to be stable are not too small.
     """
     summary, limits = of.summary, of.limits
     short = ~summary.learned
@@ -27,11 +30,19 @@ def _test(of: Evidence) -> Finding:
     )
     strength = summary.late_slope / jnp.where(summary.middle_slope > 0, summary.middle_slope, jnp.nan)
     standing = summary.has_best & (summary.left > limits.above) & (summary.promised < summary.left) & summary.steep
-    untouched = ~summary.has_best & short & (summary.moved < limits.moved) & ~summary.still
+    untouched = summary.moved < limits.moved
+    if of.curvature is not None:
+        untouched |= of_the_way(summary, of.curvature) < 1
+    untouched &= ~summary.has_best & short & ~summary.still
     holds = summary.known & ((summary.falling & unfinished) | (~summary.falling & (standing | untouched)))
     if of.curvature is not None:
         holds &= ~(summary.rate * of.curvature.largest / 2 > limits.stable)
     return finding(holds, strength, -1, summary.steps)
+
+
+def of_the_way(summary: RunSummary, curvature: Curvature) -> jax.Array:
+    """α λ T: how often all steps together could have gone down the steepest direction; NaN if nothing curves up."""
+    return jnp.where(curvature.largest > 0, summary.largest_rate * curvature.largest * summary.steps, jnp.nan)
 
 
 def _say(found: Finding, of: "Diagnosis") -> str:
@@ -44,10 +55,12 @@ def _say(found: Finding, of: "Diagnosis") -> str:
             f"it ended at step {step:,} with {left(of)}; late on, the loss fell by no more than chance, and the "
             "gradient was not small."
         )
-    return (
-        f"it ended at step {step:,} without having learned, and its parameters had moved by {n(summary.moved)} of "
-        f"their initial norm (under {n(of.thresholds.moved)})."
-    )
+    if of.curvature is None or summary.moved < of.thresholds.moved:
+        why = f"its parameters had moved by {n(summary.moved)} of their initial norm (under {n(of.thresholds.moved)})"
+    else:
+        share = float(of_the_way(summary, of.curvature))
+        why = f"all its steps together made {share:.2g} of the way down the steepest direction (under 1)"
+    return f"it ended at step {step:,} without having learned, and {why}."
 
 
 RULE = Rule(
@@ -55,5 +68,6 @@ RULE = Rule(
     _test,
     _say,
     "Try a larger learning rate, momentum or an adaptive rate, or more steps.",
+    ("Adam at 0.01", "rate × 100", ANEW),
     alone=True,
 )

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from ch5jax.diagnostics import Difficulty
 from ch5jax.verdicts._finding import Finding, finding, first_step, late, nothing
 from ch5jax.verdicts._phrases import named
-from ch5jax.verdicts.difficulties._rule import Evidence, Rule, hindered
+from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule, hindered
 
 
 def _test(of: Evidence) -> Finding:
@@ -30,4 +30,5 @@ RULE = Rule(
         f"first seen at step {int(found.step):,}."
     ),
     "Try random initial weights, such as He's or Glorot's.",
+    ("weights drawn anew", ANEW, "weights drawn anew + standardised inputs"),
 )

@@ -1,0 +1,186 @@
+"""Trying the remedies of what was found, on the training itself."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ch5jax import _keys, _trees
+from ch5jax._types import Hyperparameters
+from ch5jax.diagnostics import Difficulty
+from ch5jax.optimizers import stack
+from ch5jax.sweeps import Progress, SweepResult, Trial, listed_seeds, sweep
+from ch5jax.tasks import Task, steps_of
+from ch5jax.treatment._remedies import JOINED, REMEDIES, Case, adam_at, treated, with_optimizer
+from ch5jax.treatment._treatment import AS_IT_WAS, Kind, Treatment, Tried, chosen_of, compared
+from ch5jax.verdicts import NO_DIFFICULTY, diagnose
+from ch5jax.verdicts.difficulties import ANEW, RULES
+
+OF_NO_DIFFICULTY = (ANEW, "rate ÷ 10", "Adam at 0.01")  # where it is not known what is wrong
+RANDOM_RATES = (1e-4, 1.0)  # of Adam, between which random search draws, evenly in their logarithm
+
+
+def treat(
+    task: Task | Trial,
+    hyperparameters: Hyperparameters = None,
+    *,
+    steps: int | None = None,
+    key: jax.Array | None = None,
+    seeds: int | Sequence[int] = 3,
+    tries: int = 3,
+    rounds: int = 1,
+    remedies: Sequence[str] | None = None,
+    best: jax.typing.ArrayLike | None = None,
+    progress: Callable[[Any], object] | None = None,
+) -> Treatment:
+    """Diagnoses a training, tries the remedies of what was found, and says which of them made it better.
+
+    The run is diagnosed as by `diagnose(task, hyperparameters, steps=steps, key=key)`. Then it is trained again as it
+    was and with each remedy, over the seeds, as one sweep: what differs in numbers is one program, what differs in
+    structure (another optimizer, BatchNorm) a program of its own. Random search, with as many settings, is beside it:
+    Adam at rates drawn between 1e-4 and 1, evenly in their logarithm.
+
+    Args:
+      task: a `Task`, or a `Trial` of a sweep, `result.trial(i)`, which has all but the seeds with it.
+      hyperparameters: what the task takes. Learning rates are found by their name, the optimizer where the
+        hyperparameters are one or have one by the name of `optimizer`; what else can be tried is `task.variants`.
+      steps: how many steps each training takes; may be left out for a task that has `steps`.
+      key: the key: of the diagnosed run itself; the trainings' keys are `fold_in(key, seed)`.
+      seeds: how many seeds, or a list of them, as for `sweep`.
+      tries: how many remedies are tried in a round, ≥ 1, the first of what the main difficulty names. A round costs
+        that many trainings for each seed, and random search as many.
+      rounds: how many rounds at most, ≥ 1: a second difficulty may lie under the first. The next round treats what the
+        last one chose, and is left out if that is healthy or was not better.
+      remedies: names among `treatment.REMEDIES` to try instead, in the first round; several at once are joined by
+        " + ". Of those at once, what the task does not have, or does not need, is left out.
+      best: as for `diagnose`.
+      progress: as for `sweep`.
+
+    Returns:
+      A `Treatment`: `table()`, `chosen` (the task and the hyperparameters to go on with), and what `print` shows.
+
+    Raises:
+      ValueError: if an argument is not as above, or as `diagnose` and `sweep` do.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> task = ch5jax.tasks.digits(hidden=(16,))
+      >>> found = ch5jax.treat(task, ch5jax.sgd(1e-4), steps=100, key=jax.random.key(0), seeds=2)
+      >>> found.diagnosis.main.name, found.chosen.kind
+      ('SLOW', 'remedy')
+
+    Source: the remedies are the chapter's; which are tried for what, and in which order, was chosen on half of the
+    public runs (`benchmarks/treatments.py`) and is reported on the other half.
+    """
+    case, steps, key = _given(task, hyperparameters, steps, key)
+    _trees.check_positive(tries=tries, rounds=rounds)
+    listed_seeds(seeds)
+    if remedies is not None:
+        _check_names(remedies)
+    diagnosis = diagnose(case.task, case.hyperparameters, steps=steps, key=key, best=best)
+    cases = {AS_IT_WAS: case}
+    tried: tuple[Tried, ...] = ()
+    start, difficulty = AS_IT_WAS, diagnosis.main
+    for number in range(1, rounds + 1):
+        asked = remedies if number == 1 else None
+        new = _possible(cases[start], start, asked or remedies_of(difficulty), len(asked) if asked else tries)
+        random = _random_settings(case, key, sum(one.kind == "random" for one in tried), len(new))
+        due = ({} if tried else {AS_IT_WAS: case}) | new | random
+        if not due:
+            break
+        cases |= new
+        found = _trained(due, steps, key, seeds, progress)
+        kinds: dict[str, Kind] = {name: "remedy" if name in new else "random" for name in (*new, *random)}
+        tried += tuple(
+            Tried(name, kinds.get(name, "untreated"), number, *case.realised(), *found[name])
+            for name, case in due.items()
+        )
+        tried = compared(tried, case.task.objective, case.task.maximize)
+        chosen = chosen_of(tried)
+        if chosen.name == start or chosen.difficulty in NO_DIFFICULTY:
+            break
+        start, difficulty = chosen.name, chosen.difficulty
+    return Treatment(diagnosis, tried, case.task.objective, steps)
+
+
+def _given(
+    task: Task | Trial, hyperparameters: Hyperparameters, steps: int | None, key: jax.Array | None
+) -> tuple[Case, int, jax.Array]:
+    """The training, how many steps it takes, and its key; of a trial, its own."""
+    if isinstance(task, Trial):
+        if hyperparameters is not None or key is not None:
+            raise ValueError("hyperparameters and key must be left out with a Trial, which has its own")
+        return Case(task.task, task.hyperparameters), steps or task.steps, task.key
+    if not isinstance(task, Task):
+        raise ValueError(f"task must be a ch5jax.Task, or a trial of a sweep, got {task!r}")
+    if key is None:
+        raise ValueError("key must be given, such as jax.random.key(0)")
+    return Case(task, hyperparameters), steps_of(task, steps), key
+
+
+def _check_names(remedies: Sequence[str]) -> None:
+    if isinstance(remedies, str) or not remedies:
+        raise ValueError(f"remedies must be a list of names, got {remedies!r}")
+    for name in remedies:
+        if unknown := [part for part in name.split(JOINED) if part not in REMEDIES]:
+            raise ValueError(
+                f"remedies must be among {', '.join(REMEDIES)}, several joined by {JOINED!r}, got {unknown[0]!r}"
+            )
+
+
+def remedies_of(difficulty: Difficulty) -> tuple[str, ...]:
+    """Those of a difficulty, in the order in which they are tried."""
+    if difficulty is Difficulty.HEALTHY:
+        return ()
+    return RULES[difficulty].treatments if difficulty in RULES else OF_NO_DIFFICULTY
+
+
+def _possible(case: Case, done: str, names: Sequence[str], most: int) -> dict[str, Case]:
+    """The first of the remedies that can be had, by what has been done altogether."""
+    before = "" if done == AS_IT_WAS else done + JOINED
+    found = {before + one[0]: one[1] for name in names if (one := treated(case, name)) is not None}
+    return dict(itertools.islice(found.items(), most))
+
+
+def _random_settings(case: Case, key: jax.Array, before: int, count: int) -> dict[str, Case]:
+    """So many settings of random search, after those that it has had: Adam at rates that are drawn."""
+    low, high = np.log10(RANDOM_RATES)
+    keys = (jax.random.fold_in(jax.random.fold_in(key, _keys.RANDOM_SEARCH), before + i) for i in range(count))
+    rates = [float(10 ** jax.random.uniform(key, minval=low, maxval=high)) for key in keys]
+    found = {f"random: Adam at {rate:.3g}": with_optimizer(adam_at(rate), case) for rate in rates}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _trained(
+    due: dict[str, Case],
+    steps: int,
+    key: jax.Array,
+    seeds: int | Sequence[int],
+    progress: Callable[[Progress], object] | None,
+) -> dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]]:
+    """Trains settings over the seeds, those of one structure as one batch: each one's metrics and verdicts by seed."""
+    groups: dict[Any, dict[str, Any]] = {}
+    for name, case in due.items():
+        task, hyperparameters = case.realised()
+        shapes = [np.shape(leaf) for leaf in jax.tree.leaves(hyperparameters)]
+        groups.setdefault((task, jax.tree.structure(hyperparameters), str(shapes)), {})[name] = hyperparameters
+    result = sweep(
+        {str(g): task for g, (task, *_) in enumerate(groups)},
+        {str(g): stack(list(settings.values())) for g, settings in enumerate(groups.values())},
+        steps=steps,
+        key=key,
+        seeds=seeds,
+        progress=progress,
+    )
+    names = [name for settings in groups.values() for name in settings]
+    rows = np.arange(len(result)).reshape(len(names), -1)
+    return {name: _of_rows(result, row) for name, row in zip(names, rows, strict=True)}
+
+
+def _of_rows(result: SweepResult, rows: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Some trials' final metrics and verdicts."""
+    curves = result.curves[str(result.columns["group"][rows[0]])]
+    metrics = {name: result.columns[name][rows] for name in (*curves.metrics, *curves.evaluations)}
+    return metrics, tuple(result.columns["verdict"][rows].tolist())

@@ -1,0 +1,156 @@
+"""What is tried on a training is what it says, and what comes back is what was seen."""
+
+import jax
+import numpy as np
+import pytest
+
+import ch5jax
+from ch5jax.diagnostics import Difficulty
+from ch5jax.treatment._treatment import AS_IT_WAS, Treatment, Tried, chosen_of, compared
+from tests.treatment.small import supervised
+
+KEY = jax.random.key(3)
+SLOW = ch5jax.sgd(1e-4)
+
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+
+
+@pytest.fixture(scope="module")
+def found(module_compiled_quickly):
+    return ch5jax.treat(supervised(), SLOW, steps=40, key=KEY, seeds=2, rounds=2)
+
+
+def test_the_run_is_the_one_that_diagnose_would_do(found):
+    alone = ch5jax.diagnose(supervised(), SLOW, steps=40, key=KEY)
+    assert found.diagnosis.main is alone.main is Difficulty.SLOW
+    np.testing.assert_array_equal(found.diagnosis.metrics["loss"], alone.metrics["loss"])
+
+
+def test_its_remedies_are_tried_in_their_order_and_random_search_as_often(found):
+    first = [one for one in found.tried if one.round == 1]
+    assert [one.name for one in first if one.kind == "remedy"] == [
+        "Adam at 0.01",
+        "rate × 100",
+        "Adam at 0.003 + weights drawn anew",
+    ]
+    assert [one.kind for one in first] == ["untreated", *3 * ["remedy"], *3 * ["random"]]
+    rates = [one.hyperparameters["optimizer"].learning_rate for one in first if one.kind == "random"]
+    assert all(1e-4 <= rate <= 1 for rate in rates)
+    assert len({*rates}) == 3
+
+
+@pytest.mark.parametrize("row", [0, 2, 4])
+def test_each_is_the_training_that_a_sweep_of_it_does(found, row):
+    one = found.tried[row]
+    again = ch5jax.train(one.task, one.hyperparameters, jax.random.fold_in(KEY, 1), 40)
+    np.testing.assert_allclose(one.metrics["validation_loss"][1], again.evaluations["validation_loss"][-1], rtol=1e-4)
+
+
+def test_the_chosen_one_is_better_and_lower_than_it_was(found):
+    assert found.chosen.kind == "remedy"
+    assert found.chosen.better
+    assert found.chosen.gain == max(one.gain for one in found.tried if one.kind == "remedy" and one.better)
+    accuracies = [one.metrics["validation_accuracy"].mean() for one in (found.untreated, found.chosen)]
+    np.testing.assert_allclose(found.chosen.gain, accuracies[1] - accuracies[0], rtol=1e-6)
+
+
+def test_a_second_round_starts_from_what_the_first_chose(found):
+    first = chosen_of(tuple(one for one in found.tried if one.round == 1))
+    second = [one.name for one in found.tried if one.round == 2 and one.kind == "remedy"]
+    if first.difficulty in (Difficulty.HEALTHY, Difficulty.UNKNOWN):
+        assert not second
+    else:
+        assert second
+        assert all(name.startswith(f"{first.name} + ") for name in second)
+
+
+def test_the_table_and_the_words_have_every_row(found):
+    columns = found.columns
+    assert columns["what"].tolist() == [one.name for one in found.tried]
+    assert columns["steps"].tolist() == len(found.tried) * [80]
+    assert {"gain", "error", "better", "verdict", "validation_accuracy", "validation_accuracy_std"} <= {*columns}
+    text = str(found)
+    assert text.startswith("SLOW: ")
+    assert all(one.name in text for one in found.tried)
+    assert f"Go on with: {found.chosen.name}" in text
+
+
+def test_a_trial_of_a_sweep_is_treated_with_remedies_by_name():
+    opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-4, 0.1])
+    result = ch5jax.sweep(supervised(), opts, steps=40, key=KEY)
+    remedies = ["rate × 100 + standardised inputs", "weights drawn anew"]
+    found = ch5jax.treat(result.trial(0), seeds=[5, 9], remedies=remedies)
+    assert [one.name for one in found.tried if one.kind == "remedy"] == remedies
+    np.testing.assert_allclose(found.diagnosis.metrics["loss"], result.columns["loss"][0], rtol=1e-5)
+
+
+def test_a_healthy_run_is_left_alone():
+    found = ch5jax.treat(supervised(), ch5jax.adam(0.1), steps=200, key=KEY, seeds=1)
+    assert found.diagnosis.main is Difficulty.HEALTHY
+    assert [one.kind for one in found.tried] == ["untreated"]
+    assert found.chosen is found.untreated
+    assert found.random is None
+    assert "as it was" in str(found)
+
+
+def test_a_task_that_cannot_be_changed_is_treated_by_its_rate_alone():
+    task = ch5jax.tasks.surface(ch5jax.problems.quadratic(10.0), start=[1.0, 1.0])
+    found = ch5jax.treat(task, ch5jax.sgd(1e-5), steps=40, key=KEY, seeds=1)
+    assert {one.name for one in found.tried if one.kind == "remedy"} == {"Adam at 0.01", "rate × 100", "Adam at 0.003"}
+
+
+def scored(name, values, kind="remedy"):
+    return Tried(name, kind, 1, None, {}, {"loss": np.array(values, float)}, ("slow",) * len(values))
+
+
+def test_a_gain_is_seed_by_seed_and_counts_beyond_its_error():
+    tried = [scored(AS_IT_WAS, [1.0, 3.0], "untreated"), scored("sure", [0.5, 2.5]), scored("by chance", [1.5, 0.0])]
+    tried = compared((*tried, scored("worse", [2.0, 4.0])), "loss", maximize=False)
+    assert [round(one.gain, 3) for one in tried] == [0.0, 0.5, 1.25, -1.0]
+    assert tried[1].error == 0
+    assert [one.better for one in tried] == [False, True, False, False]
+    assert chosen_of(tried).name == "sure"
+    assert [round(one.gain, 3) for one in compared(tried, "loss", maximize=True)] == [0.0, -0.5, -1.25, 1.0]
+
+
+def test_what_is_lost_counts_as_the_worst_that_was_seen():
+    tried = (
+        scored(AS_IT_WAS, [np.nan, np.inf], "untreated"),
+        scored("found", [2.0, 1.0]),
+        scored("lost", [np.inf, 3.0]),
+    )
+    tried = compared(tried, "loss", maximize=False)
+    assert [one.gain for one in tried] == [0.0, 1.5, 0.0]
+    assert chosen_of(tried).name == "found"
+    nothing = compared((scored(AS_IT_WAS, [np.nan], "untreated"), scored("lost too", [np.inf])), "loss", maximize=True)
+    assert chosen_of(nothing).name == AS_IT_WAS
+
+
+def test_where_nothing_is_better_the_words_say_so():
+    tried = compared((scored(AS_IT_WAS, [1.0], "untreated"), scored("no help", [1.0])), "loss", maximize=False)
+    assert "No remedy was better" in str(Treatment("SLOW: it was.\nMore.", tried, "loss", 10))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": "digits"}, "task must be a ch5jax.Task, or a trial"),
+        ({"key": None}, "key must be given"),
+        ({"remedies": ["magic"]}, "remedies must be among .*got 'magic'"),
+        ({"remedies": ["rate × 10 + magic"]}, "got 'magic'"),
+        ({"remedies": "rate × 10"}, "remedies must be a list of names"),
+        ({"remedies": []}, "remedies must be a list of names"),
+        ({"tries": 0}, "tries"),
+        ({"rounds": 0}, "rounds"),
+        ({"seeds": 0}, "seeds"),
+        ({"steps": 0}, "steps"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_trained(arguments, message, monkeypatch):
+    def trained(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("ch5jax.treatment._treat.diagnose", trained)
+    given = {"task": supervised(), "hyperparameters": SLOW, "steps": 10, "key": KEY, **arguments}
+    with pytest.raises(ValueError, match=message):
+        ch5jax.treat(given.pop("task"), given.pop("hyperparameters"), **given)
