@@ -15,8 +15,9 @@ from ch5jax.sweeps._programs import QUICK_ON_CPU
 from ch5jax.sweeps._siblings import ties, with_siblings
 from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, diagnosis_of
 
-# Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes.
-MOST_AT_ONCE = 4096
+# Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes: it takes
+# two seconds to compile, and 64 trials a millisecond.
+FEWEST_AT_ONCE, MOST_AT_ONCE = 64, 4096
 
 
 def diagnose_trials(
@@ -91,7 +92,7 @@ def _in_lots(
     signals: Signals, validation: np.ndarray, steps: int, signals_every: int, best: float, baseline: float
 ) -> Diagnosis:
     trials = len(jax.tree.leaves(signals)[0])
-    size = min(1 << (trials - 1).bit_length(), MOST_AT_ONCE)
+    size = min(max(1 << (trials - 1).bit_length(), FEWEST_AT_ONCE), MOST_AT_ONCE)
     lots = []
     for first in range(0, trials, size):
         rows = np.minimum(np.arange(first, first + size), trials - 1)
