@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> Any:
       >>> ch5jax.load(file, like=(np.ones(2), {"b": np.ones(3)}))
       (array([1., 1.]), {'b': array([0., 0., 0.])})
     """
-    arrays = unpacked(Path(path))
+    arrays = unpacked(Path(path).read_bytes(), path)
     if like is None:
         return arrays
     tree = restored(arrays, like, path)
@@ -81,8 +82,8 @@ def load(path: str | os.PathLike[str], like: PyTree = None) -> Any:
     return tree
 
 
-def packed(tree: PyTree) -> bytes:
-    """A pytree's arrays as the content of an NPZ file."""
+def packed(tree: PyTree, of: str = "") -> bytes:
+    """A pytree's arrays as the content of an NPZ file, which says what they are of."""
     arrays: dict[str, np.ndarray] = {}
     dtypes: dict[str, str] = {}
     for path, leaf in by_path(tree).items():
@@ -98,7 +99,7 @@ def packed(tree: PyTree) -> bytes:
             dtypes[path] = array.dtype.name
             array = array.view(f"u{array.dtype.itemsize}")
         arrays[path] = array
-    about = json.dumps({"digest": _digest(arrays), "dtypes": dtypes})
+    about = json.dumps({"digest": _digest(arrays, dtypes, of), "dtypes": dtypes, "of": of})
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:  # not savez, which has arguments of its own among the names
         for path, array in {_ABOUT: np.array(about), **arrays}.items():
@@ -107,13 +108,17 @@ def packed(tree: PyTree) -> bytes:
     return content.getvalue()
 
 
-def unpacked(path: Path) -> dict[str, Any]:
-    """A file's arrays by their paths.
+def unpacked(content: bytes, where: Any, of: str = "") -> dict[str, Any]:
+    """The arrays in a file's content, by their paths.
+
+    Args:
+      content: the file's bytes.
+      where: its name, for the message.
+      of: what the arrays have to be of.
 
     Raises:
-      ValueError: if the file is damaged, naming it.
+      ValueError: if the content is damaged, or of something else, naming the file.
     """
-    content = path.read_bytes()
     try:
         arrays: dict[str, Any] = {}
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -121,11 +126,13 @@ def unpacked(path: Path) -> dict[str, Any]:
                 with archive.open(name) as file:
                     arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
         about = json.loads(str(arrays.pop(_ABOUT)))
-        fits = about["digest"] == _digest(arrays)
-    except Exception as error:  # in a damaged archive nothing is too strange to be raised
-        raise ValueError(f"{path} is damaged ({error})") from None
+        fits = about["digest"] == _digest(arrays, about["dtypes"], about["of"])
+    except Exception:  # in a damaged archive nothing is too strange to be raised, and NumPy's words advise unpickling
+        raise ValueError(f"{where} is damaged (it is no whole file of arrays that ch5jax wrote)") from None
     if not fits:
-        raise ValueError(f"{path} is damaged (its hash does not fit)")
+        raise ValueError(f"{where} is damaged (its hash does not fit)")
+    if about["of"] != of:
+        raise ValueError(f"{where} must hold {of or 'a pytree of its own'}, got {about['of'] or 'a pytree of its own'}")
     for name, dtype in about["dtypes"].items():
         array = arrays[name]
         key = dtype.removeprefix("key ")
@@ -154,7 +161,7 @@ def by_path(tree: PyTree) -> dict[str, Any]:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_native_id()}.part")
     try:
         with part.open("wb") as file:
             file.write(content)
@@ -167,8 +174,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(arrays: dict[str, np.ndarray], dtypes: dict[str, str], of: str) -> str:
+    digest = hashlib.sha256(json.dumps([of, dtypes], sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())

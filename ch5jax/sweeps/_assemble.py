@@ -8,8 +8,9 @@ import numpy as np
 from ch5jax._types import Metrics
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._history import Chunk
+from ch5jax.sweeps._layout import Layout
 from ch5jax.sweeps._outline import Outline
-from ch5jax.sweeps._plan import Schedule, chunk_name, chunks_of
+from ch5jax.sweeps._plan import Schedule, chunk_name
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import Store
@@ -20,6 +21,7 @@ OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", 
 
 def assemble(
     outlines: tuple[Outline, ...],
+    layouts: tuple[Layout, ...],
     schedule: Schedule,
     objective: str,
     maximize: bool,
@@ -28,9 +30,11 @@ def assemble(
 ) -> SweepResult:
     """Joins what was stored of every group into columns and curves."""
     tables, curves, names, diverged = [], {}, {}, {}
-    for g, group in enumerate(outlines):
-        parts = [store.read(chunk_name(g, chunk), group.chunk) for chunk in chunks_of(group.trials, schedule.width)]
-        chunk = jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+    for group, layout in zip(outlines, layouts, strict=True):
+        numbers = ((number, chunk_name(layout.g, number)) for number in layout.chunks)
+        parts = [store.read(name, group.chunk, layout.of(name, number)) for number, name in numbers]
+        rows = layout.rows()
+        chunk = jax.tree.map(lambda *arrays, rows=rows: np.concatenate(arrays)[rows], *parts)
         at, last = schedule.evaluated_at, {name: values[:, -1] for name, values in chunk.metrics.items()}
         curves[group.name] = Curves(
             *(schedule.recorded_at, chunk.metrics, at, chunk.evaluations),

@@ -12,7 +12,8 @@ import numpy as np
 from ch5jax._types import PyTree
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, Paused, from_host, to_host
-from ch5jax.sweeps._plan import STATE, Plan, chunk_name, chunks_of, state_name
+from ch5jax.sweeps._layout import Layout
+from ch5jax.sweeps._plan import STATE, Plan, chunk_name, state_name
 from ch5jax.sweeps._programs import Programs, Traced
 from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._store import Store
@@ -38,30 +39,25 @@ class Executor:
     def __init__(
         self,
         groups: tuple[Group, ...],
+        layouts: tuple[Layout, ...],
         plan: Plan,
         store: Store,
         traced: list[Traced],
         compiled: list[Callable[[], Programs]],
         progress: Callable[[Progress], object] | None,
     ):
-        self.groups, self.plan, self.store, self.progress = groups, plan, store, progress
+        self.groups, self.layouts, self.plan, self.store, self.progress = groups, layouts, plan, store, progress
         self.traced, self.compiled = traced, compiled
         names = store.names()
         self.pending = [
-            [chunk for chunk in chunks_of(group.trials, plan.schedule.width) if chunk_name(g, chunk) not in names]
-            for g, group in enumerate(groups)
+            [chunk for chunk in layout.chunks if chunk_name(layout.g, chunk) not in names] for layout in layouts
         ]
-        waiting = sum(len(self._trials(g, chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
+        waiting = sum(len(layouts[g].trials(chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
         self.trials = sum(group.trials for group in groups)
         self.trials_done = self.trials - waiting
         self.steps_done = self.trials_done * plan.schedule.steps
         self.length = FIRST_SEGMENT
         self.monitor = StallMonitor()
-
-    def _trials(self, g: int, chunk: int) -> np.ndarray:
-        """The trials of a chunk, without padding."""
-        first = chunk * self.plan.schedule.width
-        return np.arange(first, min(first + self.plan.schedule.width, self.groups[g].trials))
 
     def run(self) -> None:
         """Group after group; the next one compiles while one trains."""
@@ -107,15 +103,17 @@ class Executor:
 
     def _paused(self, g: int, chunk: int) -> Paused | None:
         """A chunk that the store holds half-way."""
-        if state_name(g, chunk) not in self.store.names():
+        name = state_name(g, chunk)
+        if name not in self.store.names():
             return None
         leaves = [np.zeros(0)] * len(jax.tree.leaves(self.traced[g].init.shapes[0]))
-        return self.store.read(state_name(g, chunk), Paused(np.zeros(0), leaves, self.traced[g].history(0)))
+        like = Paused(np.zeros(0), leaves, self.traced[g].history(0))
+        return self.store.read(name, like, self.layouts[g].of(name, chunk))
 
     def _train(self, g: int, programs: Programs, start: int, chunks: list[int]) -> None:
         """Trains a chunk on each device, from a step on to the end, and stores them."""
         plan, schedule, group = self.plan, self.plan.schedule, self.groups[g]
-        lots = [self._trials(g, chunk) for chunk in chunks]
+        lots = [self.layouts[g].trials(chunk) for chunk in chunks]
         where = self._where(g, lots)
         hyperparameters, seeds = jax.device_put(group.rows(self._padded(lots)), programs.sharding)
         held = [paused for chunk in chunks if start and (paused := self._paused(g, chunk))]
@@ -183,7 +181,8 @@ class Executor:
     def _store_results(self, g: int, chunks: list[int], histories: list[History]) -> None:
         self.monitor.now(f"storing chunks {chunks[0]} to {chunks[-1]} of group {self.groups[g].name!r}")
         for chunk, history in zip(chunks, histories, strict=True):
-            self.store.write(chunk_name(g, chunk), history.done(self.plan.schedule.steps))
+            name = chunk_name(g, chunk)
+            self.store.write(name, history.done(self.plan.schedule.steps), self.layouts[g].of(name, chunk))
             self.store.remove(state_name(g, chunk))
 
     def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, histories: list[History]) -> None:
@@ -191,7 +190,8 @@ class Executor:
         leaves = to_host(carried)
         for i, (chunk, history) in enumerate(zip(chunks, histories, strict=True)):
             rows = slice(i * self.plan.schedule.width, (i + 1) * self.plan.schedule.width)
-            self.store.write(state_name(g, chunk), Paused(np.array(step), [leaf[rows] for leaf in leaves], history))
+            name, held = state_name(g, chunk), Paused(np.array(step), [leaf[rows] for leaf in leaves], history)
+            self.store.write(name, held, self.layouts[g].of(name, chunk))
 
     def _restored(self, held: list[Paused], programs: Programs, like: PyTree) -> Any:
         held = held + [held[-1]] * (len(self.plan.devices) - len(held))

@@ -1,6 +1,7 @@
 """The trials of a sweep: groups of one structure, each a batch of hyperparameters times seeds."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -55,11 +56,27 @@ class Group(NamedTuple):
         return columns
 
     def digest(self) -> str:
-        """A hash of the batch: structure, dtypes, shapes and values."""
+        """A hash of what one setting is like: structure, dtypes and shapes."""
         digest = hashlib.sha256(str(jax.tree.structure(self.hyperparameters)).encode())
         for leaf in jax.tree.leaves(self.hyperparameters):
-            digest.update(f"{leaf.dtype} {leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
+            digest.update(f"{leaf.dtype} {leaf.shape[1:]}".encode())
         return digest.hexdigest()
+
+    def ids(self) -> np.ndarray:
+        """What tells a trial from all others of the group, wherever it stands: shape (trials, 24), uint8.
+
+        A hash of the setting's values, how often the same came before, and the seed.
+        """
+        leaves = [np.ascontiguousarray(leaf) for leaf in jax.tree.leaves(self.hyperparameters)]
+        seen = Counter[bytes]()
+        settings = []
+        for row in range(self.settings):
+            values = hashlib.sha256(b"".join(leaf[row].tobytes() for leaf in leaves)).digest()[:16]
+            settings.append(values + seen[values].to_bytes(4))
+            seen[values] += 1
+        rows = np.frombuffer(b"".join(settings), np.uint8).reshape(-1, 20)
+        seeds = np.ascontiguousarray(self.seeds, "<u4").view(np.uint8).reshape(-1, 4)
+        return np.concatenate([np.repeat(rows, len(seeds), axis=0), np.tile(seeds, (len(rows), 1))], axis=1)
 
 
 def locate(groups: tuple[Group, ...], number: int) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """A group as its results need it, without its task: what a store keeps of it, so that it opens by itself."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,9 +71,9 @@ def outlines(groups: tuple[Group, ...], traced: list[Traced]) -> tuple[Outline, 
     return tuple(found)
 
 
-def reopened(name: str, described: dict[str, Any], read: Callable[[Any], dict[str, Any]]) -> Outline:
-    """An outline as `described` has it, and `arrays`, which are read by their structure."""
+def reopened(name: str, described: dict[str, Any], arrays: dict[str, Any]) -> Outline:
+    """An outline as `described` and `arrays` have it."""
+    fields = {field: described[field] for field in ("contents", "task", "lowest", "baseline")}
+    settings = {field: arrays["settings"][field] for field in described["settings"]}  # in their order
     names = Names(**{field: tuple(values) for field, values in described["names"].items()})
-    arrays = read({"settings": dict.fromkeys(described["settings"], 0), "seeds": 0})
-    arrays["settings"] = {field: arrays["settings"][field] for field in described["settings"]}  # in their order
-    return Outline(name, **(described | {"names": names} | arrays))
+    return Outline(name, settings, arrays["seeds"], names=names, **fields)

@@ -54,11 +54,6 @@ class Plan(NamedTuple):
     devices: tuple[jax.Device, ...]
 
 
-def chunks_of(trials: int, width: int) -> range:
-    """The numbers of a group's chunks."""
-    return range(-(-trials // width))
-
-
 KEPT: dict[tuple[Any, ...], Programs] = {}
 _MOST_KEPT = 32
 

@@ -5,14 +5,25 @@ The path is made from the tree, and never taken apart.
 """
 
 import contextlib
+import datetime
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+import socket
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from ch5jax import checkpoints
 from ch5jax._types import PyTree
+from ch5jax.sweeps import _lock
+
+FORMAT = 6
+MANIFEST = "manifest.json"
+_KEPT = re.compile(r"group\d{3,}(-chunk\d{6,}(-state)?)?")
+_OURS = re.compile(rf"({_KEPT.pattern})\.npz|{re.escape(MANIFEST)}")
+_PART = re.compile(rf"({_OURS.pattern})\.\d+\.\d+\.part")  # as `checkpoints.write_bytes` names them
 
 
 class StoreError(ValueError):
@@ -25,11 +36,11 @@ class Store(Protocol):
     def names(self) -> set[str]:
         """What has been kept."""
 
-    def read(self, name: str, like: PyTree) -> Any:
-        """What has been kept under a name, of the structure of `like`."""
+    def read(self, name: str, like: PyTree, of: str) -> Any:
+        """What has been kept under a name, of the structure of `like`, and written as `of` this."""
 
-    def write(self, name: str, tree: PyTree) -> None:
-        """Keeps a pytree of arrays under a name."""
+    def write(self, name: str, tree: PyTree, of: str) -> None:
+        """Keeps a pytree of arrays under a name, with what it is of."""
 
     def remove(self, name: str) -> None:
         """Forgets a name, if it is there."""
@@ -41,15 +52,23 @@ class Memory:
     def __init__(self) -> None:
         self._kept: dict[str, Any] = {}
 
+    @contextlib.contextmanager
+    def held(self, manifest: dict[str, Any]) -> Iterator[Self]:
+        """Nobody else has it."""
+        yield self
+
+    def begin(self, manifest: dict[str, Any], files: Mapping[str, str]) -> None:
+        """Nothing is there."""
+
     def names(self) -> set[str]:
         """What has been kept."""
         return set(self._kept)
 
-    def read(self, name: str, like: PyTree) -> Any:
+    def read(self, name: str, like: PyTree, of: str) -> Any:
         """What has been kept under a name."""
         return self._kept[name]
 
-    def write(self, name: str, tree: PyTree) -> None:
+    def write(self, name: str, tree: PyTree, of: str) -> None:
         """Keeps a pytree of arrays under a name."""
         self._kept[name] = tree
 
@@ -62,94 +81,152 @@ class Folder:
     """A store on disk: `manifest.json`, and an NPZ file for each name.
 
     A file is there whole or not at all: it is written beside its place, flushed to the disk and renamed. Every file
-    carries a hash of what is in it. Nothing is unpickled.
+    carries a hash of what is in it and of what it is of, so that none serves in another's place. Nothing is unpickled,
+    and nothing is deleted but files of these names. One process, and one thread of it, works there at a time.
     """
 
-    def __init__(self, path: str | os.PathLike[str], manifest: dict[str, Any] | None = None):
-        """Opens a folder for the sweep of this manifest; a new one is made, another sweep's is refused.
-
-        Args:
-          path: the folder.
-          manifest: what the sweep is; by default whatever sweep the folder holds, and nothing is written.
+    def __init__(self, path: str | os.PathLike[str]):
+        """A folder, as it is.
 
         Raises:
-          StoreError: if the folder holds another sweep, other files, a damaged file or, without a manifest, no sweep.
-          OSError: if it cannot be written.
+          StoreError: if it is a file.
         """
-        self.path = Path(path)
-        self.manifest = self._check(manifest)
-        if manifest is None:
-            return
+        self.path = Path(path).expanduser()
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"store must be a folder, but {self.path} is a file")
+
+    def manifest(self) -> dict[str, Any] | None:
+        """What sweep it holds; None where it holds none.
+
+        Raises:
+          StoreError: if the manifest is damaged.
+        """
+        file = self.path / MANIFEST
+        if not os.path.lexists(file):
+            return None
+        content = self._content(file)
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            raise StoreError(f"{file} is damaged (it is no JSON that ch5jax wrote)") from None
+        if not isinstance(found, dict):
+            raise StoreError(f"{file} is damaged (it holds no object)")
+        if found.pop("hash", None) != _hash(found) and found.get("format") == FORMAT:
+            raise StoreError(f"{file} is damaged (its hash does not fit)")
+        return found
+
+    @contextlib.contextmanager
+    def held(self, manifest: dict[str, Any]) -> Iterator[Self]:
+        """Holds the folder for the sweep of this manifest, and for nobody else; a new folder is made.
+
+        Raises:
+          StoreError: if it holds another sweep, other files or a damaged manifest, or somebody else works there.
+          OSError: if it cannot be made.
+        """
+        self._refuse_strangers()
         with self._explained("make"):
             self.path.mkdir(parents=True, exist_ok=True)
+        now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+        try:
+            lock = _lock.Lock(self.path, f"process {os.getpid()} on {socket.gethostname()}, since {now}")
+        except _lock.HeldError as error:
+            raise StoreError(
+                f"{self.path} is in use: {error} works there; wait until it is done, or choose another folder"
+            ) from None
+        try:
+            self._refuse_strangers()
+            self._refuse_another(manifest)
+            yield self
+        finally:
+            lock.release()
+
+    def begin(self, manifest: dict[str, Any], files: Mapping[str, str]) -> None:
+        """Reads all that is there; then clears away what a kill left half written, and says what sweep this is.
+
+        Args:
+          manifest: what sweep it is.
+          files: what each file has to be of, by its name.
+
+        Raises:
+          StoreError: if a file is damaged or of something else, naming it; nothing was touched.
+          OSError: if the folder cannot be written.
+        """
+        for name in sorted(self.names()):
+            self._arrays(name, files.get(name, "nothing: this sweep has none of that name"))
+        with self._explained("write to"):
             for left_over in self.path.glob("*.part"):
-                left_over.unlink()
-        if not (self.path / "manifest.json").exists():
-            self._put("manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+                if _PART.fullmatch(left_over.name):
+                    left_over.unlink()
+        if self.manifest() != (due := json.loads(json.dumps(manifest))):
+            self._put(MANIFEST, (json.dumps({**due, "hash": _hash(due)}, indent=1) + "\n").encode())
 
     def names(self) -> set[str]:
         """What has been kept."""
-        return {file.stem for file in self.path.glob("*.npz")}
+        return {file.stem for file in self.path.glob("*.npz") if _KEPT.fullmatch(file.stem)}
 
-    def read(self, name: str, like: PyTree) -> Any:
-        """What has been kept under a name, of the structure of `like`.
+    def read(self, name: str, like: PyTree, of: str) -> Any:
+        """What has been kept under a name, of the structure of `like`, and written as `of` this.
 
         Raises:
-          StoreError: if the file is damaged, naming it.
+          StoreError: if the file is damaged or of something else, naming it.
         """
         try:
-            return checkpoints.restored(self._arrays(name), like, self.path / f"{name}.npz")
+            return checkpoints.restored(self._arrays(name, of), like, self.path / f"{name}.npz")
         except StoreError:
             raise
         except ValueError as error:
             raise StoreError(str(error)) from None
 
-    def _arrays(self, name: str) -> dict[str, Any]:
-        """A file's arrays, if it is whole."""
+    def _arrays(self, name: str, of: str) -> dict[str, Any]:
+        """A file's arrays, if it is whole and what it has to be."""
+        file = self.path / f"{name}.npz"
         try:
-            return checkpoints.unpacked(self.path / f"{name}.npz")
+            return checkpoints.unpacked(self._content(file), file, of)
+        except StoreError:
+            raise
         except ValueError as error:
-            raise StoreError(f"{error}; delete it, and its chunk will be trained again") from None
+            advice = "; delete it, and its chunk will be trained again" if "-" in name else ""
+            raise StoreError(f"{error}{advice}") from None
 
-    def write(self, name: str, tree: PyTree) -> None:
-        """Keeps a pytree of arrays under a name.
+    def _content(self, file: Path) -> bytes:
+        if not file.is_file():  # a FIFO would be waited for
+            raise StoreError(f"{file} must be a file, and is none")
+        return file.read_bytes()
+
+    def write(self, name: str, tree: PyTree, of: str) -> None:
+        """Keeps a pytree of arrays under a name, with what it is of.
 
         Raises:
           OSError: if the disk is full or the folder cannot be written; what was kept before stays.
         """
-        self._put(f"{name}.npz", checkpoints.packed(tree))
+        self._put(f"{name}.npz", checkpoints.packed(tree, of))
 
     def remove(self, name: str) -> None:
         """Forgets a name, if it is there."""
         with self._explained("write to"):
             (self.path / f"{name}.npz").unlink(missing_ok=True)
 
-    def _check(self, manifest: dict[str, Any] | None) -> dict[str, Any]:
-        """Refuses a folder that is not this sweep's, before anything in it is touched; what the sweep is."""
-        if self.path.exists() and not self.path.is_dir():
-            raise StoreError(f"store must be a folder, but {self.path} is a file")
-        file = self.path / "manifest.json"
-        if not file.exists():
-            if manifest is None:
-                raise StoreError(f"store must be the folder of a sweep, but {file} is missing")
-            strangers = sorted(p.name for p in self.path.glob("*") if p.suffix != ".part") if self.path.is_dir() else []
-            if strangers:
-                raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
-            return manifest
-        try:
-            found = json.loads(file.read_text())
-        except (ValueError, UnicodeDecodeError) as error:
-            raise StoreError(f"{file} is damaged ({error})") from None
-        if not isinstance(found, dict):
-            raise StoreError(f"{file} is damaged (it holds no object)")
-        due = found if manifest is None else json.loads(json.dumps(manifest))
-        if differences := list(_differences(found, due)):
+    def _refuse_strangers(self) -> None:
+        """Before anything is touched: without a manifest the folder has to be empty, but for what a kill left."""
+        if not self.path.is_dir() or os.path.lexists(self.path / MANIFEST):
+            return
+        if strangers := sorted(
+            p.name for p in self.path.iterdir() if p.name != _lock.NAME and not _PART.fullmatch(p.name)
+        ):
+            raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
+
+    def _refuse_another(self, manifest: dict[str, Any]) -> None:
+        """A sweep may have more groups than it had, behind those; else it is another one."""
+        if (found := self.manifest()) is None:
+            return
+        due = json.loads(json.dumps(manifest))
+        groups = found.get("groups")
+        kept = due["groups"][: len(groups)] if isinstance(groups, list) else due["groups"]
+        if differences := list(_differences(found, {**due, "groups": kept})):
+            advice = "a finished chunk keeps no state to go on from; " if found.get("steps") != due["steps"] else ""
             raise StoreError(
-                f"{self.path} belongs to another sweep: {'; '.join(differences[:5])}; choose another folder"
+                f"{self.path} belongs to another sweep: {'; '.join(differences[:5])}; {advice}choose another folder"
             )
-        for name in self.names():
-            self._arrays(name)
-        return found
 
     def _put(self, name: str, content: bytes) -> None:
         with self._explained("write to"):
@@ -168,14 +245,24 @@ class Folder:
 
 
 def read_width(path: str | os.PathLike[str] | None) -> int | None:
-    """The width that a folder's sweep was begun with, if there is one to go on with."""
-    if path is None:
-        return None
-    try:
-        width = json.loads((Path(path) / "manifest.json").read_text())["width"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """The width that a folder's sweep was begun with, if there is one to go on with.
+
+    Raises:
+      StoreError: if its manifest is damaged.
+    """
+    width = None if path is None else (Folder(path).manifest() or {}).get("width")
     return width if isinstance(width, int) and width > 0 else None
+
+
+def sweep_hash(manifest: dict[str, Any], g: int) -> str:
+    """A hash of all that a sweep and one of its groups are, whatever their trials and the other groups."""
+    return _hash(
+        {**{name: value for name, value in manifest.items() if name != "groups"}, "group": manifest["groups"][g]}
+    )
+
+
+def _hash(manifest: Any) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _differences(found: Any, due: Any, where: str = "") -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The sweep: many trainings as one program for each group, kept as they come."""
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,17 +13,17 @@ from ch5jax._types import Hyperparameters
 from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import Group, make_groups
-from ch5jax.sweeps._outline import Outline, outlines, reopened
-from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, chunks_of, compiler, group_name
+from ch5jax.sweeps._layout import lay_out, read_layout
+from ch5jax.sweeps._outline import Outline, outlines
+from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
 from ch5jax.sweeps._programs import Traced, trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._store import Folder, Memory, Store, StoreError, read_width
+from ch5jax.sweeps._store import FORMAT, MANIFEST, Folder, Memory, StoreError, read_width, sweep_hash
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes
 
-FORMAT = 5
 SPACINGS = ("steps", "record_every", "evaluate_every", "width")
 
 
@@ -115,14 +114,19 @@ def sweep(
     check_width(width, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
-    kept: Store = Memory() if store is None else Folder(store, _manifest(groups, known, traced, plan))
-    for g, outline in enumerate(known):
-        if group_name(g) not in kept.names():
-            kept.write(group_name(g), outline.arrays())
-    compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
-    Executor(groups, plan, kept, traced, compiled, progress).run()
-    first = groups[0].task
-    return assemble(known, plan.schedule, first.objective, first.maximize, kept, Again(groups, plan, compiled))
+    manifest = _manifest(groups, known, traced, plan)
+    with (Memory() if store is None else Folder(store)).held(manifest) as kept:
+        layouts = tuple(
+            lay_out(g, outline, group.ids(), width, sweep_hash(manifest, g), kept)
+            for g, (outline, group) in enumerate(zip(known, groups, strict=True))
+        )
+        kept.begin(manifest, {name: of for layout in layouts for name, of in layout.files().items()})
+        for layout, outline in zip(layouts, known, strict=True):
+            layout.write(outline, kept)
+        compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
+        Executor(groups, layouts, plan, kept, traced, compiled, progress).run()
+        first, again = groups[0].task, Again(groups, plan, compiled)
+        return assemble(known, layouts, plan.schedule, first.objective, first.maximize, kept, again)
 
 
 def _manifest(
@@ -137,7 +141,6 @@ def _manifest(
         "objective": task.objective,
         "maximize": task.maximize,
         "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
-        "seeds": groups[0].seeds.tolist(),
         "groups": [
             {
                 "name": group.name,
@@ -176,28 +179,28 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
       [0.1, 1.0]
     """
     folder = Folder(store)
-    manifest = folder.manifest
+    if (manifest := folder.manifest()) is None:
+        raise StoreError(f"store must be the folder of a sweep, but {folder.path / MANIFEST} is missing")
     if manifest.get("format") != FORMAT:
         raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
     probes = Probes(manifest["signals_every"], manifest["steps"])
     schedule = Schedule(probes=probes, **{name: manifest[name] for name in SPACINGS})
-    known_groups = [group_name(g) for g in range(len(manifest["groups"]))]
-    if not folder.names() >= {*known_groups}:
+    if not folder.names() >= {group_name(g) for g in range(len(manifest["groups"]))}:
         raise StoreError(
             f"{store} must hold a finished sweep, and this one had hardly begun: the same sweep goes on there"
         )
-    fields = ("settings", *(field for field in Outline._fields if field not in ("name", "settings", "seeds")))
-    known = tuple(
-        reopened(group["name"], {field: group[field] for field in fields}, functools.partial(folder.read, name))
-        for name, group in zip(known_groups, manifest["groups"], strict=True)
-    )
-    due = [chunk_name(g, chunk) for g, group in enumerate(known) for chunk in chunks_of(group.trials, schedule.width)]
+    pairs = [
+        read_layout(g, group, schedule.width, sweep_hash(manifest, g), folder)
+        for g, group in enumerate(manifest["groups"])
+    ]
+    known, layouts = (tuple(part) for part in zip(*pairs, strict=True))
+    due = [chunk_name(layout.g, chunk) for layout in layouts for chunk in layout.chunks]
     if missing := [name for name in due if name not in folder.names()]:
         raise StoreError(
             f"{store} must hold a finished sweep, and {len(missing)} of its {len(due)} chunks are missing: the same "
             "sweep goes on there"
         )
-    return assemble(known, schedule, manifest["objective"], manifest["maximize"], folder, None)
+    return assemble(known, layouts, schedule, manifest["objective"], manifest["maximize"], folder, None)
 
 
 def _checked_key(key: Any) -> jax.Array:
