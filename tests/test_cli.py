@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 import ch5jax
 from ch5jax.cli import main
 from ch5jax.cli._app import app
-from ch5jax.cli._errors import interrupted
 from ch5jax.cli._job import Activation, Job, start_devices
 from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
 
@@ -358,25 +357,12 @@ def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(tmp_path, environ
         f"Stopped. What is finished is safe in {folder.relative_to(tmp_path)}, and the same command goes on from there."
     )
     assert "Traceback" not in said
-    kept = len(list(folder.glob("store/*chunk*.npz")))
+    kept = sum("state" not in file.name for file in folder.glob("store/*chunk*.npz"))
     assert 1 <= kept < 12
     resumed = shell(*arguments, cwd=tmp_path, env=environment)
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(r"continuing \S+ \((\d+) of 48 trainings done\)", resumed.stderr)[1] == str(4 * kept)
     assert pd.read_csv(folder / "table.csv").validation_loss.notna().sum() == 48
-
-
-def test_an_error_that_ctrl_c_caused_counts_as_ctrl_c():
-    def stopped():
-        try:
-            raise KeyboardInterrupt
-        finally:
-            raise ValueError("Can't close the ZIP file")
-
-    with pytest.raises(ValueError, match="ZIP") as raised:
-        stopped()
-    assert interrupted(raised.value)
-    assert not interrupted(ValueError())
 
 
 def diagnose(*arguments):

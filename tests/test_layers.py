@@ -13,6 +13,7 @@ pytestmark = pytest.mark.smoke
 
 PACKAGE = Path(ch5jax.__file__).parent
 LAYERS = [
+    "_ending",
     "_types",
     "_extras",
     "_memory",

@@ -3,11 +3,13 @@
 import importlib
 import sys
 
+from ch5jax._ending import end_in_a_line
 from ch5jax._extras import require
 
 
 def main() -> None:
     """Runs the command `ch5jax`."""
+    end_in_a_line()
     try:
         for module in ("typer", "rich"):
             require(module, "sweep", "the command line")

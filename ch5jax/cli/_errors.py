@@ -34,10 +34,3 @@ def errors_in_a_line(traceback: bool) -> Iterator[None]:
             said = error.strerror + (f": {error.filename}" if error.filename else "")
         say(f"error: {said}", "red", stderr=True)
         raise typer.Exit(1) from None
-
-
-def interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C lies behind an error: cleaning up after it may fail too, and an unfinished ZIP file does."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None

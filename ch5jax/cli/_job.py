@@ -19,6 +19,7 @@ import ch5jax
 from ch5jax import tasks
 from ch5jax._extras import require
 from ch5jax.optimizers import RULES
+from ch5jax.report import write_whole
 
 
 class Activation(StrEnum):
@@ -95,7 +96,7 @@ class Job(NamedTuple):
         path.parent.mkdir(parents=True, exist_ok=True)
         where = {"data": str(self.data.resolve()), "digest": _digest(self.data)} if self.data is not None else {}
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist()} | where
-        path.write_text(json.dumps(settings, indent=1) + "\n")
+        write_whole(path, (json.dumps(settings, indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> "Job":
@@ -113,7 +114,7 @@ class Job(NamedTuple):
             given |= {name: tuple(settings[name]) for name in ("optimizers", "hidden")}
             given |= {"learning_rates": np.array(settings["learning_rates"])}
             job = cls(**(settings | given))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} is damaged ({error})") from None
         if job.data is not None and _digest(job.data) != digest:
             raise ValueError(f"{job.data} must hold what the sweep was made with, and has changed since")

@@ -1,7 +1,5 @@
 """The command `ch5jax sweep`."""
 
-import os
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +8,8 @@ import jax
 import typer
 
 from ch5jax import report
-from ch5jax.cli._errors import errors_in_a_line, interrupted, parsed
+from ch5jax._ending import say_at_the_end
+from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
 from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
 from ch5jax.cli._screen import Reporter, say, show_beside, show_difficulties, show_files, show_leaderboard
@@ -108,17 +107,9 @@ def sweep(
 
 def _run_sweep(job: Job, out: Path | None, devices: int | None, programs: str) -> None:
     start_devices(devices)
-    folder = out
-    try:
-        folder = out or job.folder()
-        _train_and_report(job, folder, programs)
-    except (KeyboardInterrupt, Exception) as error:
-        if not interrupted(error):
-            raise
-        kept = f" What is finished is safe in {folder}, and the same command goes on from there." if folder else ""
-        say(f"Stopped.{kept}", "yellow", stderr=True)
-        sys.stdout.flush()
-        os._exit(130)  # an orderly exit would wait for the program that compiles beside; files are whole at any moment
+    folder = out.expanduser() if out else job.folder()
+    say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
+    _train_and_report(job, folder, programs)
 
 
 def _train_and_report(job: Job, folder: Path, programs: str) -> None:
@@ -127,8 +118,8 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
         say(note)
     store = folder / "store"
     with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
-        job.write(folder / JOB_FILE)
         result = job.sweep(prepared.task, store, reporter)
+    job.write(folder / JOB_FILE)
     say(reporter.summary(len(result)))
     rows = report.leaderboard(result)
     say("")

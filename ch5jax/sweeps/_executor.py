@@ -1,5 +1,6 @@
 """Training what the store does not hold yet: chunk by chunk, a segment of steps at a time."""
 
+import bisect
 import itertools
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ch5jax.sweeps._layout import Layout
 from ch5jax.sweeps._plan import STATE, Plan, chunk_name, state_name
 from ch5jax.sweeps._programs import Programs, Traced
 from ch5jax.sweeps._stall import StallMonitor
+from ch5jax.sweeps._stop import Stop
 from ch5jax.sweeps._store import Store
 
 SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
@@ -57,7 +59,7 @@ class Executor:
         self.trials_done = self.trials - waiting
         self.steps_done = self.trials_done * plan.schedule.steps
         self.length = FIRST_SEGMENT
-        self.monitor = StallMonitor()
+        self.monitor, self.stop = StallMonitor(), Stop()
 
     def run(self) -> None:
         """Group after group; the next one compiles while one trains."""
@@ -77,7 +79,8 @@ class Executor:
                 ready = pool.submit(self.compiled[following]) if following is not None else None
                 self.length = FIRST_SEGMENT
                 for start, chunks in self._loads(g):
-                    self._train(g, programs, start, chunks)
+                    with self.stop:
+                        self._train(g, programs, start, chunks)
         finally:  # who stops a sweep does not wait for a compilation that nobody needs any more
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -143,27 +146,27 @@ class Executor:
             self._report(group.name)
 
         waiting: tuple[Any, ...] | None = None
-        begin = start
+        begin, stops, evaluated_at = start, schedule.stops, {*schedule.evaluated_at.tolist()}
         while begin < schedule.steps:
-            end = min(begin + self.length, next(stop for stop in schedule.stops if stop > begin))
+            end = min(begin + self.length, stops[bisect.bisect(stops, begin)])
             span = np.int32(begin), np.int32(end)
             self.monitor.now(f"taking steps {begin} to {end} {where}")
             carried, record = programs.advance(hyperparameters, seeds, group.seeds, plan.key, carried, origin, *span)
-            evaluation = programs.evaluate(hyperparameters, carried.state) if end in schedule.evaluated_at else None
+            evaluation = programs.evaluate(hyperparameters, carried.state) if end in evaluated_at else None
             if waiting:  # taken in while the next segment runs
                 take(*waiting)
             waiting = (begin, end, record, evaluation)
             begin = end
-            if end < schedule.steps and time.monotonic() - stored_at > SECONDS_BETWEEN_STATES:
+            if end < schedule.steps and (self.stop.asked or time.monotonic() - stored_at > SECONDS_BETWEEN_STATES):
                 take(*waiting)
                 waiting = None
                 self._store_states(g, chunks, end, carried, histories)
                 stored_at = time.monotonic()
+                if self.stop.asked:
+                    self.stop.take_effect()
         if waiting:
             take(*waiting)
         self._store_results(g, chunks, histories)
-        self.trials_done += live
-        self._report(group.name)
 
     def _fitting(self, steps: int, seconds: float) -> int:
         """How long the next segment may be if so many steps took so many seconds."""
@@ -184,6 +187,8 @@ class Executor:
             name = chunk_name(g, chunk)
             self.store.write(name, history.done(self.plan.schedule.steps), self.layouts[g].of(name, chunk))
             self.store.remove(state_name(g, chunk))
+            self.trials_done += len(self.layouts[g].trials(chunk))
+        self._report(self.groups[g].name)
 
     def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, histories: list[History]) -> None:
         self.monitor.now(f"storing the states at step {step} of group {self.groups[g].name!r}")

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 from ch5jax import checkpoints
 from ch5jax._types import PyTree
-from ch5jax.sweeps import _lock
+from ch5jax.sweeps._lock import NAME as LOCK, HeldError, Lock
 
 FORMAT = 6
 MANIFEST = "manifest.json"
@@ -128,8 +128,8 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
         now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
         try:
-            lock = _lock.Lock(self.path, f"process {os.getpid()} on {socket.gethostname()}, since {now}")
-        except _lock.HeldError as error:
+            lock = Lock(self.path, f"process {os.getpid()} on {socket.gethostname()}, since {now}")
+        except HeldError as error:
             raise StoreError(
                 f"{self.path} is in use: {error} works there; wait until it is done, or choose another folder"
             ) from None
@@ -210,9 +210,7 @@ class Folder:
         """Before anything is touched: without a manifest the folder has to be empty, but for what a kill left."""
         if not self.path.is_dir() or os.path.lexists(self.path / MANIFEST):
             return
-        if strangers := sorted(
-            p.name for p in self.path.iterdir() if p.name != _lock.NAME and not _PART.fullmatch(p.name)
-        ):
+        if strangers := sorted(p.name for p in self.path.iterdir() if p.name != LOCK and not _PART.fullmatch(p.name)):
             raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
 
     def _refuse_another(self, manifest: dict[str, Any]) -> None:

@@ -1,3 +1,8 @@
+import os
+import platform
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
@@ -61,3 +66,18 @@ def test_a_folder_that_is_a_file(tmp_path, result):
     (tmp_path / "taken").write_text("")
     with pytest.raises(OSError, match="taken"):
         report.write_files(result, tmp_path / "taken", title="A sweep")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal there")
+def test_what_a_killed_writer_left_is_cleared_away_by_the_next_one_and_nothing_else(tmp_path):
+    leaves = "import os, sys; from ch5jax.report._whole import whole\nwith whole(sys.argv[1]) as path:\n    "
+    leaves += "path.write_text('half'); os.kill(os.getpid(), 9)"
+    for name in ("table.csv", "report.html"):
+        assert subprocess.run([sys.executable, "-c", leaves, tmp_path / name], check=False).returncode == -9
+    others = [".table.csv.1", ".table.csv.elsewhere.1.1", f".table.csv.{platform.node()}.{os.getpid()}.1", ".mine"]
+    for name in others:
+        (tmp_path / name).write_text("")
+    assert len(list(tmp_path.iterdir())) == 2 + len(others)
+    for name in ("table.csv", "report.html"):
+        report.write_whole(tmp_path / name, b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "table.csv", "report.html"}
