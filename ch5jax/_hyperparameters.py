@@ -206,7 +206,7 @@ class Call:
 
     def __repr__(self) -> str:
         args, kwargs = self._arguments()
-        parts = [_show(value) for value in args] + [f"{name}={_show(value)}" for name, value in kwargs.items()]
+        parts = [shown(value) for value in args] + [f"{name}={shown(value)}" for name, value in kwargs.items()]
         return f"{self._factory.__name__}({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:
@@ -238,7 +238,7 @@ def _equal(a: Any, b: Any) -> bool:
     return not _is_key(a) and not _is_key(b) and np.array_equal(a, b)
 
 
-def _show(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as it would be written in a call; an array that has no short form by its dtype and shape."""
     if isinstance(value, jax.core.Tracer) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim):
         return f"{value.dtype.name}{list(value.shape)}"

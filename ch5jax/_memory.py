@@ -25,6 +25,28 @@ def host_memory() -> Memory | None:
     return Memory(total, free)
 
 
+def check_memory(needed: float, what: str) -> None:
+    """Refuses what takes more than half of this machine's memory, before it is tried.
+
+    Args:
+      needed: bytes.
+      what: what takes them, for the message.
+
+    Raises:
+      ValueError: if they are too many.
+    """
+    if needed > (most := memory() // 2):
+        raise ValueError(
+            f"{what} would take {needed / 1e9:,.3g} GB, more than half of this machine's memory, {most / 1e9:.3g} GB"
+        )
+
+
+def memory() -> int:
+    """Bytes of this machine's memory; 16 GiB where it does not say."""
+    host = host_memory()
+    return 16 << 30 if host is None else int(host.total)
+
+
 def _number(path: Path) -> int | None:
     """A file's one number; None where there is none, such as "max"."""
     text = path.read_text().strip() if path.exists() else ""

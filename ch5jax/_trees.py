@@ -48,6 +48,11 @@ def is_inexact(tree: chex.ArrayTree) -> bool:
 def check_inexact(tree: chex.ArrayTree, what: str) -> None:
     """Refuses a leaf that is neither floating nor complex."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if not is_array(leaf) and not hasattr(leaf, "dtype"):
+            raise ValueError(
+                f"{what}{jax.tree_util.keystr(path)} must be an array, got {leaf!r}; take the arrays of a model, as in "
+                "equinox.filter(model, equinox.is_inexact_array) or flax.nnx.split(model, nnx.Param, ...)"
+            )
         dtype = jnp.result_type(leaf)
         if not jnp.issubdtype(dtype, jnp.inexact):
             raise ValueError(
@@ -107,6 +112,9 @@ def leading_axis(tree: chex.ArrayTree, what: str) -> int:
     return next(iter(sizes))
 
 
+MOST_STEPS = 2**31 - 1  # that an int32 can count
+
+
 def check_positive(**numbers: Any) -> None:
     """Refuses what is no positive integer; None passes, for an argument that may be left out."""
     for name, value in numbers.items():
@@ -115,10 +123,12 @@ def check_positive(**numbers: Any) -> None:
 
 
 def check_data(hyperparameters: Hyperparameters, what: str) -> None:
-    """Refuses hyperparameters with a function among their leaves, which no compiled program can take."""
+    """Refuses hyperparameters with a function or words among their leaves, which no compiled program can take."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(hyperparameters):
         if callable(leaf):
             raise ValueError(
                 f"{what}{jax.tree_util.keystr(path)} must be data, got the function {leaf!r}; make an Optax optimizer "
                 "into data with ch5jax.lift(optax.adamw, learning_rate=...)"
             )
+        if (not is_array(leaf) and not hasattr(leaf, "dtype")) or getattr(leaf, "dtype", np.dtype(int)).kind in "USO":
+            raise ValueError(f"{what}{jax.tree_util.keystr(path)} must be numbers, got {leaf!r}")

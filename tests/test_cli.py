@@ -133,6 +133,77 @@ def test_version():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--seeds", "99999999999"], "there are 1 to 2³² seeds, got 99999999999"),
+        (["--seeds", "0,4294967296"], "from 0 to 2³² − 1"),
+        (["--seeds", "9" * 5000], "must be a whole number, got '9999"),
+        (["--learning-rate", "1e-3:1:log:1000000000000"], "a grid of 1,000,000,000,000 values would take 5e+05 GB"),
+        (["--learning-rate", "1e39"], "must be 0 or from 1.4e-45 to 3.4e+38, which float32 holds, got 1e+39"),
+        (["--learning-rate", "0.1,1e-60"], "which float32 holds, got 1e-60"),
+        (["--learning-rate", "x" * 40_000], "must be a number, got 'xxx"),
+        (["--initial-scale", "inf"], "must be finite, got inf"),
+        (["--initial-scale", "1e39"], "which float32 holds"),
+        (["--out", ""], "must name a file or folder, got nothing"),
+        (["--data", " ", "--target", "y"], "must name a file or folder, got nothing"),
+    ],
+)
+def test_what_no_machine_could_do_is_refused_before_anything_starts(arguments, words):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert words in said
+    assert len(said) < 500
+    assert not os.listdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seeds", 2**32], "4,294,967,296 seeds would take"),
+        (["--seeds", 2**31, "--steps", 2], "2,147,483,648 seeds would take"),
+        (["--hidden", "10000000,10000000"], "a network of widths (64, 10000000, 10000000, 10) would take 4e+05 GB"),
+        (["--hidden", 99999999999], "a network of widths (64, 99999999999, 10) would take"),
+        (["--steps", 2**31], "steps must be at most 2³¹ − 1, which is how far they are counted, got 2147483648"),
+        (["--steps", 10**18], "steps must be at most 2³¹ − 1"),
+        (["--devices", 100_000], "devices must be at most"),
+        (["--width", 10**9], "width must be at most"),
+    ],
+)
+def test_what_this_machine_cannot_hold_is_refused_in_a_line(arguments, words):
+    result = run(*TINY, "--optimizer", "sgd", *arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert words in result.stderr
+    assert not list(Path().rglob("*.npz"))
+
+
+@pytest.mark.parametrize("argument", ["--learning-rate\x1b[31m", "a\nb", "\x07", "x" * 100_000])
+def test_what_a_terminal_would_act_on_is_cleaned_and_cut(monkeypatch, capsys, argument):
+    monkeypatch.setattr("ch5jax.cli.end_in_a_line", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["ch5jax", "sweep", argument])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    said = capsys.readouterr().err
+    assert said.startswith("error: argument 2 must be a line of at most 50,000 characters, got ")
+    assert said.strip().isprintable()
+    assert len(said) < 200
+
+
+@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")])
+def test_memory_that_runs_out_is_a_line_that_says_what_to_lower(monkeypatch, error):
+    def advance(self, *rest):
+        raise error
+
+    monkeypatch.setattr("ch5jax.sweeps._executor.Executor._train", advance)
+    result = run(*TINY, "--optimizer", "sgd", "--out", "here")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: the memory ran out. What is finished is safe")
+    assert "--width, --hidden, --batch-size" in result.stderr
+    assert {file.name for file in Path("here/store").iterdir()} == {".lock", "group000.npz", "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
         (["--learning-rate", "1:0.1:log:3"], "low end"),
         (["--optimizer", "adm"], "did you mean adam"),
         (["--data", "x.csv"], "--target"),
@@ -202,9 +273,11 @@ def test_a_users_table_of_numbers(tmp_path):
     assert result.exit_code == 0, result.output
     assert "The target was standardised" in result.stdout
     table = pd.read_csv("out/table.csv")
-    best = table.loc[table.validation_loss.idxmin()]
+    best = table.loc[table.best_validation_loss.idxmin()]
+    curves = pd.read_parquet("out/curves.parquet").set_index(["trial", "step"])
+    test_loss = curves.test_loss[best.trial, best.best_step]
     line = next(line for line in result.stdout.splitlines() if line.startswith("1  "))
-    assert line.split()[:4] == ["1", best.group, f"{best.validation_loss:.3g}", f"{best.test_loss:.3g}"]
+    assert line.split()[:4] == ["1", best.group, f"{best.best_validation_loss:.3g}", f"{test_loss:.3g}"]
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert "<title>[red]y in my data.csv: 2 optimizers × 3 learning rates × 1 seed</title>" in page
 
@@ -316,7 +389,7 @@ def test_the_command_from_a_shell(tmp_path, environment):
     }
     table = pd.read_csv(folder / "table.csv")
     assert len(table) == 6
-    means = table.groupby(["group", "learning_rate"]).validation_accuracy.agg(["mean", "std"])
+    means = table.groupby(["group", "learning_rate"]).best_validation_accuracy.agg(["mean", "std"])
     best = means.loc[means["mean"].idxmax()]
     line = next(line for line in first.stdout.splitlines() if line.startswith("1  "))
     assert f"{100 * best['mean']:.2f} ± {100 * best['std']:.2f}" in line

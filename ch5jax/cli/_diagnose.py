@@ -13,7 +13,7 @@ from ch5jax.cli._job import Job, counted, keep_programs, prepare
 from ch5jax.cli._log import check_log, judge_log
 from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
 from ch5jax.cli._screen import say, show_diagnosis, show_treatment
-from ch5jax.cli._values import parse_grid, parse_names
+from ch5jax.cli._values import parse_grid, parse_names, parse_path
 from ch5jax.optimizers import RULES
 
 _LOG = "A log of your own"
@@ -58,6 +58,7 @@ def diagnose(
             *(_LOG, "FILE"),
             "A CSV file with the losses of a training that is over, of any program: nothing is trained. Columns such "
             "as loss, val_loss, grad_norm and step are found by their names.",
+            parser=parse_path,
         ),
     ] = None,
     loss_column: Annotated[str | None, unset(_LOG, "COLUMN", "Its training loss, if it is called otherwise.")] = None,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import jax
 import typer
 
 from ch5jax.cli._screen import say
@@ -26,11 +27,17 @@ def errors_in_a_line(traceback: bool) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except (ValueError, ImportError, OSError) as error:
-        if traceback:
+    except (ValueError, ImportError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        out_of_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+        if traceback or (isinstance(error, jax.errors.JaxRuntimeError) and not out_of_memory):
             raise
         said = str(error)
         if isinstance(error, OSError) and error.strerror:
             said = error.strerror + (f": {error.filename}" if error.filename else "")
+        if out_of_memory:
+            said = (
+                "the memory ran out. What is finished is safe, and the same command goes on from there: with fewer "
+                "--devices, or where more memory is free. Smaller --width, --hidden, --batch-size or --seeds take less"
+            )
         say(f"error: {said}", "red", stderr=True)
         raise typer.Exit(1) from None

@@ -241,11 +241,19 @@ def start_devices(devices: int | None) -> None:
     """Gives JAX a CPU device for each processor that this process may use, unless the user has said otherwise.
 
     It works only before JAX's backend starts; afterwards the devices are what they are.
+
+    Raises:
+      ValueError: if they are many more than there are processors.
     """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if devices is not None and devices > (most := max(64, 4 * processors)):
+        raise ValueError(
+            f"devices must be at most {most} here, where there are {processors} processors, got {devices:,}"
+        )
     if devices is None:
         told = jax.config.jax_num_cpu_devices >= 0
         if told or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
             return
-        devices = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        devices = processors
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", devices)

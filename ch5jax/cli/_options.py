@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from ch5jax.cli._errors import parsed
 from ch5jax.cli._job import Activation, Job, Kind
-from ch5jax.cli._values import parse_columns, parse_widths
+from ch5jax.cli._values import in_float32, parse_columns, parse_path, parse_widths
 
 _LEARN, _READ, _NETWORK, _TRAINING, _RUN = "What to learn", "How the table is read", "Network", "Training", "Run"
 _READING = ("separator", "encoding", "missing", "decimal", "thousands", "order", "column")
@@ -27,9 +28,9 @@ Cache = Annotated[
 ]
 
 
-def unset(panel: str, metavar: str, text: str) -> Any:
+def unset(panel: str, metavar: str, text: str, parser: Callable[[str], Any] | None = None) -> Any:
     """An option that is not there unless it is given."""
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel, show_default=False)
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel, show_default=False, parser=parser)
 
 
 _reads = functools.partial(unset, _READ)
@@ -43,6 +44,7 @@ class Setting:
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=parse_path,
             help="A table of your own, a CSV, Parquet or NPZ file, instead of the scanned digits.",
             rich_help_panel=_LEARN,
             show_default=False,
@@ -101,6 +103,9 @@ class Setting:
             raise typer.BadParameter(
                 "--target needs --data FILE" if self.data is None else "--data needs --target COLUMN"
             )
+        if not math.isfinite(self.initial_scale):
+            raise typer.BadParameter(f"must be finite, got {self.initial_scale}", param_hint="--initial-scale")
+        parsed("--initial-scale", lambda text: in_float32(float(text)), str(self.initial_scale))
         for name in ("kind", *_READING):
             if self.data is None and getattr(self, name):
                 raise typer.BadParameter(f"--{name} needs --data FILE")

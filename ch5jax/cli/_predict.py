@@ -12,12 +12,18 @@ from ch5jax.cli._errors import errors_in_a_line
 from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
 from ch5jax.cli._options import Cache, Traceback
 from ch5jax.cli._screen import say
+from ch5jax.cli._values import parse_path
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `ch5jax sweep --data`.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", parser=parse_path, help="The folder of a finished `ch5jax sweep --data`.")
+    ],
     data: Annotated[
-        Path, typer.Option(metavar="FILE", help="New rows: a CSV, Parquet or NPZ file with the table's columns.")
+        Path,
+        typer.Option(
+            metavar="FILE", parser=parse_path, help="New rows: a CSV, Parquet or NPZ file with the table's columns."
+        ),
     ],
     trial: Annotated[
         int | None,
@@ -28,7 +34,12 @@ def predict(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A CSV file to write. [default: predictions.csv in RUN]", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            parser=parse_path,
+            help="A CSV file to write. [default: predictions.csv in RUN]",
+            show_default=False,
+        ),
     ] = None,
     cache: Cache = True,
     traceback: Traceback = False,

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ch5jax.cli._job import counted
-from ch5jax.report import Beside, Files, Row, Span, amount, difficulties, is_share, label, number
+from ch5jax.report import Beside, Files, Row, Span, amount, difficulties, is_share, label, number, ranks_best
 from ch5jax.sweeps import Progress, SweepResult
 from ch5jax.treatment import Treatment
 from ch5jax.verdicts import Diagnosis
@@ -143,7 +143,8 @@ def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> No
             *map(Text, (str(position), row.group, *cells, rate, *(good or ["–"]), diverged)),
             style="bold" if position == 1 and row.metrics else "",
         )
-    say(f"Best setting of each optimizer, chosen on validation: mean ± std over {counted(seeds, 'seed')}.")
+    say(f"Best setting of each optimizer, chosen on validation: mean ± std over {counted(seeds, 'seed')},")
+    say("each training " + ("at its best evaluation." if ranks_best(result) else "at its last step."))
     console().print(table)
     if any(not span.contiguous for row in rows for span in row.spans[:1]):
         say("* with gaps: some values in between are worse")

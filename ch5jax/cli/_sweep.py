@@ -13,7 +13,7 @@ from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
 from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
 from ch5jax.cli._screen import Reporter, say, show_beside, show_difficulties, show_files, show_leaderboard
-from ch5jax.cli._values import parse_grid, parse_names, parse_seeds
+from ch5jax.cli._values import parse_grid, parse_names, parse_path, parse_seeds
 from ch5jax.optimizers import RULES
 
 
@@ -54,6 +54,7 @@ def sweep(
         Path | None,
         typer.Option(
             metavar="FOLDER",
+            parser=parse_path,
             help="The folder for results. [default: one in runs/, named after the data and the settings]",
             rich_help_panel="Run",
             show_default=False,
@@ -107,7 +108,7 @@ def sweep(
 
 def _run_sweep(job: Job, out: Path | None, devices: int | None, programs: str) -> None:
     start_devices(devices)
-    folder = out.expanduser() if out else job.folder()
+    folder = out or job.folder()
     say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
     _train_and_report(job, folder, programs)
 

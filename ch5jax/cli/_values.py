@@ -3,8 +3,14 @@
 import difflib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import typer
+
+from ch5jax._memory import check_memory
+
+_BYTES_A_VALUE = 500  # of a trial, for each of which a sweep has a row
 
 
 def parse_grid(text: str) -> np.ndarray:
@@ -16,17 +22,18 @@ def parse_grid(text: str) -> np.ndarray:
     if ":" not in text:
         values = [_number(part) for part in _parts(text)]
         if len(set(values)) < len(values):
-            raise ValueError(f"every value must occur once, got {text}")
+            raise ValueError(f"every value must occur once, got {cut(text)}")
         return np.array(values)
     parts = text.split(":")
     if len(parts) != 4:
-        raise ValueError(f"a grid is LOW:HIGH:log:COUNT or LOW:HIGH:linear:COUNT, got {text}")
+        raise ValueError(f"a grid is LOW:HIGH:log:COUNT or LOW:HIGH:linear:COUNT, got {cut(text)}")
     low, high, spacing = _number(parts[0]), _number(parts[1]), parts[2].strip()
     count = _whole(parts[3])
     if spacing not in ("log", "linear"):
         raise ValueError(f"the spacing must be log or linear, got {spacing!r}")
     if count < 2:
         raise ValueError(f"the count must be 2 or more, got {count}; a single value is written as a number")
+    check_memory(_BYTES_A_VALUE * count, f"a grid of {count:,} values")
     if not low < high:
         raise ValueError(f"the low end must be less than the high one, got {low:g} and {high:g}")
     if spacing == "log" and low <= 0:
@@ -42,11 +49,11 @@ def parse_seeds(text: str) -> int | list[int]:
     """
     seeds = [_whole(part) for part in _parts(text)]
     if "," not in text:
-        if seeds[0] < 1:
-            raise ValueError(f"at least one seed is needed, got {text}")
+        if not 1 <= seeds[0] <= 2**32:
+            raise ValueError(f"there are 1 to 2³² seeds, got {cut(text)}")
         return seeds[0]
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ValueError(f"seeds must be distinct and not negative, got {text}")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise ValueError(f"seeds must be distinct and from 0 to 2³² − 1, got {cut(text)}")
     return seeds
 
 
@@ -60,7 +67,7 @@ def parse_widths(text: str) -> tuple[int, ...]:
         return ()
     widths = tuple(_whole(part) for part in _parts(text))
     if min(widths) < 1:
-        raise ValueError(f"a layer must have at least one unit, got {text}")
+        raise ValueError(f"a layer must have at least one unit, got {cut(text)}")
     return widths
 
 
@@ -86,14 +93,14 @@ def parse_names(texts: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]
         if name not in allowed:
             close = difflib.get_close_matches(name, allowed, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"must be among {', '.join(allowed)}, got {name}{hint}")
+            raise ValueError(f"must be among {', '.join(allowed)}, got {cut(name)}{hint}")
     return names or tuple(allowed)
 
 
 def _parts(text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise ValueError(f"values are separated by single commas, got {text!r}")
+        raise ValueError(f"values are separated by single commas, got {cut(text)!r}")
     return parts
 
 
@@ -101,14 +108,45 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"must be a number, got {text!r}") from None
+        raise ValueError(f"must be a number, got {cut(text)!r}") from None
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"must be finite and not negative, got {text}")
+        raise ValueError(f"must be finite and not negative, got {cut(text)}")
+    return in_float32(value)
+
+
+def in_float32(value: float) -> float:
+    """A number that is trained with: what is infinite, or 0, in single precision only is refused.
+
+    Raises:
+      ValueError: saying what is allowed.
+    """
+    least, most = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
+    if value and not least <= value <= most:
+        raise ValueError(f"must be 0 or from {least:.2g} to {most:.2g}, which float32 holds, got {value:g}")
     return value
+
+
+def cut(text: str) -> str:
+    """The beginning of what was typed, for a message."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def parse_path(text: str) -> Path:
+    """A file or folder; the home folder by its sign, also where the shell left it.
+
+    Raises:
+      BadParameter: if it is empty.
+    """
+    if not text.strip():
+        raise typer.BadParameter("must name a file or folder, got nothing")
+    return Path(text).expanduser()
 
 
 def _whole(text: str) -> int:
     try:
-        return int(text)
+        value = int(text)
     except ValueError:
-        raise ValueError(f"must be a whole number, got {text!r}") from None
+        raise ValueError(f"must be a whole number, got {cut(text)!r}") from None
+    if abs(value) >= 2**63:
+        raise ValueError(f"must be a whole number of at most 63 bits, got {cut(text)}")
+    return value

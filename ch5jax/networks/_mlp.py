@@ -1,5 +1,7 @@
 """The multilayer perceptron."""
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._memory import check_memory
 from ch5jax._types import Params, Scalar, State
 from ch5jax.networks._network import Network
 from ch5jax.normalization import (
@@ -74,7 +77,8 @@ def mlp(
         axis_name and unbiased.
 
     Raises:
-      ValueError: if there are fewer than two widths, or one is not positive; in `apply`, if x has another width or
+      ValueError: if there are fewer than two widths, one is not positive, or the weights take more than half of the
+        machine's memory; in `apply`, if x has another width or
         params or state another number of layers.
 
     Example:
@@ -93,6 +97,7 @@ def mlp(
     if len(widths) < 2 or any(not isinstance(width, int | np.integer) or width < 1 for width in widths):
         raise ValueError(f"widths must be two or more positive integers, inputs first and outputs last, got {widths}")
     widths, depth = tuple(map(int, widths)), len(widths) - 1
+    check_memory(4 * sum(map(math.prod, itertools.pairwise(widths))), f"a network of widths {widths}")
 
     def init(key: jax.Array, scale: jax.typing.ArrayLike = 1.0) -> tuple[Layer | NormalizedLayer, ...]:
         dtype = _trees.default_float()

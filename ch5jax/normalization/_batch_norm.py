@@ -73,12 +73,13 @@ def batch_norm(
     reverse, with respect to x, `params`, `state`, `eps` and `momentum`.
 
     Args:
-      x: floating, any shape with a batch axis at least.
+      x: floating, any shape with a batch axis at least; with `axis_name` it may be one example, of the features only.
+        Its squares have to be finite: in float32, below 1e19.
       params: `BatchNormParams(scale, bias)` of the features' shape; None, for it or in it, means no scale or bias.
       state: the running statistics, float32 or float64.
       axis: the feature axis, or several, which keep the order that they have in x; all others are the batch.
-      momentum: the weight of the **old** statistics, a number in [0, 1); None keeps the exact statistics of all samples
-        seen, whatever the batches' sizes, and counts them in `weight`.
+      momentum: the weight of the **old** statistics, a number in [0, 1]: at 1 the state stays as it is.
+        None keeps the exact statistics of all samples seen, whatever the batches' sizes, and counts them in `weight`.
       eps: ε > 0, in the units of x².
       mask: boolean, of a shape that broadcasts to x: False is padding. Whatever stands there, NaN too, reaches neither
         statistics nor gradients, and y is 0 there.
@@ -88,12 +89,13 @@ def batch_norm(
 
     Returns:
       y, with the shape and dtype of x, and the new `BatchNormState`, with the structure and dtypes of the old. A single
-      sample gives y = bias; a feature without a sample leaves its statistics as they were. All is computed in float32
+      sample gives y = bias; a feature without a sample or whose statistics are not
+      finite leaves the running ones as they were. All is computed in float32
       at least.
 
     Raises:
-      ValueError: if x is empty, has no batch axis or is not floating, an argument has the wrong shape, or momentum or
-        eps is out of range where its value is known.
+      ValueError: if x is empty, has no batch axis, its own or a mapped one, or is not floating, an argument has the
+        wrong shape, or momentum or eps is out of range where its value is known.
 
     Example:
       >>> import ch5jax, jax
@@ -111,11 +113,11 @@ def batch_norm(
     Source: the chapter, section 5.7; Ioffe and Szegedy, 2015, algorithm 1.
     """
     layout = feature_layout("x", x, axis)
-    check_batch("x", layout)
+    check_batch("x", layout, axis_name is not None)
     check_state("state", state)
     check_features("state.mean", state.mean, layout)
     if momentum is not None:
-        momentum = _hyperparameters.check_number("momentum", momentum, _hyperparameters.DECAY)
+        momentum = _hyperparameters.check_number("momentum", momentum, _hyperparameters.DECAY_OR_ONE)
     mask = check_mask(mask, layout)
     x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     scale, bias, eps = prepared(params, eps, layout)

@@ -60,9 +60,9 @@ def feature_layout(what: str, x: Any, axis: int | Sequence[int]) -> Layout:
     return Layout(x.shape, features, batch, _trees.accumulator_dtype(jax.dtypes.canonicalize_dtype(x.dtype)))
 
 
-def check_batch(what: str, layout: Layout) -> None:
-    """Refuses an array in which a feature has no samples."""
-    if not layout.batch:
+def check_batch(what: str, layout: Layout, mapped: bool = False) -> None:
+    """Refuses an array in which a feature has no samples; a mapped axis may be all of the batch."""
+    if not layout.batch and not mapped:
         raise ValueError(
             f"{what} must have a batch axis beside its features, got shape {layout.shape} with feature axes "
             f"{layout.features}"

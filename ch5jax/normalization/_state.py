@@ -156,8 +156,11 @@ def batch_norm_merge(state: BatchNormState, other: BatchNormState, *, unbiased: 
 def averaged(state: BatchNormState, seen: BatchNormState, momentum: Scalar, unbiased: bool) -> BatchNormState:
     """The running statistics after a batch, whose `weight` is its count and whose variance is biased.
 
-    A feature of which nothing was seen stays as it was.
+    A feature of which nothing was seen stays as it was, and so does one whose statistics are not finite: a single batch
+    would spoil them for good.
     """
+    finite = jnp.isfinite(seen.mean) & jnp.isfinite(seen.var)
+    seen = BatchNormState(*(jnp.where(finite, leaf, 0) for leaf in seen))
     var = seen.var * unbiasing(seen.weight) if unbiased else seen.var
     if momentum is None:
         return _chan(state, seen._replace(var=var), unbiased)

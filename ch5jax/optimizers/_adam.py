@@ -12,6 +12,7 @@ from ch5jax._types import DType
 from ch5jax.optimizers._transformation import (
     Transformation,
     apply_rule,
+    check_state,
     defined_by,
     full_like,
     make,
@@ -61,6 +62,8 @@ def _update(
     hyperparameters: dict[str, Any], updates: optax.Updates, state: AdamState, params: optax.Params | None, **_: Any
 ) -> tuple[optax.Updates, AdamState]:
     del params
+    state = _carried_over(hyperparameters, state)
+    check_state(state, AdamState, "adam")
     count = optax.safe_increment(state.count)
 
     def weight(name: str, before: jax.Array, decay: jax.Array) -> jax.Array:
@@ -81,6 +84,27 @@ def _update(
     mu_weight = weight("b1", state.mu_weight, decays["b1"])
     nu_weight = weight("b2", state.nu_weight, decays["b2"])
     return updates, AdamState(count, mu, nu, mu_weight, nu_weight)
+
+
+def _carried_over(hyperparameters: dict[str, Any], state: Any) -> Any:
+    """The state of `optax.adam` and its kin as ours: their moments mean the same; anything else as it is.
+
+    Raises:
+      ValueError: if β₁ or β₂ is a schedule, whose past Optax's state does not tell.
+    """
+    parts = state if type(state) is tuple else (state,)
+    moments = [part for part in parts if isinstance(part, optax.ScaleByAdamState)]
+    rest = (optax.ScaleByAdamState, optax.EmptyState, optax.ScaleByScheduleState)
+    if len(moments) != 1 or not all(isinstance(part, rest) for part in parts):
+        return state
+    count, mu, nu = moments[0]
+    if callable(hyperparameters["b1"]) or callable(hyperparameters["b2"]):
+        raise ValueError(
+            "state must be AdamState where b1 or b2 is a schedule: optax.adam's does not say which values it had"
+        )
+    mu, nu = (jax.tree.map(lambda m: m.astype(_trees.accumulator_dtype(m.dtype)), tree) for tree in (mu, nu))
+    mu_weight, nu_weight = _init(hyperparameters, mu)[3:]
+    return AdamState(count, mu, nu, mu_weight, nu_weight)
 
 
 def _one_minus_power(decay: jax.Array, count: jax.Array) -> jax.Array:
@@ -122,11 +146,12 @@ def adam(
 
     Returns:
       A `Transformation`: an Optax transformation and a pytree of the four numbers. Its state is
-      `AdamState(count, mu, nu, mu_weight, nu_weight)`; its updates have the gradient's dtype.
+      `AdamState(count, mu, nu, mu_weight, nu_weight)`; its updates have the gradient's dtype. `update` also takes a
+      state of `optax.adam`, `adamw` or `nadam`, and goes on from its moments: what comes back is an `AdamState`.
 
     Raises:
       ValueError: if a hyperparameter is no number or is known and out of range; in the update, if the gradients do not
-        match the state.
+        match the state, or that is another optimizer's.
 
     Example:
       >>> import ch5jax, jax.numpy as jnp

@@ -1,15 +1,19 @@
 """Many settings as one: batches of pytrees of hyperparameters."""
 
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from jax.tree_util import Partial
 
 from ch5jax import _trees
-from ch5jax._hyperparameters import is_node
+from ch5jax._hyperparameters import is_node, shown
+from ch5jax._memory import check_memory
 
 Tree = TypeVar("Tree")
 
@@ -91,14 +95,19 @@ def grid(factory: Callable[..., Tree], /, **values: Any) -> Tree:
       factory: `ch5jax.adam`, or any function that makes a pytree of hyperparameters out of arrays. It is called once,
         with every swept argument as an array of shape (batch,).
       **values: for each argument either a list or an array, whose elements are swept, or a scalar, a schedule or a
-        flag, which all share. A list may hold schedules of one kind. The last keyword varies fastest.
+        flag, which all share. A list may hold schedules of one kind. The last keyword varies fastest. What is no number
+        (flags, None, functions such as activations and Optax's schedules, words, pytrees of several kinds) differs in
+        structure: a list of such makes groups.
 
     Returns:
       What the factory makes, every leaf with the batch as its leading axis: a scalar leaf is repeated, and a leaf with
-      the length of the batch as its first axis is taken for swept. The batch is the product of the lengths.
+      the length of the batch as its first axis is taken for swept. The batch is the product of the lengths. A function
+      among the leaves becomes a `jax.tree_util.Partial`, which is called like it. Where lists make groups, a dict of
+      such batches by name ("bias_correction=True"), as `ch5jax.sweep` takes it, one program each.
 
     Raises:
-      ValueError: if nothing is swept, a list is empty, or a value is out of the factory's range.
+      ValueError: if nothing is swept, a list is empty, a value is out of the factory's range, or the batch takes more
+        than half of the machine's memory.
 
     Example:
       >>> import ch5jax
@@ -106,20 +115,60 @@ def grid(factory: Callable[..., Tree], /, **values: Any) -> Tree:
       >>> opts.learning_rate.tolist(), opts.b1.tolist(), opts.b2.tolist()
       ([0.001, 0.001, 0.01, 0.01], [0.8, 0.9, 0.8, 0.9], [0.999, 0.999, 0.999, 0.999])
     """
-    swept = {name: _elements(name, value) for name, value in values.items() if _is_swept(value)}
-    if not swept:
+    if not any(map(_is_swept, values.values())):
         raise ValueError(f"grid needs a list or an array of values to sweep, got {values!r}")
+    kinds = {name: value for name, value in values.items() if _is_swept(value) and _is_categorical(value)}
+    if not kinds:
+        return _grid(factory, values)
+    batches: Any = Batches()
+    for choice in itertools.product(*kinds.values()):
+        fixed = dict(zip(kinds, choice, strict=True))
+        batches[_distinct(", ".join(f"{name}={shown(value)}" for name, value in fixed.items()), batches)] = _grid(
+            factory, {**values, **fixed}
+        )
+    return batches
+
+
+class Batches(dict[str, Any]):
+    """Batches of different structure by name, one program each in a sweep."""
+
+
+def _distinct(name: str, taken: Iterable[str]) -> str:
+    """The name, numbered where it is taken: functions of one name may be different ones."""
+    names = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+    return next(one for one in names if one not in taken)
+
+
+def _grid(factory: Callable[..., Tree], values: dict[str, Any]) -> Tree:
+    """The batch of all combinations of numbers, or of pytrees of one kind."""
+    swept = {name: _elements(name, value) for name, value in values.items() if _is_swept(value)}
     sizes = [_trees.leading_axis(elements, name) for name, elements in swept.items()]
-    picks = np.array(list(itertools.product(*map(range, sizes)))).T
+    count = math.prod(sizes)
+    check_memory(8 * count * len(values), f"a grid of {count:,} settings")
+    picks = np.unravel_index(np.arange(count), sizes) if sizes else ()
     chosen = {
         name: jax.tree.map(lambda leaf, pick=pick: leaf[pick], elements)
         for (name, elements), pick in zip(swept.items(), picks, strict=True)
     }
-    count = picks.shape[1]
-    return jax.tree.map(lambda leaf: _repeated(leaf, count), factory(**{**values, **chosen}))
+    made = factory(**{**values, **chosen})
+    return jax.tree.map(lambda leaf: Partial(leaf) if callable(leaf) else _repeated(leaf, count), made)
+
+
+def _is_categorical(value: Any) -> bool:
+    """Whether its elements are flags, functions, None, words, or pytrees of several kinds: a program for each."""
+    if isinstance(value, (np.ndarray, jax.Array, range)):
+        return getattr(value, "dtype", np.dtype(int)).kind == "b"
+    if all(type(element) in (float, int) for element in value):
+        return False
+    structures = {jax.tree.structure(element) for element in value}
+    return len(structures) > 1 or any(
+        isinstance(v, bool | np.bool_ | str) or (callable(v) and not is_node(v)) for v in value
+    )
 
 
 def _is_swept(value: Any) -> bool:
+    if isinstance(value, optax.GradientTransformation):  # a tuple too
+        return False
     return isinstance(value, (list, tuple, range)) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim > 0)
 
 

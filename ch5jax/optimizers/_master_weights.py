@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from ch5jax import _trees
-from ch5jax.optimizers._transformation import Transformation, defined_by, make
+from ch5jax.optimizers._transformation import Transformation, check_state, defined_by, make
 
 
 class MasterWeightsState(NamedTuple):
@@ -39,6 +39,7 @@ def _update(
     params: optax.Params | None,
     **extra_args: Any,
 ) -> tuple[optax.Updates, MasterWeightsState]:
+    check_state(state, MasterWeightsState, "master_weights")
     if params is None:
         raise ValueError("master_weights needs the parameters: opt.update(gradients, state, params)")
     _trees.check_match(updates, params, "updates", "params")

@@ -99,7 +99,7 @@ class Accumulator(NamedTuple):
 
 
 def defined_by_rule(
-    rule: Callable[..., tuple[jax.Array, ...]], state_type: Callable[..., Any], **accumulators: Accumulator
+    rule: Callable[..., tuple[jax.Array, ...]], state_type: type[Any], **accumulators: Accumulator
 ) -> Callable[[Factory], Factory]:
     """Marks a factory as the maker of optimizers that apply one rule to every leaf, and whose state is what it keeps.
 
@@ -107,6 +107,8 @@ def defined_by_rule(
       rule: (g, *accumulators, **hyperparameters) -> (u, *accumulators), on arrays of one shape.
       state_type: a named tuple of `count` and the accumulators.
       **accumulators: the accumulators by their names in the state, in the rule's order.
+
+    What it makes refuses another kind's state, naming both.
     """
 
     def init(hyperparameters: dict[str, Any], params: optax.Params) -> Any:
@@ -125,6 +127,7 @@ def defined_by_rule(
     def update(
         hyperparameters: dict[str, Any], updates: optax.Updates, state: State, params: optax.Params | None, **_: Any
     ) -> tuple[optax.Updates, Any]:
+        check_state(state, state_type, state_type.__name__.removesuffix("State").lower())
         magnitudes = all(accumulator.real for accumulator in accumulators.values())
         if magnitudes and params is not None:
             _trees.check_match(updates, params, "updates", "params")
@@ -135,6 +138,20 @@ def defined_by_rule(
         return updates, state_type(optax.safe_increment(state.count), *kept)
 
     return defined_by(init, update)
+
+
+def check_state(state: State, due: type, factory: str) -> None:
+    """Refuses what is no state of this kind of optimizer.
+
+    Raises:
+      ValueError: saying which state is due, and what came.
+    """
+    if not isinstance(state, due):
+        came = ", ".join(type(part).__name__ for part in state) if type(state) is tuple else ""
+        raise ValueError(
+            f"state must be {due.__name__}, as ch5jax.{factory}(...).init(params) makes it, got "
+            + (f"a tuple of {came or 'nothing'}" if type(state) is tuple else type(state).__name__)
+        )
 
 
 def zero_count() -> jax.Array:

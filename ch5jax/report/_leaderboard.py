@@ -51,8 +51,10 @@ def leaderboard(result: SweepResult) -> tuple[Row, ...]:
 
     The best setting of a group is the one with the best mean over its seeds of the objective, a validation metric;
     equal means (to six digits) are decided by the mean `validation_loss`, if there is one, and then by the order in the
-    table. A setting with a diverged seed, or with an objective that is not finite, ranks behind all others. Values
-    within 1 % of the best are those with an accuracy at most 0.01 below it, or another objective at most 1 % worse.
+    table. Where a sweep evaluates on the way, every metric of a trial is that of its best evaluation, at `best_step`;
+    otherwise of the last step. A setting with a diverged seed, or with an objective that is not finite, ranks behind
+    all others. Values within 1 % of the best are those with an accuracy at most 0.01 below it, or another objective at
+    most 1 % worse.
 
     Args:
       result: a sweep.

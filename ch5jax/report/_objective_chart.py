@@ -7,7 +7,7 @@ import numpy as np
 from ch5jax.report._chart import Chart
 from ch5jax.report._numbers import amount, label, number
 from ch5jax.report._plotly import POINTS, Figure, Look, figure, metric_axis, near_the_best, shown, thinned, value_axis
-from ch5jax.report._settings import Settings, distinct
+from ch5jax.report._settings import Settings, distinct, ranks_best, scored
 from ch5jax.sweeps import SweepResult
 
 
@@ -64,7 +64,7 @@ def _against(
         xaxis["anchor"] = "y2"
         layout["yaxis2"] = _strip_axis(strip, len(having))
     data = [trace for part in drawn for trace in part.traces] + levels + crosses
-    heading = f"Final {label(objective)} against {label(name)}"
+    heading = f"{_when(result)} {label(objective)} against {label(name)}"
     caption = _caption(name, [settings[group] for group in having], [part.x for part in drawn])
     if levels:
         caption += f" Groups without a {label(name)}: their best setting, as a level."
@@ -150,6 +150,10 @@ def _told(gathered: Settings, objective: str, group: str, names: tuple[str, ...]
     return "<br>".join(lines)
 
 
+def _when(result: SweepResult) -> str:
+    return "Best" if ranks_best(result) else "Final"
+
+
 def _strip(result: SweepResult, looks: dict[str, Look], settings: dict[str, Settings], units: dict[str, str]) -> Chart:
     """Every seed as a point, for a sweep in which no number varies."""
     objective = result.objective
@@ -157,7 +161,7 @@ def _strip(result: SweepResult, looks: dict[str, Look], settings: dict[str, Sett
     seen: list[np.ndarray] = []
     for group, look in looks.items():
         gathered = settings[group]
-        values = result.columns[objective][result.columns["group"] == group].astype(float)
+        values = scored(result, group, objective)
         means = gathered.metrics[objective].mean
         for setting in gathered.order()[: POINTS // len(looks)]:
             names = [number(gathered.hyperparameters[name][setting]) for name in gathered.varying()]
@@ -169,5 +173,8 @@ def _strip(result: SweepResult, looks: dict[str, Look], settings: dict[str, Sett
             mean = look.points([place], [means[setting]])
             data.append(mean | {"marker": bar, "showlegend": False})
     yaxis = metric_axis(objective, np.concatenate(seen), units.get(objective, ""))
-    caption = "A point is a seed at the last step, the bar their mean. A setting without points failed."
-    return Chart(f"Final {label(objective)}", caption, figure(data, {"type": "category", "automargin": True}, yaxis))
+    moment = "at its best evaluation" if ranks_best(result) else "at the last step"
+    caption = f"A point is a seed {moment}, the bar their mean. A setting without points failed."
+    return Chart(
+        f"{_when(result)} {label(objective)}", caption, figure(data, {"type": "category", "automargin": True}, yaxis)
+    )

@@ -70,7 +70,7 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
     Args:
       result: a sweep.
       group: one of its groups.
-      metrics: the columns to average over the seeds; by default those of `metric_pairs`.
+      metrics: what to average over the seeds, as `scored` has it; by default those of `metric_pairs`.
 
     Raises:
       ImportError: without pandas (`ch5jax[sweep]`).
@@ -87,7 +87,7 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
     lost = pandas.Series(result.columns["diverged_at"][rows] >= 0)
 
     def spreads(name: str) -> Spreads:
-        values = pandas.Series(result.columns[name][rows].astype(float))
+        values = pandas.Series(scored(result, group, name))
         counts = np.isfinite(values) & ~lost
         whole = counts.groupby(of_trial).all()
         spread = values.where(counts).groupby(of_trial).agg(["mean", "std", "min", "max"]).where(whole, axis=0)
@@ -108,6 +108,21 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
         score=score,
         tie=tie,
     )
+
+
+def ranks_best(result: SweepResult) -> bool:
+    """Whether a trial counts as it was at its best evaluation: where there are several to choose from."""
+    return "best_step" in result.columns and all(len(one.evaluated_at) > 1 for one in result.curves.values())
+
+
+def scored(result: SweepResult, group: str, name: str) -> np.ndarray:
+    """What counts of a metric, of each trial of a group: at its best evaluation, or at the end; shape (trials,)."""
+    rows, curves = result.columns["group"] == group, result.curves[group]
+    if not ranks_best(result) or name not in curves.evaluations:
+        return result.columns[name][rows].astype(float)
+    at = np.searchsorted(curves.evaluated_at, result.columns["best_step"][rows])
+    values = np.asarray(curves.evaluations[name], float)[np.arange(len(at)), at]
+    return np.where(np.isnan(result.columns[f"best_{result.objective}"][rows]), np.nan, values)
 
 
 def is_numeric(values: np.ndarray) -> bool:

@@ -1,17 +1,21 @@
 """The trials of a sweep: groups of one structure, each a batch of hyperparameters times seeds."""
 
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._memory import check_memory
 from ch5jax._types import Hyperparameters
-from ch5jax.optimizers import Transformation
+from ch5jax.optimizers import Batches, Transformation
 from ch5jax.tasks import Task
+
+BYTES_A_TRIAL = 500  # of its place in the store, its row in the table and a short curve, on the host: at least
 
 
 class Group(NamedTuple):
@@ -119,14 +123,40 @@ def _group(name: str, task: Task, batch: Any, seeds: np.ndarray) -> Group:
     settings = _trees.leading_axis(batch, f"hyperparameters of {name!r}: ")
     if settings < 1:
         raise ValueError(f"hyperparameters of {name!r} must hold at least one setting, got an empty batch")
-    return Group(name, task, jax.tree.map(np.asarray, batch), settings, seeds)
+    group = Group(name, task, jax.tree.map(np.asarray, batch), settings, seeds)
+    check_memory(BYTES_A_TRIAL * group.trials, f"{settings:,} settings × {len(seeds):,} seeds of {name!r}")
+    return group
 
 
 def _is_groups(hyperparameters: Hyperparameters) -> bool:
     if not isinstance(hyperparameters, Mapping) or not hyperparameters:
         return False
+    if isinstance(hyperparameters, Batches):
+        return True
     values = hyperparameters.values()
     return all(isinstance(v, Transformation) for v in values) or all(isinstance(v, Mapping) for v in values)
+
+
+@contextlib.contextmanager
+def one_optimizer_each(hyperparameters: Hyperparameters) -> Iterator[None]:
+    """Says what a dict of optimizers was taken for, where a task then fails that may have wanted all of them.
+
+    Raises:
+      ValueError: with what the task's failure was.
+    """
+    try:
+        yield
+    except (TypeError, KeyError, AttributeError) as error:
+        if isinstance(hyperparameters, Batches) or not _is_groups(hyperparameters):
+            raise
+        if not all(isinstance(batch, Transformation) for batch in hyperparameters.values()):
+            raise
+        names = ", ".join(map(repr, hyperparameters))
+        raise ValueError(
+            f"the task fails with one optimizer as its hyperparameters ({error}). hyperparameters is a dict of "
+            f"optimizers, {names}, and so a group each; for one setting with all of them, name that: "
+            '{"all": {' + names.split(",")[0] + ": ..., ...}}"
+        ) from error
 
 
 def _name(batch: Any) -> str:
@@ -134,16 +164,16 @@ def _name(batch: Any) -> str:
 
 
 def listed_seeds(seeds: int | Sequence[int]) -> np.ndarray:
-    """How many seeds, or which, as uint32 of shape (seeds,); a ValueError if they are none, or not distinct."""
-    listed = np.arange(seeds) if isinstance(seeds, int) else np.asarray(seeds)
-    if (
-        listed.ndim != 1
-        or not len(listed)
-        or listed.dtype.kind not in "iu"
-        or listed.min() < 0
-        or listed.max() >= 2**32
-    ):
-        raise ValueError(f"seeds must be how many (at least 1), or a list of integers from 0 to 2³² − 1, got {seeds!r}")
+    """The seeds one by one, uint32: there are 2³² keys, and no more."""
+    wrong = f"seeds must be how many (1 to 2³²), or a list of integers from 0 to 2³² − 1, got {seeds!r}"
+    listed = np.asarray(seeds)
+    if listed.ndim == 0 and listed.dtype.kind in "iu" and 1 <= listed <= 2**32:
+        check_memory(BYTES_A_TRIAL * int(listed), f"{int(listed):,} seeds")
+        listed = np.arange(int(listed))
+    if listed.ndim != 1 or not len(listed) or listed.dtype.kind not in "iu":
+        raise ValueError(wrong)
+    if listed.min() < 0 or listed.max() >= 2**32:
+        raise ValueError(wrong)
     if len(np.unique(listed)) != len(listed):
         raise ValueError(f"seeds must be distinct, or trials would be repeated, got {seeds!r}")
     return listed.astype(np.uint32)

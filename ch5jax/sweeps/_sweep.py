@@ -12,7 +12,7 @@ from ch5jax import _trees
 from ch5jax._types import Hyperparameters
 from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
 from ch5jax.sweeps._executor import Executor, Progress
-from ch5jax.sweeps._groups import Group, make_groups
+from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out, read_layout
 from ch5jax.sweeps._outline import Outline, outlines
 from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
@@ -101,7 +101,9 @@ def sweep(
     steps = counts.pop()
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
     for group in groups:
-        check_promises(group.task, group.rows(np.zeros((), int))[0], OWN_COLUMNS)
+        taken = (*OWN_COLUMNS, f"best_{group.task.objective}")
+        with one_optimizer_each(hyperparameters):
+            check_promises(group.task, group.rows(np.zeros((), int))[0], taken)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     probes = Probes.spaced(steps, signals_every)

@@ -47,11 +47,17 @@ def check_width(width: int, traced: Sequence[Traced], length: int, memory: float
     if memory is None:
         return
     need = max(one.data_bytes + width * one.peak_bytes(length) for one in traced)
-    if need > 2 * memory:  # even if it is half of what is predicted
+    if need <= 2 * memory:  # it may be half of what is predicted
+        return
+    if width == 1:
         raise ValueError(
-            f"width must be at most some {most_in_memory(traced, length, memory):,} here, got {width:,}: it would take "
-            f"{need / 1e9:,.1f} GB on each device, and {memory / 1e9:,.1f} GB are free"
+            f"one training of this task would take {need / 1e9:,.1f} GB, and {memory / 1e9:,.1f} GB are free on each "
+            "device: take a smaller network, smaller batches or fewer devices"
         )
+    raise ValueError(
+        f"width must be at most some {most_in_memory(traced, length, memory):,} here, got {width:,}: it would take "
+        f"{need / 1e9:,.1f} GB on each device, and {memory / 1e9:,.1f} GB are free"
+    )
 
 
 def most_in_memory(traced: Sequence[Traced], length: int, memory: float | None) -> int:

@@ -73,7 +73,7 @@ def steps_of(task: Task, steps: int | None) -> int:
       An integer.
 
     Raises:
-      ValueError: if there is no number, it is not positive, or it is not the task's own.
+      ValueError: if there is no number, it is not from 1 to 2³¹ − 1, or it is not the task's own.
 
     Example:
       >>> import ch5jax
@@ -86,6 +86,8 @@ def steps_of(task: Task, steps: int | None) -> int:
     if taken is None:
         raise ValueError("steps must be a positive integer, and may be left out only for a task with steps of its own")
     _trees.check_positive(steps=steps)
+    if taken > _trees.MOST_STEPS:
+        raise ValueError(f"steps must be at most 2³¹ − 1, which is how far they are counted, got {taken}")
     if steps is not None and fixed is not None and steps != fixed:
         raise ValueError(f"steps must be the task's own, {fixed}, or be left out, got {steps}")
     return int(taken)

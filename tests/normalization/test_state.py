@@ -270,3 +270,44 @@ def test_counted_statistics_go_on_by_the_plain_recurrence_when_a_momentum_comes(
     _, after = ch5jax.batch_norm(jnp.array([[9.0], [11.0]]), None, state, momentum=0.9)
     np.testing.assert_allclose(after.mean, [1.0], rtol=1e-6)
     np.testing.assert_allclose(after.weight, [1.0])
+
+
+def test_a_momentum_of_one_leaves_the_state_as_it_is():
+    x, (params, state) = 3 + jax.random.normal(jax.random.key(0), (8, 2)), ch5jax.batch_norm_init(2)
+    seen = ch5jax.batch_norm(x, params, state)[1]
+    for before in (state, seen):
+        for momentum in (1.0, jnp.float32(1.0)):
+            y, after = ch5jax.batch_norm(x, params, before, momentum=momentum)
+            chex.assert_trees_all_equal(after, before)
+            np.testing.assert_array_equal(y, ch5jax.batch_norm(x, params, before)[0])
+
+
+@pytest.mark.parametrize("momentum", [0.9, None])
+@pytest.mark.parametrize("value", [1e20, 3e38, np.inf, np.nan])
+def test_a_batch_without_finite_statistics_spoils_no_running_ones(momentum, value):
+    x, (params, state) = 3 + jax.random.normal(jax.random.key(0), (8, 2)), ch5jax.batch_norm_init(2)
+    for before in (state, ch5jax.batch_norm(x, params, state, momentum=momentum)[1]):
+        due = ch5jax.batch_norm(x, params, before, momentum=momentum)[1]
+        wild = ch5jax.batch_norm(x.at[3:5, 0].set(jnp.array([value, -value])), params, before, momentum=momentum)[1]
+        for one, other, kept in zip(wild, due, before, strict=True):
+            assert one[0] == kept[0]
+            assert one[1] == other[1]
+    largest = ch5jax.batch_norm(x.at[3, 0].set(1e19), params, state, momentum=momentum)
+    chex.assert_tree_all_finite(largest)
+
+
+def test_one_example_under_vmap_has_the_mapped_axis_as_its_batch():
+    x, (params, state) = 3 + jax.random.normal(jax.random.key(0), (8, 2)), ch5jax.batch_norm_init(2)
+
+    def one(x):
+        return ch5jax.batch_norm(x, params, state, axis_name="examples")
+
+    mapped = jax.vmap(one, axis_name="examples", out_axes=(0, None))(x)
+    chex.assert_trees_all_close(mapped, ch5jax.batch_norm(x, params, state), rtol=1e-6)
+    net = ch5jax.networks.mlp((2, 3, 1), batch_norm=True)
+    params, state = net.init(jax.random.key(1)), net.init_state()
+    one = functools.partial(net.apply_training, params, state, axis_name="examples")
+    mapped = jax.vmap(one, axis_name="examples", out_axes=(0, None))(x)
+    chex.assert_trees_all_close(mapped, net.apply_training(params, state, x), rtol=1e-5)
+    with pytest.raises(ValueError, match="x must have a batch axis beside its features"):
+        net.apply_training(params, state, x[0])

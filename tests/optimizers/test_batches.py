@@ -158,12 +158,47 @@ def test_grid_refuses_what_it_cannot_sweep():
     wrong = {
         "grid needs a list or an array of values to sweep": {"learning_rate": 0.1},
         "learning_rate must have at least one value to sweep, got none": {"learning_rate": []},
-        "learning_rate must be a list of numbers or of pytrees of one kind": {"learning_rate": ["a", "b"]},
-        "bias_correction must be a list of numbers": {"learning_rate": 0.1, "bias_correction": [True, False]},
-        "pytrees of one structure": {"learning_rate": [ch5jax.constant(0.1), 0.1]},
+        "learning_rate must be a number or a schedule, ≥ 0, got 'a'": {"learning_rate": ["a", "b"]},
+        "learning_rate must be a list of numbers": {"learning_rate": np.array(["a", "b"])},
+        "bias_correction must be True or False, got None": {"learning_rate": 0.1, "bias_correction": [True, None]},
+        "a grid of 1,000,000,000,000 settings would take": {"learning_rate": np.ones(10**6), "b1": np.ones(10**6) / 2},
         "learning_rate must be ≥ 0, got": {"learning_rate": [0.1, -0.1]},
         r"b1 must be in \[0, 1\), got": {"learning_rate": 0.1, "b1": [0.9, 1.0]},
     }
     for match, values in wrong.items():
         with pytest.raises(ValueError, match=match):
             ch5jax.grid(ch5jax.adam, **values)
+
+
+def test_what_is_no_number_makes_groups():
+    flags = ch5jax.grid(ch5jax.adam, bias_correction=[True, False], learning_rate=[0.1, 0.2])
+    assert {name: (opt.bias_correction, opt.learning_rate.tolist()) for name, opt in flags.items()} == {
+        "bias_correction=True": (True, [0.1, 0.2]),
+        "bias_correction=False": (False, [0.1, 0.2]),
+    }
+    schedules = [optax.constant_schedule(0.1), optax.constant_schedule(0.2), ch5jax.constant(0.3), 0.4]
+    made = ch5jax.grid(ch5jax.momentum, learning_rate=schedules, decay=[0.5, 0.9])
+    names = ["learning_rate=<lambda>", "learning_rate=<lambda> (2)", "learning_rate=constant(value=0.3)"]
+    assert [*made] == [*names, "learning_rate=0.4"]
+    gradient = jax.numpy.ones(())
+    rates = [
+        -float(one.update(gradient, one.init(gradient))[0])
+        for batch in made.values()
+        for one in ch5jax.unstack(batch)[:1]
+    ]
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+def test_activations_and_none_make_groups_of_data():
+    made = ch5jax.grid(
+        lambda activation, clip, rate: {"activation": activation, "clip": clip, "rate": rate},
+        activation=[jax.nn.relu, jax.numpy.tanh],
+        clip=[None, 1.0],
+        rate=[0.1, 0.2, 0.3],
+    )
+    assert [*made] == [f"activation={name}, clip={clip}" for name in ("relu", "tanh") for clip in (None, 1.0)]
+    last = made["activation=tanh, clip=1.0"]
+    assert last["activation"](0.5) == pytest.approx(np.tanh(0.5))
+    assert [leaf.tolist() for leaf in jax.tree.leaves(last)] == [[1.0] * 3, [0.1, 0.2, 0.3]]
+    both = ch5jax.grid(lambda opt, rate: (opt, rate), opt=[ch5jax.sgd(0.1), ch5jax.adam(0.2)], rate=[1.0, 2.0])
+    assert [batch[0].learning_rate.tolist() for batch in both.values()] == [[0.1, 0.1], [0.2, 0.2]]

@@ -153,3 +153,50 @@ def test_master_weights_needs_matching_parameters():
         opt.update({"w": jnp.ones(3)}, state, params)
     with pytest.raises(ValueError, match=r"params\['w'\] must be floating or complex"):
         opt.init({"w": jnp.arange(3)})
+
+
+RULES = ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_another_kind_s_state_is_refused_in_words(name):
+    params = jnp.ones(3)
+    others = {other: getattr(ch5jax, other)(0.1).init(params) for other in RULES if other != name}
+    others |= {
+        "sgd of Optax": optax.sgd(0.1, 0.9).init(params),
+        "amsgrad": optax.amsgrad(0.1).init(params),
+        "none": None,
+    }
+    for state in (*others.values(), (), {"count": 0}):
+        with pytest.raises(ValueError, match=rf"state must be {name.title()}State, as ch5jax.{name}\(...\).init"):
+            getattr(ch5jax, name)(0.1).update(params, state, params)
+    with pytest.raises(ValueError, match="got a tuple of TraceState, EmptyState"):
+        getattr(ch5jax, name)(0.1).update(params, others["sgd of Optax"], params)
+    with pytest.raises(ValueError, match=rf"must be MasterWeightsState, .* got {name.title()}State"):
+        ch5jax.master_weights(ch5jax.sgd(0.1)).update(params, getattr(ch5jax, name)(0.1).init(params), params)
+
+
+@pytest.mark.parametrize("rate", [0.1, optax.constant_schedule(0.1)])
+def test_a_state_of_optax_adam_is_gone_on_from(rate):
+    params, theirs = jnp.array([1.0, -2.0]), optax.adam(rate, eps=1e-3)
+    ours = ch5jax.adam(0.1, eps=1e-3)
+    state = theirs.init(params)
+    for gradient in (params, params**2):
+        state = theirs.update(gradient, state)[1]
+    due, after = theirs.update(params, state)
+    came, kept = jax.jit(ours.update)(params, state)
+    np.testing.assert_allclose(came, due, rtol=1e-4)
+    assert isinstance(kept, ch5jax.AdamState)
+    np.testing.assert_allclose(ours.update(params**2, kept)[0], theirs.update(params**2, after)[0], rtol=1e-4)
+    with pytest.raises(ValueError, match="state must be AdamState where b1 or b2 is a schedule"):
+        ch5jax.adam(0.1, b1=ch5jax.constant(0.9)).update(params, state)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("leaf", [jax.nn.relu, "a word", None.__class__])
+def test_a_model_that_was_not_filtered_is_named_by_its_path(name, leaf):
+    model = {"kernel": jnp.ones(2), "activation": leaf}
+    opt = getattr(ch5jax, name)(0.1)
+    for call in (lambda: opt.init(model), lambda: opt.update(model, opt.init(model))):
+        with pytest.raises(ValueError, match=r"params\['activation'\] must be an array, got .*equinox.filter\(model"):
+            call()

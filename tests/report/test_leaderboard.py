@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ch5jax.report import leaderboard
+from ch5jax.sweeps import Curves, SweepResult
 from tests.report.results import accuracies, made
 
 SGD = {"sgd": ("learning_rate",)}
@@ -166,3 +167,34 @@ def test_rows_in_any_order_give_the_same():
         assert one.hyperparameters == other.hyperparameters
         assert sorted(one.trials) == sorted(other.trials)
         assert one.metrics["validation_accuracy"].mean == pytest.approx(other.metrics["validation_accuracy"].mean)
+
+
+def test_a_training_counts_as_it_was_at_its_best_evaluation():
+    """Two rates, two seeds: what is best on the way wins, with what the test part had there."""
+    at, way = np.array([5, 10, 15]), {
+        "validation_accuracy": [[0.5, 0.9, 0.6], [0.8, 0.7, 0.6], [0.6, 0.65, 0.7], [0.6, 0.65, 0.7]],
+        "test_accuracy": [[0.4, 0.85, 0.99], [0.75, 0.6, 0.99], [0.5, 0.6, 0.65], [0.5, 0.6, 0.65]],
+    }  # fmt: skip
+    way = {name: np.array(values) for name, values in way.items()}
+    columns = {
+        "trial": np.arange(4),
+        "group": np.array(["sgd"] * 4),
+        "learning_rate": np.array([0.1, 0.1, 0.2, 0.2]),
+        "seed": np.array([0, 1, 0, 1]),
+        "diverged_at": np.full(4, -1),
+        **{name: values[:, -1] for name, values in way.items()},
+        "best_validation_accuracy": np.array([0.9, 0.8, 0.7, 0.7]),
+        "best_step": np.array([10, 5, 15, 15]),
+    }
+    curves = {"sgd": Curves(at, {}, at, way)}
+    result = SweepResult(columns, curves, {"sgd": ("learning_rate",)}, "validation_accuracy", True, 15, 8, {}, None)
+    (row,) = leaderboard(result)
+    assert row.hyperparameters == {"learning_rate": 0.1}
+    assert row.metrics["validation_accuracy"].mean == pytest.approx(0.85)
+    assert row.metrics["test_accuracy"].mean == pytest.approx(0.8)  # 0.85 after ten steps, 0.75 after five
+    lost = columns | {"best_validation_accuracy": np.array([np.nan, 0.8, 0.7, 0.7])}
+    (row,) = leaderboard(dataclasses.replace(result, columns=lost))
+    assert (row.hyperparameters, row.settings_failed) == ({"learning_rate": 0.2}, 1)
+    once = {"sgd": Curves(at, {}, at[-1:], {name: values[:, -1:] for name, values in way.items()})}
+    (row,) = leaderboard(dataclasses.replace(result, curves=once))
+    assert row.metrics["validation_accuracy"].mean == pytest.approx(0.7)

@@ -6,10 +6,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ch5jax._memory import check_memory
 from ch5jax._types import DataFrame
 from ch5jax.tasks.tables._blocks import AT_ONCE, CATEGORIES, MISSING, OTHER, Categories, Numbers, one_hot, standardised
 from ch5jax.tasks.tables._kinds import As, Reader, identifier, is_plain, text_kind
-from ch5jax.tasks.tables._memory import check_memory
 from ch5jax.tasks.tables._words import Words, listed
 
 TEXT_INPUTS = 10_000  # of a table, at most

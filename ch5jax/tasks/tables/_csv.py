@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._memory import check_memory, memory
 from ch5jax._types import DataFrame
-from ch5jax.tasks.tables._memory import check_memory, memory
 from ch5jax.tasks.tables._words import tidy
 
 PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}

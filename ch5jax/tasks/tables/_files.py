@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ch5jax._extras import require
+from ch5jax._memory import check_memory
 from ch5jax._types import DataFrame, TableLike
 from ch5jax.tasks.tables._csv import PACKED, Reading, read_csv, refuse_repeated
-from ch5jax.tasks.tables._memory import check_memory
 from ch5jax.tasks.tables._npz import read_npz
 from ch5jax.tasks.tables._words import tidy
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ch5jax._extras import require
+from ch5jax._memory import check_memory
 from ch5jax._types import DataFrame
-from ch5jax.tasks.tables._memory import check_memory
 
 _DAMAGED = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
