@@ -8,7 +8,7 @@ import numpy as np
 
 from ch5jax.sweeps._groups import Group, locate
 from ch5jax.sweeps._plan import Plan
-from ch5jax.sweeps._programs import Programs
+from ch5jax.sweeps._programs import Programs, nan_is_data
 from ch5jax.tasks import Task
 from ch5jax.training import Run
 
@@ -30,6 +30,7 @@ class Again(NamedTuple):
         hyperparameters, seed = self.groups[g].one(row)
         return hyperparameters, jax.random.fold_in(self.plan.key, seed)
 
+    @nan_is_data()
     def rerun(self, number: int, steps: int) -> Run:
         """The same programs at the same width, every lane the same trial, every step's metrics kept."""
         schedule, (g, row) = self.plan.schedule, locate(self.groups, number)

@@ -16,7 +16,7 @@ from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out, read_layout
 from ch5jax.sweeps._outline import Outline, outlines
 from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
-from ch5jax.sweeps._programs import Traced, trace_group
+from ch5jax.sweeps._programs import Traced, nan_is_data, trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import FORMAT, MANIFEST, Folder, Memory, StoreError, read_width, sweep_hash
@@ -117,7 +117,7 @@ def sweep(
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
     manifest = _manifest(groups, known, traced, plan)
-    with (Memory() if store is None else Folder(store)).held(manifest) as kept:
+    with nan_is_data(), (Memory() if store is None else Folder(store)).held(manifest) as kept:
         layouts = tuple(
             lay_out(g, outline, group.ids(), width, sweep_hash(manifest, g), kept)
             for g, (outline, group) in enumerate(zip(known, groups, strict=True))
@@ -202,7 +202,8 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
             f"{store} must hold a finished sweep, and {len(missing)} of its {len(due)} chunks are missing: the same "
             "sweep goes on there"
         )
-    return assemble(known, layouts, schedule, manifest["objective"], manifest["maximize"], folder, None)
+    with nan_is_data():
+        return assemble(known, layouts, schedule, manifest["objective"], manifest["maximize"], folder, None)
 
 
 def _checked_key(key: Any) -> jax.Array:

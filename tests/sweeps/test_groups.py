@@ -7,7 +7,7 @@ import pytest
 
 import ch5jax
 from ch5jax.sweeps._groups import make_groups
-from tests.sweeps.small import TASK, run
+from tests.sweeps.small import KEY, TASK, run
 
 SGD = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2, 0.3])
 ADAM = ch5jax.grid(ch5jax.adam, learning_rate=[0.1, 0.2])
@@ -86,3 +86,59 @@ def test_a_setting_of_several_numbers_a_trial_comes_back_as_they_were():
     setting, seed = group.one(3)
     assert (setting["optimizer"], seed) == (ch5jax.sgd(0.2), 1)
     np.testing.assert_array_equal(setting["s"], [2.0, 3.0])
+
+
+SURFACE = ch5jax.tasks.surface(ch5jax.problems.beale())
+
+
+def small(hyperparameters, task=SURFACE, **changes):
+    return ch5jax.sweep(task, hyperparameters, steps=2, key=KEY, signals_every=0, width=1, **changes)
+
+
+@pytest.mark.parametrize("seeds", [np.int64(2), np.uint8(2), jax.numpy.int32(2), np.array(2)])
+def test_a_number_of_seeds_may_be_numpys_or_jaxs(seeds):
+    assert small(ch5jax.grid(ch5jax.sgd, learning_rate=[0.1]), seeds=seeds).columns["seed"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("seeds", [True, 2.0, np.float32(2), 0, -1, 2**32 + 1, 10**30, [2**32], [0.5], "2"])
+def test_what_is_no_number_of_seeds_is_refused(seeds):
+    with pytest.raises(
+        ValueError, match=r"seeds must be how many \(1 to 2³²\), or a list of integers from 0 to 2³² − 1"
+    ):
+        small(ch5jax.grid(ch5jax.sgd, learning_rate=[0.1]), seeds=seeds)
+
+
+def test_flags_and_schedules_are_swept_as_groups():
+    rates = [optax.constant_schedule(0.01), ch5jax.linear_decay(0.01, 0.001, 2)]
+    found = small(ch5jax.grid(ch5jax.momentum, learning_rate=rates, decay=[0.5, 0.9]))
+    assert [name.partition("=")[0] for name in found.groups] == ["learning_rate"] * 2
+    assert found.columns["decay"].tolist() == [0.5, 0.9] * 2
+
+
+def test_two_optimizers_in_one_setting_are_asked_for_by_a_name():
+    def init(key, both):
+        return {"w": jax.numpy.ones(2), "a": both["a"].init(jax.numpy.ones(2))}
+
+    def step(key, index, both, state):
+        update, held = both["a"].update(state["w"], state["a"])
+        return {"w": state["w"] + update - both["b"].learning_rate, "a": held}, {"loss": state["w"].sum()}
+
+    task = ch5jax.Task(init, step, lambda both, state: {"validation_loss": state["w"].sum()}, "validation_loss")
+    both = {
+        "a": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2]),
+        "b": ch5jax.grid(ch5jax.adam, learning_rate=[0.1, 0.3]),
+    }
+    with pytest.raises(
+        ValueError, match=r"a dict of optimizers, 'a', 'b', and so a group each; .*: \{\"all\": \{'a': "
+    ):
+        small(both, task)
+    assert small({"all": both}, task).columns["b.learning_rate"].tolist() == [0.1, 0.3]
+    with pytest.raises(ValueError, match=r"\['c'\] must be numbers, got"):
+        small({"all": {**both, "c": np.array(["x", "y"])}}, task)
+
+
+@pytest.mark.parametrize("name", ["seed", "trial", "group", "diverged_at", "best_validation_loss", "verdict"])
+def test_a_metric_has_no_name_of_the_tables_own(name):
+    task = SURFACE._replace(evaluate=lambda h, state: {"validation_loss": 0.0, name: 1.0}, objective="validation_loss")
+    with pytest.raises(ValueError, match=f"must not name a metric '{name}': that is one of the table's own names"):
+        small(ch5jax.grid(ch5jax.sgd, learning_rate=[0.1]), task)

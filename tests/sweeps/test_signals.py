@@ -70,3 +70,19 @@ def test_signals_have_a_column_for_each_layer_and_matrix(result):
     np.testing.assert_array_equal(columns["signals.update_ratio[1].kernel"], signals.update_ratio[:, :, 1])
     np.testing.assert_array_equal(columns["signals.flat_units[0].kernel"], signals.flat_units[:, :, 0])
     assert len(columns) == 11 + 4 * 2 - 1  # eleven numbers, three lists of two (layers, matrices) and one of one
+
+
+@pytest.mark.parametrize("option", ["jax_debug_nans", "jax_debug_infs"])
+def test_debugging_of_nan_stops_no_sweep_a_trial_that_diverges_is_a_row(option):
+    rates = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-3, 1e3])
+    task = ch5jax.tasks.surface(ch5jax.problems.rosenbrock())
+    before = getattr(jax.config, option)
+    jax.config.update(option, True)
+    try:
+        found = ch5jax.sweep(task, rates, steps=8, key=jax.random.key(0))
+        loss = found.rerun(1).metrics["loss"]
+        assert getattr(jax.config, option)
+    finally:
+        jax.config.update(option, before)
+    assert (found.columns["diverged_at"] >= 0).tolist() == [False, True]
+    assert not np.isfinite(loss[-1])
