@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ch5jax import _memory
 from ch5jax.tasks import read_table
-from ch5jax.tasks.tables import _memory
 from tests.tasks.tables import ROWS, column, frame, inputs, noted
 
 NAMED = {"größe": np.arange(ROWS) % 7 * 1.5, "stadt": np.resize(["Köln", "Rom", "Zürich"], ROWS)}
@@ -243,3 +243,16 @@ def test_an_array_stays_whole(tmp_path):
     train = x[prepared.rows[0]].astype(float)
     np.testing.assert_allclose(inputs(prepared)[:, :30], (x - train.mean(0)) / train.std(0), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(prepared.encode(tmp_path / "t.npz"), inputs(prepared))
+
+
+@pytest.mark.parametrize(("separator", "quoted"), [(",", "a"), (";", '"a;b\nc"')])
+def test_rows_that_are_too_short_are_said(tmp_path, separator, quoted):
+    rows = [[str(i % 7), quoted, str(i % 3)] for i in range(40)]
+    rows[4], rows[9], rows[11] = rows[4][:2], rows[9][:1], [*rows[11][:2], ""]
+    lines = [["y", "w", "x"], *rows]
+    (tmp_path / "t.csv").write_text("\n".join(separator.join(line) for line in lines) + "\n\n")
+    notes = read_table(tmp_path / "t.csv", "y", columns={"x": "category"}).notes
+    assert "2 of 40 rows have fewer fields than the first line; the rest counts as missing." in notes
+    (tmp_path / "t.csv").write_text("\n".join(separator.join(line) for line in lines[:5] + lines[6:10] * 4))
+    notes = read_table(tmp_path / "t.csv", "y", columns={"x": "category"}).notes
+    assert not [note for note in notes if "fewer fields" in note]

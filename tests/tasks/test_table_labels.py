@@ -164,3 +164,13 @@ def test_the_error_is_in_the_targets_own_unit():
     rows = prepared.rows[1]
     due = np.sqrt(((data["y"].to_numpy()[rows] - prepared.target_mean) ** 2).mean())
     np.testing.assert_allclose(task.evaluate(ch5jax.sgd(0.1), mean)["validation_rmse"], due, rtol=1e-5)
+
+
+@pytest.mark.parametrize("words", [("TRUE", "FALSE"), ("true", "false"), ("True", "False")])
+@pytest.mark.parametrize("missing", [0, 2])
+def test_truth_values_are_labels_as_they_are_written(tmp_path, words, missing):
+    rows = "".join(f"{i},{words[i % 2]},{words[i % 3 == 0]}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("x,y,z\n" + "1,,\n" * missing + rows)
+    table = ch5jax.tasks.read_table(tmp_path / "t.csv", "y")
+    assert table.classes == tuple(sorted(words))
+    assert table.parts.train.targets[:, table.classes.index(words[0])].mean() == pytest.approx(0.5, abs=0.1)

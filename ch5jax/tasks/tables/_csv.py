@@ -35,6 +35,9 @@ class Reading(NamedTuple):
     decimal: str | None = None  # the sign before fractions, of numbers in text too
 
 
+TRUTHS = "truths"  # of a frame's attrs: how the first truth value of a column is written
+
+
 class Head(NamedTuple):
     """What the beginning of a file says."""
 
@@ -67,6 +70,8 @@ def read_csv(path: Path, options: Reading, text: Collection[str], notes: list[st
         ) from None
     except (pd.errors.ParserError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as a CSV file: {error}") from None
+    if frame[head.names[-1]].isna().any() and (short := _short_rows(content, head)):
+        notes.append(f"{short} of {len(frame)} rows have fewer fields than the first line; the rest counts as missing.")
     if head.separator != ("\t" if ".tsv" in path.suffixes else ","):
         notes.append(f"The file is separated by {head.separator!r}.")
     if head.comma and options.decimal is None:
@@ -162,7 +167,7 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
 def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str]) -> DataFrame:
     """The columns, with nothing but an empty cell for missing."""
 
-    def read(text: Collection[str], only: list[str] | None = None) -> DataFrame:
+    def read(text: Collection[str], only: list[str] | None = None, rows: int | None = None) -> DataFrame:
         with warnings.catch_warnings(), _opened(content) as file:
             # without index_col=False the first of too many fields becomes an index, with it the last ones get lost
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -177,6 +182,7 @@ def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str]) 
                 names=head.names,
                 skiprows=head.lines,
                 usecols=only,
+                nrows=rows,
                 decimal="," if head.comma else ".",
                 keep_default_na=False,
                 na_values=[""],
@@ -195,7 +201,22 @@ def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str]) 
         for name in whole:
             if words[name].str.fullmatch(r"[+-]?0\d+").any():
                 frame[name] = words[name]
+    for name in frame.columns:
+        first = frame[name].first_valid_index()
+        if frame[name].dtype.kind in "bO" and first is not None and isinstance(frame[name][first], bool | np.bool_):
+            written = read([name], [name], first + 1)[name][first]
+            frame.attrs[TRUTHS] = {**frame.attrs.get(TRUTHS, {}), name: written}
     return frame
+
+
+def _short_rows(content: Path | bytes, head: Head) -> int:
+    """How many rows have fewer fields than the first line: pandas fills them up, and does not say so."""
+    if head.separator == " ":
+        return 0
+    with _opened(content) as file:
+        lines = (line.decode("utf-8-sig") for line in file)
+        rows = csv.reader(lines, delimiter=head.separator, skipinitialspace=True)
+        return sum(0 < len(row) < len(head.names) and rows.line_num > head.lines for row in rows)
 
 
 def _has_leading_zeros(content: Path | bytes, separator: str) -> bool:

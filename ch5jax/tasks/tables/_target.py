@@ -6,6 +6,7 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import Series
+from ch5jax.tasks.tables._csv import TRUTHS
 from ch5jax.tasks.tables._dates import date_numbers, days_of
 from ch5jax.tasks.tables._kinds import Reader, said_of_numbers
 from ch5jax.tasks.tables._numbers import decimal_of, holes_among, numbers_in
@@ -33,6 +34,9 @@ def target_values(
         values = Reader("number").read(column)[:, 0].copy()
     else:
         values = _of_words(column, kind, missing, decimal, labels=boolean or categorical, notes=own_notes)
+    if values.dtype == object and (written := column.attrs.get(TRUTHS, {}).get(name)):  # a label is as it is written
+        recase = str.upper if written.isupper() else str.lower if written.islower() else str
+        values = np.array([value and recase(value) for value in values], object)
     if values.dtype == np.float64 and (beyond := np.abs(values) > _LARGEST).any():
         own_notes.append(f"Infinite, or beyond float32, and so counted as missing: {beyond.sum()} in {name!r}.")
         values[beyond] = np.nan
