@@ -61,7 +61,7 @@ def predict(
 
 def _predict(run: Path, data: Path, trial: int | None, keep: ch5jax.sweeps.Keep, out: Path) -> None:
     if not (run / JOB_FILE).is_file():
-        raise ValueError(f"RUN must be the folder of a `ch5jax sweep --data`, and {run / JOB_FILE} is missing")
+        raise ValueError(f"RUN must be the folder of a finished `ch5jax sweep --data`, and {run / JOB_FILE} is missing")
     job = Job.read(run / JOB_FILE)
     start_devices(None)
     prepared = prepare(job)

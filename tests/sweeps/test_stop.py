@@ -123,3 +123,21 @@ def test_the_command_ends_in_a_line_while_it_begins(tmp_path, delay, one):
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("Stopped.")
     assert "Traceback" not in said
+
+
+BEFORE_JAX = """
+import signal, sys
+sys.argv, sys.modules["jax"] = [sys.argv[1]], None
+try:
+    import ch5jax
+except ImportError:
+    print(signal.getsignal(signal.SIGTERM) is sys.modules["ch5jax._ending"]._end)
+"""
+
+
+@pytest.mark.parametrize(("program", "ours"), [("/usr/bin/ch5jax", True), ("ch5jax.exe", True), ("train.py", False)])
+def test_handlers_are_there_before_jax_is_imported_and_only_in_the_command(program, ours):
+    command = [sys.executable, "-c", BEFORE_JAX, program]
+    root = Path(__file__).parents[2]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+    assert said == f"{ours}\n"
