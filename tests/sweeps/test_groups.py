@@ -142,3 +142,11 @@ def test_a_metric_has_no_name_of_the_tables_own(name):
     task = SURFACE._replace(evaluate=lambda h, state: {"validation_loss": 0.0, name: 1.0}, objective="validation_loss")
     with pytest.raises(ValueError, match=f"must not name a metric '{name}': that is one of the table's own names"):
         small(ch5jax.grid(ch5jax.sgd, learning_rate=[0.1]), task)
+
+
+def test_groups_of_a_grid_are_groups_whatever_its_factory_makes():
+    made = ch5jax.grid(lambda kind, rate: (kind, rate), kind=[None, 1.0], rate=[0.1, 0.2])
+    assert [(group.name, group.settings) for group in make_groups(SURFACE, made, 1)] == [
+        ("kind=None", 2),
+        ("kind=1.0", 2),
+    ]
