@@ -15,8 +15,8 @@ from ch5jax.sweeps._programs import QUICK_ON_CPU
 from ch5jax.sweeps._siblings import ties, with_siblings
 from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, diagnosis_of
 
-# Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes: it takes
-# two seconds to compile, and 64 trials a millisecond.
+# Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes: it
+# takes two seconds to compile, and 64 trials a millisecond.
 FEWEST_AT_ONCE, MOST_AT_ONCE = 64, 4096
 
 
