@@ -31,6 +31,7 @@ from ch5jax.diagnostics._loss_course import (
     loss_slope as loss_slope,
     lost as lost,
 )
+from ch5jax.diagnostics._nan import nan_is_data as nan_is_data
 from ch5jax.diagnostics._noise import (
     Noise as Noise,
     example_square_norms as example_square_norms,

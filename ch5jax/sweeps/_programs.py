@@ -1,9 +1,8 @@
 """One group's compiled programs: a fixed number of trials on every device, trained a segment of steps at a time."""
 
-import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -26,13 +25,6 @@ SEGMENT = 1000
 # Drawing a kernel of (32, 10) costs LLVM seconds: with all of XLA's passes, the digits' initial state took 3.5 to 4.2 s
 # of the 6 to 7 s that a group's programs take to compile; at the first level 0.7 s. For what runs once a chunk.
 QUICK_ON_CPU = {"xla_backend_optimization_level": 1}
-
-
-@contextlib.contextmanager
-def nan_is_data() -> Iterator[None]:
-    """Inside it JAX_DEBUG_NANS stops nothing: a trial that diverges is a row, and a signal not known yet is NaN."""
-    with jax.debug_nans(False), jax.debug_infs(False):
-        yield
 
 
 class Record(NamedTuple):

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._groups import Group, locate
 from ch5jax.sweeps._plan import Plan
-from ch5jax.sweeps._programs import Programs, nan_is_data
+from ch5jax.sweeps._programs import Programs
 from ch5jax.tasks import Task
 from ch5jax.training import Run
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._types import Hyperparameters
+from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out, read_layout
 from ch5jax.sweeps._outline import Outline, outlines
 from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
-from ch5jax.sweeps._programs import Traced, nan_is_data, trace_group
+from ch5jax.sweeps._programs import Traced, trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import FORMAT, MANIFEST, Folder, Memory, StoreError, read_width, sweep_hash

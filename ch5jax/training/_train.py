@@ -1,5 +1,6 @@
 """The compiled loop: a task, its hyperparameters and a key in; the final state and metrics out."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 
 from ch5jax import _trees, tracing
 from ch5jax._types import Hyperparameters, State
-from ch5jax.diagnostics import Signals
+from ch5jax.diagnostics import Signals, nan_is_data
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training._driver import Carried, Driver, empty, joined, with_row
 from ch5jax.training._probes import Probes
@@ -76,7 +77,8 @@ def train(
         raise ValueError(f"evaluate_every must be a multiple of record_every = {record_every}, got {evaluate_every}")
     _trees.check_data(hyperparameters, "hyperparameters")
     spacings = steps, int(record_every), int(evaluate_every or steps), signals_every  # NumPy's are strong types
-    return _train(task, hyperparameters, key, *spacings, state, start)
+    with nan_is_data() if signals_every else contextlib.nullcontext():
+        return _train(task, hyperparameters, key, *spacings, state, start)
 
 
 @functools.partial(

@@ -15,6 +15,7 @@ from ch5jax.diagnostics import (
     Curvature,
     Signals,
     curvature,
+    nan_is_data,
     norm,
 )
 from ch5jax.tasks import Task
@@ -65,7 +66,6 @@ def diagnose(
 
     Raises:
       ValueError: if an argument is not as above, or as `train` does.
-      FloatingPointError: with `jax_debug_nans`, since what is not to be had is NaN.
 
     Example:
       >>> import ch5jax, jax
@@ -88,7 +88,8 @@ def diagnose(
     _trees.check_data(hyperparameters, "hyperparameters")
     every = int(signals_every or max(1, steps // PROBES))
     lowest = _checked_best(task.lowest if best is None else best)
-    return _program(task, hyperparameters, key, lowest, thresholds, int(steps), every, int(iterations))
+    with nan_is_data():
+        return _program(task, hyperparameters, key, lowest, thresholds, int(steps), every, int(iterations))
 
 
 def _checked_best(best: Any) -> Any:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax.diagnostics import Difficulty, RecorderState, Signals
+from ch5jax.diagnostics import Difficulty, RecorderState, Signals, nan_is_data
 from ch5jax.verdicts._diagnosis import Diagnosis
 from ch5jax.verdicts._finding import Finding
 from ch5jax.verdicts._intervals import Intervals, intervals, signals_of
@@ -48,6 +48,7 @@ class HistoryDiagnosis(Diagnosis):
         return said if self.validation is None else (*said, say_validation(self.validation))
 
 
+@nan_is_data()
 def judge_history(
     losses: Any,
     gradient_norms: Any = None,

@@ -72,17 +72,30 @@ def test_signals_have_a_column_for_each_layer_and_matrix(result):
     assert len(columns) == 11 + 4 * 2 - 1  # eleven numbers, three lists of two (layers, matrices) and one of one
 
 
-@pytest.mark.parametrize("option", ["jax_debug_nans", "jax_debug_infs"])
-def test_debugging_of_nan_stops_no_sweep_a_trial_that_diverges_is_a_row(option):
+@pytest.fixture(params=["jax_debug_nans", "jax_debug_infs"])
+def debugging(request):
+    before = getattr(jax.config, request.param)
+    jax.config.update(request.param, True)
+    yield
+    assert getattr(jax.config, request.param)
+    jax.config.update(request.param, before)
+
+
+def test_debugging_of_nan_stops_no_sweep_a_trial_that_diverges_is_a_row(debugging):
     rates = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-3, 1e3])
     task = ch5jax.tasks.surface(ch5jax.problems.rosenbrock())
-    before = getattr(jax.config, option)
-    jax.config.update(option, True)
-    try:
-        found = ch5jax.sweep(task, rates, steps=8, key=jax.random.key(0))
-        loss = found.rerun(1).metrics["loss"]
-        assert getattr(jax.config, option)
-    finally:
-        jax.config.update(option, before)
+    found = ch5jax.sweep(task, rates, steps=8, key=jax.random.key(0))
+    loss = found.rerun(1).metrics["loss"]
     assert (found.columns["diverged_at"] >= 0).tolist() == [False, True]
     assert not np.isfinite(loss[-1])
+
+
+def test_debugging_of_nan_stops_nothing_that_takes_signals_of_a_healthy_run(debugging):
+    task = ch5jax.tasks.surface(ch5jax.problems.rosenbrock())
+    run = ch5jax.train(task, ch5jax.sgd(1e-3), jax.random.key(0), 40)
+    assert np.isfinite(run.metrics["loss"]).all()
+    assert str(ch5jax.diagnose(task, ch5jax.sgd(1e-3), steps=40, key=jax.random.key(0)))
+    assert str(ch5jax.verdicts.judge_history(run.metrics["loss"], run.metrics["gradient_norm"]))
+    if jax.config.jax_debug_nans:
+        with pytest.raises(FloatingPointError):  # without signals it is the user's own NaN
+            ch5jax.train(task, ch5jax.sgd(1e3), jax.random.key(0), 40, signals_every=0)
