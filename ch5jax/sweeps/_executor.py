@@ -14,7 +14,7 @@ from ch5jax._types import PyTree
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, Paused, from_host, to_host
 from ch5jax.sweeps._layout import Layout
-from ch5jax.sweeps._plan import STATE, Plan, chunk_name, state_name
+from ch5jax.sweeps._plan import STATE, Plan, chunk_name, end_name, state_name
 from ch5jax.sweeps._programs import Programs, Traced
 from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._stop import Stop
@@ -47,9 +47,10 @@ class Executor:
         traced: list[Traced],
         compiled: list[Callable[[], Programs]],
         progress: Callable[[Progress], object] | None,
+        keep_states: bool,
     ):
         self.groups, self.layouts, self.plan, self.store, self.progress = groups, layouts, plan, store, progress
-        self.traced, self.compiled = traced, compiled
+        self.traced, self.compiled, self.keep_states = traced, compiled, keep_states
         names = store.names()
         self.pending = [
             [chunk for chunk in layout.chunks if chunk_name(layout.g, chunk) not in names] for layout in layouts
@@ -105,9 +106,10 @@ class Executor:
         ]
 
     def _paused(self, g: int, chunk: int) -> Paused | None:
-        """A chunk that the store holds half-way."""
-        name = state_name(g, chunk)
-        if name not in self.store.names():
+        """A chunk that the store holds half-way, or at the end of a sweep of fewer steps."""
+        names = self.store.names()
+        name = next((name for name in (state_name(g, chunk), end_name(g, chunk)) if name in names), None)
+        if name is None:
             return None
         leaves = [np.zeros(0)] * len(jax.tree.leaves(self.traced[g].init.shapes[0]))
         like = Paused(np.zeros(0), leaves, self.traced[g].history(0))
@@ -166,7 +168,7 @@ class Executor:
                     self.stop.take_effect()
         if waiting:
             take(*waiting)
-        self._store_results(g, chunks, histories)
+        self._store_results(g, chunks, carried, histories)
 
     def _fitting(self, steps: int, seconds: float) -> int:
         """How long the next segment may be if so many steps took so many seconds."""
@@ -181,12 +183,16 @@ class Executor:
         before = sum(group.trials for group in self.groups[:g])
         return f"of trials {before + lots[0][0]} to {before + lots[-1][-1]}, group {self.groups[g].name!r}"
 
-    def _store_results(self, g: int, chunks: list[int], histories: list[History]) -> None:
+    def _store_results(self, g: int, chunks: list[int], carried: Any, histories: list[History]) -> None:
+        if self.keep_states:
+            self._store_states(g, chunks, self.plan.schedule.steps, carried, histories)
         self.monitor.now(f"storing chunks {chunks[0]} to {chunks[-1]} of group {self.groups[g].name!r}")
         for chunk, history in zip(chunks, histories, strict=True):
             name = chunk_name(g, chunk)
             self.store.write(name, history.done(self.plan.schedule.steps), self.layouts[g].of(name, chunk))
             self.store.remove(state_name(g, chunk))
+            if not self.keep_states:
+                self.store.remove(end_name(g, chunk))
             self.trials_done += len(self.layouts[g].trials(chunk))
         self._report(self.groups[g].name)
 
@@ -195,7 +201,8 @@ class Executor:
         leaves = to_host(carried)
         for i, (chunk, history) in enumerate(zip(chunks, histories, strict=True)):
             rows = slice(i * self.plan.schedule.width, (i + 1) * self.plan.schedule.width)
-            name, held = state_name(g, chunk), Paused(np.array(step), [leaf[rows] for leaf in leaves], history)
+            name = (end_name if step == self.plan.schedule.steps else state_name)(g, chunk)
+            held = Paused(np.array(step), [leaf[rows] for leaf in leaves], history)
             self.store.write(name, held, self.layouts[g].of(name, chunk))
 
     def _restored(self, held: list[Paused], programs: Programs, like: PyTree) -> Any:

@@ -1,5 +1,6 @@
 """Where a store keeps each trial of a group: what a sweep was extended by lies behind what was there."""
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ch5jax.sweeps._outline import Outline, reopened
-from ch5jax.sweeps._plan import chunk_name, group_name, state_name
+from ch5jax.sweeps._plan import Schedule, chunk_name, end_name, group_name, state_name
 from ch5jax.sweeps._store import Store, StoreError
 
 
@@ -19,7 +20,8 @@ class Layout:
 
     g: int
     width: int
-    sweep: str  # a hash of all that the sweep and the group are but their trials
+    sweep: str  # a hash of all that the sweep and the group are but their trials and steps
+    steps: int  # how many the sweep has: what a finished chunk is of, and no state
     ids: np.ndarray  # shape (trials, ...), uint8: what tells a trial from all others of its group
     slots: np.ndarray  # shape (trials,), int64: chunk · width + row
 
@@ -46,13 +48,14 @@ class Layout:
     def of(self, name: str, chunk: int | None = None) -> str:
         """What a file has to be of: which of which sweep, and with which trials."""
         ids = b"" if chunk is None else self.ids[self.trials(chunk)].tobytes()
-        return f"{name} of sweep {hashlib.sha256(self.sweep.encode() + ids).hexdigest()[:32]}"
+        after = f", {self.steps} steps" if chunk is not None and name == chunk_name(self.g, chunk) else ""
+        return f"{name} of sweep {hashlib.sha256(self.sweep.encode() + ids).hexdigest()[:32]}{after}"
 
     def files(self) -> dict[str, str]:
         """What each of the group's files has to be of."""
         found = {group_name(self.g): self.of(group_name(self.g))}
         for chunk in self.chunks:
-            for name in (chunk_name(self.g, chunk), state_name(self.g, chunk)):
+            for name in (chunk_name(self.g, chunk), state_name(self.g, chunk), end_name(self.g, chunk)):
                 found[name] = self.of(name, chunk)
         return found
 
@@ -69,13 +72,13 @@ class Layout:
         return store.read(group_name(self.g), like, self.of(group_name(self.g)))
 
 
-def lay_out(g: int, outline: Outline, ids: np.ndarray, width: int, sweep: str, store: Store) -> Layout:
+def lay_out(g: int, outline: Outline, ids: np.ndarray, schedule: Schedule, sweep: str, store: Store) -> Layout:
     """Gives every trial its place: that which it has in the store, or one behind all that are there.
 
     Raises:
       StoreError: if the store has trials that are not among these, or its file is damaged.
     """
-    fresh = Layout(g, width, sweep, ids, np.arange(len(ids)))
+    fresh = Layout(g, schedule.width, sweep, schedule.steps, ids, np.arange(len(ids)))
     if group_name(g) not in store.names():
         return fresh
     held = fresh.read(outline.settings, store)
@@ -88,19 +91,23 @@ def lay_out(g: int, outline: Outline, ids: np.ndarray, width: int, sweep: str, s
             "choose another folder"
         )
     new = slots < 0
-    slots[new] = width * (held["slots"].max() // width + 1) + np.arange(new.sum())
-    return Layout(g, width, sweep, ids, slots)
+    slots[new] = schedule.width * (held["slots"].max() // schedule.width + 1) + np.arange(new.sum())
+    return dataclasses.replace(fresh, slots=slots)
 
 
-def read_layout(g: int, described: dict[str, Any], width: int, sweep: str, store: Store) -> tuple[Outline, Layout]:
+def read_layout(
+    g: int, described: dict[str, Any], schedule: Schedule, sweep: str, store: Store
+) -> tuple[Outline, Layout]:
     """A group's outline and layout as a store holds them.
 
     Args:
       g: the group's number.
       described: what the manifest says of it.
-      width: the sweep's.
+      schedule: the sweep's.
       sweep: the hash of what the sweep and the group are.
       store: where its file is.
     """
-    arrays = Layout(g, width, sweep, np.zeros(0), np.zeros(0)).read(described["settings"], store)
-    return reopened(described["name"], described, arrays), Layout(g, width, sweep, arrays["ids"], arrays["slots"])
+    empty = Layout(g, schedule.width, sweep, schedule.steps, np.zeros(0), np.zeros(0))
+    arrays = empty.read(described["settings"], store)
+    whole = dataclasses.replace(empty, ids=arrays["ids"], slots=arrays["slots"])
+    return reopened(described["name"], described, arrays), whole

@@ -79,7 +79,7 @@ def compiler(group: Group, traced: Traced, plan: Plan) -> Callable[[], Programs]
     return programs
 
 
-STATE = "-state"
+STATE, END = "-state", "-end"
 
 
 def group_name(g: int) -> str:
@@ -95,3 +95,8 @@ def chunk_name(g: int, chunk: int) -> str:
 def state_name(g: int, chunk: int) -> str:
     """Where the state of a chunk in training is kept."""
     return f"{chunk_name(g, chunk)}{STATE}"
+
+
+def end_name(g: int, chunk: int) -> str:
+    """Where the state of a finished chunk is kept, to go on from."""
+    return f"{chunk_name(g, chunk)}{END}"

@@ -103,9 +103,10 @@ def trace_group(group: Group, key: jax.Array, probes: Probes) -> Traced:
       probes: when signals are taken.
     """
     task = group.task
+    endless = probes._replace(steps=np.iinfo(np.int32).max)  # a step knows no last one, so that a sweep can go on
 
     def driver(hyperparameters: Hyperparameters, seed: Any, key: jax.Array) -> Driver:
-        return Driver(task, hyperparameters, jax.random.fold_in(key, seed), probes)
+        return Driver(task, hyperparameters, jax.random.fold_in(key, seed), endless)
 
     def init(hyperparameters: Hyperparameters, seed: Any, key: jax.Array) -> tuple[Carried, Any]:
         trial = driver(hyperparameters, seed, key)

@@ -21,7 +21,9 @@ from ch5jax.sweeps._lock import NAME as LOCK, HeldError, Lock
 
 FORMAT = 6
 MANIFEST = "manifest.json"
-_KEPT = re.compile(r"group\d{3,}(-chunk\d{6,}(-state)?)?")
+_KEPT = re.compile(r"group\d{3,}(-chunk\d{6,}(-state|-end)?)?")
+_DONE = re.compile(r"group\d{3,}-chunk\d{6,}")
+SPACINGS = ("record_every", "evaluate_every", "signals_every")
 _OURS = re.compile(rf"({_KEPT.pattern})\.npz|{re.escape(MANIFEST)}")
 _PART = re.compile(rf"({_OURS.pattern})\.\d+\.\d+\.part")  # as `checkpoints.write_bytes` names them
 
@@ -151,12 +153,16 @@ class Folder:
           StoreError: if a file is damaged or of something else, naming it; nothing was touched.
           OSError: if the folder cannot be written.
         """
-        for name in sorted(self.names()):
+        goes_on = (self.manifest() or manifest)["steps"] != manifest["steps"]
+        longer = [name for name in self.names() if _DONE.fullmatch(name)] if goes_on else []
+        for name in sorted(self.names() - {*longer}):
             self._arrays(name, files.get(name, "nothing: this sweep has none of that name"))
         with self._explained("write to"):
             for left_over in self.path.glob("*.part"):
                 if _PART.fullmatch(left_over.name):
                     left_over.unlink()
+        for name in longer:  # all of it is in the state behind which it goes on; and the manifest changes last
+            self.remove(name)
         if self.manifest() != (due := json.loads(json.dumps(manifest))):
             self._put(MANIFEST, (json.dumps({**due, "hash": _hash(due)}, indent=1) + "\n").encode())
 
@@ -214,16 +220,33 @@ class Folder:
             raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
 
     def _refuse_another(self, manifest: dict[str, Any]) -> None:
-        """A sweep may have more groups than it had, behind those; else it is another one."""
+        """A sweep may have more groups than it had, behind those, and more steps; else it is another one."""
         if (found := self.manifest()) is None:
             return
         due = json.loads(json.dumps(manifest))
         groups = found.get("groups")
         kept = due["groups"][: len(groups)] if isinstance(groups, list) else due["groups"]
-        if differences := list(_differences(found, {**due, "groups": kept})):
-            advice = "a finished chunk keeps no state to go on from; " if found.get("steps") != due["steps"] else ""
+        steps = found.get("steps")
+        goes_on = isinstance(steps, int) and steps < due["steps"]
+        like = {**due, "groups": kept} | ({"steps": steps} if goes_on else {})
+        if differences := list(_differences(found, like)):
             raise StoreError(
-                f"{self.path} belongs to another sweep: {'; '.join(differences[:5])}; {advice}choose another folder"
+                f"{self.path} belongs to another sweep: {'; '.join(differences[:5])}; choose another folder"
+            )
+        if goes_on:
+            self._refuse_to_go_on(int(found["steps"]), due)
+
+    def _refuse_to_go_on(self, steps: int, due: dict[str, Any]) -> None:
+        """Behind the last step there has to be a state, and no record, evaluation or probe but those due there."""
+        said = f"{self.path} holds a sweep of {steps:,} steps, which cannot go on to {due['steps']:,}"
+        for name in SPACINGS:
+            if due[name] and steps % due[name]:
+                raise StoreError(f"{said}: they are no multiple of its {name}, {due[name]}; choose another folder")
+        names = self.names()
+        if [name for name in names if _DONE.fullmatch(name) and f"{name}-end" not in names]:
+            raise StoreError(
+                f"{said}: its finished chunks kept no state to go on from, as they do with keep_states=True; choose "
+                "another folder"
             )
 
     def _put(self, name: str, content: bytes) -> None:
@@ -242,21 +265,21 @@ class Folder:
             ) from None
 
 
-def read_width(path: str | os.PathLike[str] | None) -> int | None:
-    """The width that a folder's sweep was begun with, if there is one to go on with.
+def begun_with(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The width and the spacings that a folder's sweep was begun with, if there is one to go on with.
 
     Raises:
       StoreError: if its manifest is damaged.
     """
-    width = None if path is None else (Folder(path).manifest() or {}).get("width")
-    return width if isinstance(width, int) and width > 0 else None
+    found = {} if path is None else Folder(path).manifest() or {}
+    known = {name: found.get(name) for name in ("width", *SPACINGS)}
+    return {name: value for name, value in known.items() if isinstance(value, int) and value > 0}
 
 
 def sweep_hash(manifest: dict[str, Any], g: int) -> str:
-    """A hash of all that a sweep and one of its groups are, whatever their trials and the other groups."""
-    return _hash(
-        {**{name: value for name, value in manifest.items() if name != "groups"}, "group": manifest["groups"][g]}
-    )
+    """A hash of all that a sweep and one of its groups are, whatever their trials, their steps and the other groups."""
+    common = {name: value for name, value in manifest.items() if name not in ("groups", "steps")}
+    return _hash({**common, "group": manifest["groups"][g]})
 
 
 def _hash(manifest: Any) -> str:

@@ -20,12 +20,12 @@ from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
 from ch5jax.sweeps._programs import Traced, trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._store import FORMAT, MANIFEST, Folder, Memory, StoreError, read_width, sweep_hash
+from ch5jax.sweeps._store import FORMAT, MANIFEST, Folder, Memory, StoreError, begun_with, sweep_hash
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes
 
-SPACINGS = ("steps", "record_every", "evaluate_every", "width")
+SCHEDULED = ("steps", "record_every", "evaluate_every", "width")
 
 
 def sweep(
@@ -41,6 +41,7 @@ def sweep(
     signals_every: int | None = None,
     width: int | None = None,
     progress: Callable[[Progress], object] | None = None,
+    keep_states: bool = False,
 ) -> SweepResult:
     """Trains every setting with every seed, as one vmapped program over all devices for each group.
 
@@ -58,8 +59,10 @@ def sweep(
       key: the sweep's key.
       seeds: how many seeds, 0, 1, …, or a list of distinct ones from 0 to 2³² − 1.
       store: a folder to keep results in as they come. Called again with the same arguments, the sweep goes on where it
-        was stopped, whatever stopped it, and ends with the same bits; finished chunks are not trained again. Without a
-        folder, results are kept in memory.
+        was stopped, whatever stopped it, and ends with the same bits; finished chunks are not trained again. Called
+        with more seeds, settings or groups, or, after `keep_states`, with more steps, it trains what is missing, and
+        what was there keeps its bits. Width and spacings are the folder's, unless told. Without a folder, results are
+        kept in memory.
       record_every: keep the step's metrics every so many steps; a hundredth of `steps` by default. It costs memory, not
         time.
       evaluate_every: evaluate every so many steps; by default at the end only.
@@ -69,6 +72,8 @@ def sweep(
       width: trials side by side on each device, ≥ 1; by default what the cache of a CPU or the memory of a GPU holds.
         It is recorded in the store. Another width gives other last bits.
       progress: called with a `Progress` after every segment of steps.
+      keep_states: whether the store keeps what each trial carries after its last step, so that a later call with more
+        `steps` goes on from there. It takes as much room as all parameters and optimizers' states.
 
     Returns:
       A `SweepResult`.
@@ -107,27 +112,30 @@ def sweep(
             check_promises(group.task, group.rows(np.zeros((), int))[0], taken)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
-    probes = Probes.spaced(steps, signals_every)
-    schedule = Schedule(steps, record_every or max(1, steps // 100), evaluate_every or steps, probes, width or 1)
+    begun = begun_with(store)
+    record_every = record_every or begun.get("record_every") or max(1, steps // 100)
+    evaluate_every = evaluate_every or begun.get("evaluate_every") or steps
+    probes = Probes.spaced(steps, begun.get("signals_every") if signals_every is None else signals_every)
+    schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1)
     traced = [trace_group(group, key, probes) for group in groups]
     memory = free_memory(devices)
     if width is None:
         most = max(group.trials for group in groups)
-        width = read_width(store) or choose_width(traced, schedule.length, most, devices, memory)
+        width = begun.get("width") or choose_width(traced, schedule.length, most, devices, memory)
     check_width(width, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
     manifest = _manifest(groups, known, traced, plan)
     with nan_is_data(), (Memory() if store is None else Folder(store)).held(manifest) as kept:
         layouts = tuple(
-            lay_out(g, outline, group.ids(), width, sweep_hash(manifest, g), kept)
+            lay_out(g, outline, group.ids(), plan.schedule, sweep_hash(manifest, g), kept)
             for g, (outline, group) in enumerate(zip(known, groups, strict=True))
         )
         kept.begin(manifest, {name: of for layout in layouts for name, of in layout.files().items()})
         for layout, outline in zip(layouts, known, strict=True):
             layout.write(outline, kept)
         compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
-        Executor(groups, layouts, plan, kept, traced, compiled, progress).run()
+        Executor(groups, layouts, plan, kept, traced, compiled, progress, keep_states).run()
         first, again = groups[0].task, Again(groups, plan, compiled)
         return assemble(known, layouts, plan.schedule, first.objective, first.maximize, kept, again)
 
@@ -139,7 +147,7 @@ def _manifest(
     schedule, task = plan.schedule, groups[0].task
     return {
         "format": FORMAT,
-        **{name: getattr(schedule, name) for name in SPACINGS},
+        **{name: getattr(schedule, name) for name in SCHEDULED},
         "signals_every": schedule.probes.every,
         "objective": task.objective,
         "maximize": task.maximize,
@@ -187,14 +195,13 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
     if manifest.get("format") != FORMAT:
         raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
     probes = Probes(manifest["signals_every"], manifest["steps"])
-    schedule = Schedule(probes=probes, **{name: manifest[name] for name in SPACINGS})
+    schedule = Schedule(probes=probes, **{name: manifest[name] for name in SCHEDULED})
     if not folder.names() >= {group_name(g) for g in range(len(manifest["groups"]))}:
         raise StoreError(
             f"{store} must hold a finished sweep, and this one had hardly begun: the same sweep goes on there"
         )
     pairs = [
-        read_layout(g, group, schedule.width, sweep_hash(manifest, g), folder)
-        for g, group in enumerate(manifest["groups"])
+        read_layout(g, group, schedule, sweep_hash(manifest, g), folder) for g, group in enumerate(manifest["groups"])
     ]
     known, layouts = (tuple(part) for part in zip(*pairs, strict=True))
     due = [chunk_name(layout.g, chunk) for layout in layouts for chunk in layout.chunks]
