@@ -222,7 +222,7 @@ def show_treatment(found: Treatment) -> None:
         style = "bold" if what == found.chosen.name else ""
         table.add_row(*map(Text, (what, f"{scale * score:.4g}", gained, label(rows["verdict"][i]))), style=style)
     say("")
-    say(f"Each was trained over {counted(int(rows['seeds'][0]), 'seed')}; * better by more than two standard errors.")
+    say(f"Each was trained over {counted(int(rows['seeds'][0]), 'seed')}; * better than by chance.")
     console().print(table)
     say(found.conclusion)
 

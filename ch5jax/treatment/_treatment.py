@@ -33,6 +33,8 @@ class Tried:
       gain: by how much the objective is better than that of the untreated run, on average over the seeds, in the
         objective's unit; a training that is lost counts as the worst that was seen.
       error: the standard error of that average; 0 for one seed.
+      better: whether that is no chance: the gain is over two standard errors, or no seed is worse and most are better,
+        as where one seed of a lost loss is as large as all else together.
     """
 
     name: str
@@ -44,11 +46,7 @@ class Tried:
     verdicts: tuple[str, ...]
     gain: float = 0.0
     error: float = 0.0
-
-    @property
-    def better(self) -> bool:
-        """Whether it beats the untreated run by more than two standard errors."""
-        return self.gain > SURE * self.error
+    better: bool = False
 
     @property
     def difficulty(self) -> Difficulty:
@@ -63,9 +61,10 @@ def compared(tried: tuple[Tried, ...], objective: str, maximize: bool) -> tuple[
     scores = np.where(finite, scores, scores.min(initial=np.inf, where=finite) if finite.any() else 0)
     gains = scores - scores[0]
     errors = gains.std(axis=1, ddof=1) / gains.shape[1] ** 0.5 if gains.shape[1] > 1 else np.zeros(len(tried))
+    better = (gains.mean(axis=1) > SURE * errors) | (gains.min(axis=1) >= 0) & (np.median(gains, axis=1) > 0)
     return tuple(
-        dataclasses.replace(one, gain=float(gain), error=float(error))
-        for one, gain, error in zip(tried, gains.mean(axis=1), errors, strict=True)
+        dataclasses.replace(one, gain=float(gain), error=float(error), better=bool(sure))
+        for one, gain, error, sure in zip(tried, gains.mean(axis=1), errors, better, strict=True)
     )
 
 

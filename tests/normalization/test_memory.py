@@ -62,5 +62,5 @@ def test_gradients_cost_the_same_whether_the_state_is_kept_or_not():
     def without(x, params):
         return jnp.sum(ch5jax.batch_norm(x, params, jax.lax.stop_gradient(state))[0] ** 2), state
 
-    of_features = 40 * 16  # the running averages themselves
+    of_features = 50 * 16  # the running averages themselves
     assert cost(with_state) - cost(without) <= of_features

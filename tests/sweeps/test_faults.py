@@ -79,7 +79,9 @@ def test_a_chunk_in_anothers_place_is_named(copied, tmp_path):
     for wrong in (first.read_bytes(), (tmp_path / "other" / second.name).read_bytes()):
         second.write_bytes(wrong)
         for opened in (ch5jax.open, sweep):
-            with pytest.raises(StoreError, match=r"chunk000001\.npz must hold group000-chunk000001 of sweep \w+, got"):
+            with pytest.raises(
+                StoreError, match=r"chunk000001\.npz must hold group000-chunk000001 of sweep \w+, 4 steps, got"
+            ):
                 opened(copied)
     second.write_bytes(whole)
     shutil.copy(first, copied / "group000-chunk000017.npz")

@@ -111,10 +111,12 @@ def catches(process, number):
 def test_the_command_ends_in_a_line_while_it_begins(tmp_path, delay, one):
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "ch5jax.cli", "sweep", "--no-cache"]
-    # what a shell starts in the background ignores SIGINT, and so would all that it starts
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # what a shell starts in the background ignores SIGINT, what nohup starts SIGHUP, and so would all that these start
+    numbers = signal.SIGINT, signal.SIGHUP
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=path)
-    signal.signal(signal.SIGINT, before)
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
     while not catches(process.pid, signal.SIGTERM):
         time.sleep(0.002)
     time.sleep(delay)

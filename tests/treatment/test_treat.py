@@ -123,6 +123,11 @@ def test_what_is_lost_counts_as_the_worst_that_was_seen():
     tried = compared(tried, "loss", maximize=False)
     assert [one.gain for one in tried] == [0.0, 1.5, 0.0]
     assert chosen_of(tried).name == "found"
+    one_of_three = (scored(AS_IT_WAS, [1e30, 2.0, 2.0], "untreated"), scored("found", [1.0, 1.0, 2.0]))
+    assert compared(one_of_three, "loss", maximize=False)[1].better  # though the error is as large as the gain
+    assert not compared(one_of_three, "loss", maximize=True)[1].better
+    one_seed_worse = (scored(AS_IT_WAS, [1e30, 2.0, 2.0], "untreated"), scored("found", [1.0, 1.0, 2.5]))
+    assert not compared(one_seed_worse, "loss", maximize=False)[1].better
     nothing = compared((scored(AS_IT_WAS, [np.nan], "untreated"), scored("lost too", [np.inf])), "loss", maximize=True)
     assert chosen_of(nothing).name == AS_IT_WAS
 
