@@ -11,6 +11,8 @@ from ch5jax.diagnostics import curvature, hessian_trace
 from ch5jax.diagnostics._curvature import lanczos
 from tests.diagnostics.spectra import quadratic, rotated
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(3)
 SPECTRA = {
     "positive": np.linspace(0.5, 7, 12),

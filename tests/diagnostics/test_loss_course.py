@@ -20,6 +20,8 @@ from ch5jax.diagnostics import (
 from tests.diagnostics.spectra import quadratic, rotated
 from tests.references import diagnostics as reference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(0)
 
 

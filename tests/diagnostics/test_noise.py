@@ -16,6 +16,8 @@ from ch5jax.diagnostics import (
 from ch5jax.networks import mlp
 from tests.tapping.networks import site_gradients
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(0)
 
 

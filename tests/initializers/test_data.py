@@ -14,6 +14,8 @@ from ch5jax import initializers
 from ch5jax.initializers import constant, gaussian, sparse, uniform
 from ch5jax.networks import mlp
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(7)
 ALL = [uniform(0.3), gaussian(0.3), sparse(7, 0.3), constant(-0.3)]
 

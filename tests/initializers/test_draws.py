@@ -9,6 +9,8 @@ from scipy import special
 
 from ch5jax.initializers import constant, gaussian, sparse, uniform
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(1)
 ALL = {"uniform": uniform(0.3), "gaussian": gaussian(0.3), "sparse": sparse(7, 0.3), "constant": constant(-0.3)}
 HALVES = (jnp.float16, jnp.bfloat16)

@@ -13,6 +13,8 @@ import ch5jax
 from ch5jax.initializers import gaussian, sparse
 from tests.initializers.test_draws import distance
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(5)
 
 

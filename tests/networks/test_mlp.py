@@ -13,6 +13,8 @@ from ch5jax.networks import Layer, NormalizedLayer, mlp
 from tests.references import batch_norm as batch_norm_reference, mlp as reference
 from tests.tapping.networks import site_gradients
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 

@@ -14,6 +14,8 @@ from ch5jax.networks import Layer, RecurrentLayer, rnn
 from tests.references import rnn as reference
 from tests.tapping.networks import site_gradients
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ACTIVATIONS = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu, "linear": lambda z: z}
 EXAMPLES, TIME, INPUTS, HIDDEN, OUTPUTS = 5, 7, 3, 4, 2
 

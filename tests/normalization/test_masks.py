@@ -11,6 +11,8 @@ import pytest
 import ch5jax
 from ch5jax import BatchNormParams
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROWS, FEATURES = 12, 3
 rng = np.random.default_rng(0)
 X = jnp.asarray(rng.normal(size=(ROWS, FEATURES)), jnp.float32)

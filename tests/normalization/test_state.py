@@ -13,6 +13,8 @@ import ch5jax
 from ch5jax import BatchNormState
 from tests.references import batch_norm as reference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def batches(*sizes, features=3, seed=0):
     rng = np.random.default_rng(seed)

@@ -9,6 +9,8 @@ from ch5jax import problems
 from ch5jax.problems import CriticalPoint
 from tests.problems.registry import FACTORIES, in_the_box, look, look_at_critical_points
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 with_points = pytest.mark.parametrize("name", [name for name in FACTORIES if not name.startswith("reddi")])
 
 

@@ -9,7 +9,7 @@ import ch5jax
 from ch5jax.tasks import supervised
 from ch5jax.tasks._examples import divide, size
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.usefixtures("compiled_quickly")]
 
 KEY = jax.random.key(0)
 X = np.arange(50.0)[:, None]

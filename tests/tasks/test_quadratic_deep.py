@@ -13,6 +13,8 @@ from ch5jax import problems
 from ch5jax.tasks import quadratic_deep
 from tests.references.problems import deep_spectrum
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY, OPT = jax.random.key(5), ch5jax.sgd(0.01)
 train = functools.partial(ch5jax.train, signals_every=0)
 

@@ -14,6 +14,8 @@ from ch5jax import _keys, problems
 from ch5jax.tasks import surface
 from tests.references import problems as references
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(7)
 train = functools.partial(ch5jax.train, signals_every=0)
 

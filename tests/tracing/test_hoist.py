@@ -11,7 +11,7 @@ import ch5jax
 from ch5jax import tracing
 from ch5jax.tasks import Task
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.usefixtures("compiled_quickly")]
 
 RNG = np.random.default_rng(0)
 NUMPY = RNG.normal(size=(500, 8)).astype(np.float32)
