@@ -8,6 +8,7 @@ from ch5jax import (
     networks as networks,
     problems as problems,
     tasks as tasks,
+    treatment as treatment,
     verdicts as verdicts,
 )
 from ch5jax.checkpoints import load as load, save as save

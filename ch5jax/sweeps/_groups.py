@@ -164,7 +164,22 @@ def _name(batch: Any) -> str:
 
 
 def listed_seeds(seeds: int | Sequence[int]) -> np.ndarray:
-    """The seeds one by one, uint32: there are 2³² keys, and no more."""
+    """The seeds of a sweep one by one.
+
+    Args:
+      seeds: how many, from 1 to 2³², or which: distinct integers from 0 to 2³² − 1. There are no more keys than that.
+
+    Returns:
+      uint32, shape (seeds,).
+
+    Raises:
+      ValueError: if there are none, they are not distinct or out of range, or the machine could not hold so many.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.sweeps.listed_seeds(3).tolist(), ch5jax.sweeps.listed_seeds([7, 5]).tolist()
+      ([0, 1, 2], [7, 5])
+    """
     wrong = f"seeds must be how many (1 to 2³²), or a list of integers from 0 to 2³² − 1, got {seeds!r}"
     listed = np.asarray(seeds)
     if listed.ndim == 0 and listed.dtype.kind in "iu" and 1 <= listed <= 2**32:

@@ -7,6 +7,6 @@ from ch5jax.tasks._quadratic_deep import quadratic_deep as quadratic_deep
 from ch5jax.tasks._supervised import supervised as supervised
 from ch5jax.tasks._surface import surface as surface
 from ch5jax.tasks._table import table as table
-from ch5jax.tasks._task import Task as Task
+from ch5jax.tasks._task import Task as Task, Variant as Variant
 from ch5jax.tasks._whole import whole as whole
 from ch5jax.tasks.tables import Table as Table, read_table as read_table

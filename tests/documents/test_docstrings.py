@@ -33,6 +33,7 @@ def public():
         ch5jax.problems,
         ch5jax.sweeps,
         ch5jax.tasks,
+        ch5jax.treatment,
         ch5jax.verdicts,
     ):
         for name, value in vars(module).items():
