@@ -32,7 +32,7 @@ def by_hand(case, params, x):
 
 @pytest.mark.smoke
 @cases
-def test_signals_are_those_of_zeros_placed_by_hand(case):
+def test_signals_are_those_of_zeros_placed_by_hand(case, compiled_quickly):
     tapped = ch5jax.tap(case.loss)
     got = jax.jit(functools.partial(signals, tapped))(case.params, case.x)
     due = jax.jit(functools.partial(by_hand, case))(case.params, case.x)
