@@ -117,11 +117,14 @@ def test_the_command_ends_in_a_line_while_it_begins(tmp_path, delay, one):
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=path)
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
-    while not catches(process.pid, signal.SIGTERM):
-        time.sleep(0.002)
-    time.sleep(delay)
-    process.send_signal(getattr(signal, one))
-    _, said = process.communicate(timeout=60)
+    try:
+        while not catches(process.pid, signal.SIGTERM):
+            time.sleep(0.002)
+        time.sleep(delay)
+        process.send_signal(getattr(signal, one))
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()  # nothing, where it has ended
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("Stopped.")
     assert "Traceback" not in said
