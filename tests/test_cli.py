@@ -478,6 +478,19 @@ def test_diagnose_takes_a_table_and_a_best(tmp_path):
     assert re.search("^SLOW: ", known.stdout, re.MULTILINE)
 
 
+def test_remedies_are_tried_and_shown_beside_random_search():
+    setting = ["--optimizer", "sgd", "--learning-rate", "1e-5", "--steps", "40", "--hidden", "none"]
+    result = diagnose(*setting, "--treat")
+    assert result.exit_code == 0, result.output
+    assert re.search("^SLOW: ", result.stdout, re.MULTILINE)
+    table = result.stdout.split("Each was trained over 3 seeds; * better than by chance.")[1]
+    for tried in ("as it was", "Adam at 0.01", "rate × 100", "random: Adam at"):
+        assert tried in table
+    assert re.search(r"Adam at 0\.01 +\d\d\.\d+ +\+\d+\.?\d* ± \d+\.?\d* \*", table)
+    assert "Go on with: Adam at 0.01" in table
+    assert max(map(len, table.splitlines()[:-1])) <= 80
+
+
 def test_diagnose_judges_a_log(tmp_path):
     at = np.arange(10, 1010, 10)
     log = {"Step": at, "my loss": 2 - at / 2000, "val_loss": 2.1 - at / 2000, "lr": 0.1}

@@ -3,6 +3,6 @@
 from ch5jax.sweeps._curves import Curves as Curves
 from ch5jax.sweeps._executor import Progress as Progress
 from ch5jax.sweeps._groups import listed_seeds as listed_seeds
+from ch5jax.sweeps._manifest import StoreError as StoreError
 from ch5jax.sweeps._result import Keep as Keep, SweepResult as SweepResult, Trial as Trial
-from ch5jax.sweeps._store import StoreError as StoreError
 from ch5jax.sweeps._sweep import open_sweep as open_sweep, sweep as sweep

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ch5jax.sweeps._manifest import StoreError
 from ch5jax.sweeps._outline import Outline, reopened
 from ch5jax.sweeps._plan import Schedule, chunk_name, end_name, group_name, state_name
-from ch5jax.sweeps._store import Store, StoreError
+from ch5jax.sweeps._store import Store
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ The path is made from the tree, and never taken apart.
 
 import contextlib
 import datetime
-import hashlib
 import json
 import os
 import re
@@ -18,18 +17,12 @@ from typing import Any, Protocol, Self
 from ch5jax import checkpoints
 from ch5jax._types import PyTree
 from ch5jax.sweeps._lock import NAME as LOCK, HeldError, Lock
+from ch5jax.sweeps._manifest import FORMAT, SPACINGS, StoreError, check_same, finished, manifest_hash
 
-FORMAT = 6
 MANIFEST = "manifest.json"
 _KEPT = re.compile(r"group\d{3,}(-chunk\d{6,}(-state|-end)?)?")
-_DONE = re.compile(r"group\d{3,}-chunk\d{6,}")
-SPACINGS = ("record_every", "evaluate_every", "signals_every")
 _OURS = re.compile(rf"({_KEPT.pattern})\.npz|{re.escape(MANIFEST)}")
 _PART = re.compile(rf"({_OURS.pattern})\.\d+\.\d+\.part")  # as `checkpoints.write_bytes` names them
-
-
-class StoreError(ValueError):
-    """A folder that cannot serve as this sweep's store; nothing in it was touched."""
 
 
 class Store(Protocol):
@@ -113,7 +106,7 @@ class Folder:
             raise StoreError(f"{file} is damaged (it is no JSON that ch5jax wrote)") from None
         if not isinstance(found, dict):
             raise StoreError(f"{file} is damaged (it holds no object)")
-        if found.pop("hash", None) != _hash(found) and found.get("format") == FORMAT:
+        if found.pop("hash", None) != manifest_hash(found) and found.get("format") == FORMAT:
             raise StoreError(f"{file} is damaged (its hash does not fit)")
         return found
 
@@ -137,7 +130,8 @@ class Folder:
             ) from None
         try:
             self._refuse_strangers()
-            self._refuse_another(manifest)
+            if (found := self.manifest()) is not None:
+                check_same(found, manifest, self.names(), self.path)
             yield self
         finally:
             lock.release()
@@ -154,7 +148,7 @@ class Folder:
           OSError: if the folder cannot be written.
         """
         goes_on = (self.manifest() or manifest)["steps"] != manifest["steps"]
-        longer = [name for name in self.names() if _DONE.fullmatch(name)] if goes_on else []
+        longer = finished(self.names()) if goes_on else []
         for name in sorted(self.names() - {*longer}):
             self._arrays(name, files.get(name, "nothing: this sweep has none of that name"))
         with self._explained("write to"):
@@ -164,7 +158,7 @@ class Folder:
         for name in longer:  # all of it is in the state behind which it goes on; and the manifest changes last
             self.remove(name)
         if self.manifest() != (due := json.loads(json.dumps(manifest))):
-            self._put(MANIFEST, (json.dumps({**due, "hash": _hash(due)}, indent=1) + "\n").encode())
+            self._put(MANIFEST, (json.dumps({**due, "hash": manifest_hash(due)}, indent=1) + "\n").encode())
 
     def names(self) -> set[str]:
         """What has been kept."""
@@ -219,36 +213,6 @@ class Folder:
         if strangers := sorted(p.name for p in self.path.iterdir() if p.name != LOCK and not _PART.fullmatch(p.name)):
             raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
 
-    def _refuse_another(self, manifest: dict[str, Any]) -> None:
-        """A sweep may have more groups than it had, behind those, and more steps; else it is another one."""
-        if (found := self.manifest()) is None:
-            return
-        due = json.loads(json.dumps(manifest))
-        groups = found.get("groups")
-        kept = due["groups"][: len(groups)] if isinstance(groups, list) else due["groups"]
-        steps = found.get("steps")
-        goes_on = isinstance(steps, int) and steps < due["steps"]
-        like = {**due, "groups": kept} | ({"steps": steps} if goes_on else {})
-        if differences := list(_differences(found, like)):
-            raise StoreError(
-                f"{self.path} belongs to another sweep: {'; '.join(differences[:5])}; choose another folder"
-            )
-        if goes_on:
-            self._refuse_to_go_on(int(found["steps"]), due)
-
-    def _refuse_to_go_on(self, steps: int, due: dict[str, Any]) -> None:
-        """Behind the last step there has to be a state, and no record, evaluation or probe but those due there."""
-        said = f"{self.path} holds a sweep of {steps:,} steps, which cannot go on to {due['steps']:,}"
-        for name in SPACINGS:
-            if due[name] and steps % due[name]:
-                raise StoreError(f"{said}: they are no multiple of its {name}, {due[name]}; choose another folder")
-        names = self.names()
-        if [name for name in names if _DONE.fullmatch(name) and f"{name}-end" not in names]:
-            raise StoreError(
-                f"{said}: its finished chunks kept no state to go on from, as they do with keep_states=True; choose "
-                "another folder"
-            )
-
     def _put(self, name: str, content: bytes) -> None:
         with self._explained("write to"):
             checkpoints.write_bytes(self.path / name, content)
@@ -273,31 +237,4 @@ def begun_with(path: str | os.PathLike[str] | None) -> dict[str, Any]:
     """
     found = {} if path is None else Folder(path).manifest() or {}
     known = {name: found.get(name) for name in ("width", *SPACINGS)}
-    return {name: value for name, value in known.items() if isinstance(value, int) and value > 0}
-
-
-def sweep_hash(manifest: dict[str, Any], g: int) -> str:
-    """A hash of all that a sweep and one of its groups are, whatever their trials, their steps and the other groups."""
-    common = {name: value for name, value in manifest.items() if name not in ("groups", "steps")}
-    return _hash({**common, "group": manifest["groups"][g]})
-
-
-def _hash(manifest: Any) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _differences(found: Any, due: Any, where: str = "") -> Iterator[str]:
-    """What two manifests do not share, in words."""
-    if isinstance(found, dict) and isinstance(due, dict):
-        for name in [*due, *(name for name in found if name not in due)]:
-            yield from _differences(found.get(name), due.get(name), f"{where}.{name}" if where else name)
-    elif isinstance(found, list) and isinstance(due, list) and len(found) == len(due):
-        for position, pair in enumerate(zip(found, due, strict=True)):
-            yield from _differences(*pair, f"{where}[{position}]")
-    elif found != due:
-        yield f"its {where} is {_short(found)}, this one's {_short(due)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return {name: value for name, value in known.items() if isinstance(value, int) and value >= 0}

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jaxlib.version
 import numpy as np
 
 from ch5jax import _trees
@@ -13,19 +12,18 @@ from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
 from ch5jax.sweeps._executor import Executor, Progress
-from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
+from ch5jax.sweeps._groups import make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out, read_layout
-from ch5jax.sweeps._outline import Outline, outlines
+from ch5jax.sweeps._manifest import FORMAT, SCHEDULED, StoreError, manifest_of, sweep_hash
+from ch5jax.sweeps._outline import outlines
 from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
-from ch5jax.sweeps._programs import Traced, trace_group
+from ch5jax.sweeps._programs import trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._store import FORMAT, MANIFEST, Folder, Memory, StoreError, begun_with, sweep_hash
+from ch5jax.sweeps._store import MANIFEST, Folder, Memory, begun_with
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes
-
-SCHEDULED = ("steps", "record_every", "evaluate_every", "width")
 
 
 def sweep(
@@ -125,7 +123,7 @@ def sweep(
     check_width(width, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
-    manifest = _manifest(groups, known, traced, plan)
+    manifest = manifest_of(groups, known, traced, plan)
     with nan_is_data(), (Memory() if store is None else Folder(store)).held(manifest) as kept:
         layouts = tuple(
             lay_out(g, outline, group.ids(), plan.schedule, sweep_hash(manifest, g), kept)
@@ -138,33 +136,6 @@ def sweep(
         Executor(groups, layouts, plan, kept, traced, compiled, progress, keep_states).run()
         first, again = groups[0].task, Again(groups, plan, compiled)
         return assemble(known, layouts, plan.schedule, first.objective, first.maximize, kept, again)
-
-
-def _manifest(
-    groups: tuple[Group, ...], known: tuple[Outline, ...], traced: list[Traced], plan: Plan
-) -> dict[str, Any]:
-    """All that the sweep is: what differs from it is another sweep."""
-    schedule, task = plan.schedule, groups[0].task
-    return {
-        "format": FORMAT,
-        **{name: getattr(schedule, name) for name in SCHEDULED},
-        "signals_every": schedule.probes.every,
-        "objective": task.objective,
-        "maximize": task.maximize,
-        "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
-        "groups": [
-            {
-                "name": group.name,
-                "hyperparameters": group.digest(),
-                "program": one.program,
-                "data": one.data,
-                **outline.described(),
-            }
-            for group, one, outline in zip(groups, traced, known, strict=True)
-        ],
-        "versions": {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__},
-        "device": f"{plan.devices[0].platform} {plan.devices[0].device_kind}",
-    }
 
 
 def open_sweep(store: str | os.PathLike[str]) -> SweepResult:

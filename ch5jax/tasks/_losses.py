@@ -1,6 +1,6 @@
 """Losses and metrics by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from ch5jax import _trees
-from ch5jax._types import Scalar
+from ch5jax._types import PyTree, Scalar
 
 Score = Callable[..., jax.Array]  # (outputs, targets, ...) -> a number, or one for each example
 
@@ -138,6 +138,33 @@ METRICS = {
     "binary_accuracy": binary_accuracy,
     "r2": r2,
 } | {name: loss.function for name, loss in LOSSES.items()}
+
+
+def scores_of(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callable[..., Any]], str | None]:
+    """The loss and the metrics by name, and the loss's own name."""
+    if loss is None:
+        whole = all(leaf.dtype.kind in "iub" for leaf in jax.tree.leaves(targets))
+        loss = "cross_entropy" if whole else "squared_error"
+    if not callable(loss) and (not isinstance(loss, str) or loss not in LOSSES):
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
+    if isinstance(loss, str):
+        if not isinstance(targets, np.ndarray):
+            raise ValueError(f"targets must be one array for the loss {loss!r}, got {jax.tree.structure(targets)}")
+        named = LOSSES[loss]
+        function, others, kind = named.function, named.metrics, loss
+    else:
+        function, others, kind = loss, {}, None
+    if metrics is not None:
+        if isinstance(metrics, str) or not isinstance(metrics, Mapping | list | tuple):
+            raise ValueError(f"metrics must be a list of names or a dict of functions, got {metrics!r}")
+        if not isinstance(metrics, Mapping):
+            if unknown := [name for name in metrics if name not in METRICS]:
+                raise ValueError(f"metrics must be among {', '.join(METRICS)}, or a dict of functions, got {unknown}")
+            metrics = {name: METRICS[name] for name in metrics}
+        if "loss" in metrics:
+            raise ValueError('metrics must not have one that is called "loss": that is the loss\'s own name')
+        others = dict(metrics)
+    return {"loss": function, **others}, kind
 
 
 def check_outputs(name: str, outputs: Any, parts: dict[str, np.ndarray]) -> None:

@@ -1,5 +1,6 @@
 """Training a model of any framework on arrays, by mini-batches."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ch5jax.tasks._batches import Batches
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._examples import Pair, Parts, divide, on_device, size, take
 from ch5jax.tasks._flat import AS_THEY_ARE, one_vector
-from ch5jax.tasks._losses import LOSSES, METRICS, Score, check_outputs
+from ch5jax.tasks._losses import LOSSES, Score, check_outputs, scores_of
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
 from ch5jax.tasks._variants import variants
@@ -130,7 +131,7 @@ def supervised(
     batches = Batches(examples, int(batch_size), bool(epochs))
     first = take(parts.train, slice(1)).inputs
     own = as_model(model, hyperparameters)
-    scores, kind = _scores(loss, metrics, parts.train.targets)
+    scores, kind = scores_of(loss, metrics, parts.train.targets)
     defaults = {**own.defaults, **(hyperparameters or {})}
     _check_taken(defaults, own, [*scores.values(), *([augment] if augment else [])])
     baseline = _check_model(own, defaults, parts, kind)
@@ -182,23 +183,11 @@ def supervised(
                 reported |= {f"{name}_{k}": _mean(score, outputs, targets, told) for k, score in scores.items()}
         return reported
 
-    def remake(**changes: Any) -> Task:
-        given: dict[str, Any] = {"model": own, "batch_size": batch_size} | changes
-        return supervised(
-            given["model"],
-            *parts,
-            batch_size=given["batch_size"],
-            loss=loss,
-            metrics=metrics,
-            epochs=epochs,
-            augment=augment,
-            hyperparameters=hyperparameters,
-            objective=objective,
-            maximize=maximize,
-            lowest=lowest,
-            flat=flat,
-        )
-
+    remake = functools.partial(
+        supervised, model=model, train=parts.train, validation=parts.validation, test=parts.test, loss=loss,
+        metrics=metrics, batch_size=int(batch_size), epochs=epochs, augment=augment, hyperparameters=hyperparameters,
+        objective=objective, maximize=maximize, lowest=lowest, flat=flat,
+    )  # fmt: skip
     selects = objective or ("validation_accuracy" if "accuracy" in scores else "validation_loss")
     return Task(
         init,
@@ -211,35 +200,8 @@ def supervised(
         lowest=lowest,
         baseline=baseline,
         predict=predict,
-        variants=variants(remake, model, own, parts, int(batch_size)),
+        variants=functools.cache(lambda: variants(remake, model, own, parts)),
     )
-
-
-def _scores(loss: Any, metrics: Any, targets: PyTree) -> tuple[dict[str, Callable[..., Any]], str | None]:
-    """The loss and the metrics by name, and the loss's own name."""
-    if loss is None:
-        whole = all(leaf.dtype.kind in "iub" for leaf in jax.tree.leaves(targets))
-        loss = "cross_entropy" if whole else "squared_error"
-    if not callable(loss) and (not isinstance(loss, str) or loss not in LOSSES):
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function (outputs, targets), got {loss!r}")
-    if isinstance(loss, str):
-        if not isinstance(targets, np.ndarray):
-            raise ValueError(f"targets must be one array for the loss {loss!r}, got {jax.tree.structure(targets)}")
-        named = LOSSES[loss]
-        function, others, kind = named.function, named.metrics, loss
-    else:
-        function, others, kind = loss, {}, None
-    if metrics is not None:
-        if isinstance(metrics, str) or not isinstance(metrics, Mapping | list | tuple):
-            raise ValueError(f"metrics must be a list of names or a dict of functions, got {metrics!r}")
-        if not isinstance(metrics, Mapping):
-            if unknown := [name for name in metrics if name not in METRICS]:
-                raise ValueError(f"metrics must be among {', '.join(METRICS)}, or a dict of functions, got {unknown}")
-            metrics = {name: METRICS[name] for name in metrics}
-        if "loss" in metrics:
-            raise ValueError('metrics must not have one that is called "loss": that is the loss\'s own name')
-        others = dict(metrics)
-    return {"loss": function, **others}, kind
 
 
 def _check_taken(named: Mapping[str, Any], model: Model, functions: list[Callable[..., Any]]) -> None:

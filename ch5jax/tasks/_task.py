@@ -44,8 +44,8 @@ class Task(NamedTuple):
         descent of a run that ends below it begin, however high its first loss was.
       steps: how many there are, where that is fixed: what `train` and `sweep` take if they are not told.
       predict: (hyperparameters, state, inputs) -> outputs, of new examples, for `SweepResult.predict`.
-      variants: the same training with one thing otherwise, `Variant`s: what `ch5jax.treat` can try beside the numbers
-        that there are.
+      variants: () -> the same training with one thing otherwise, `Variant`s: what `ch5jax.treat` can try beside the
+        numbers that there are. The same ones at every call.
 
     Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
@@ -81,4 +81,4 @@ class Task(NamedTuple):
     baseline: float | None = None
     steps: int | None = None
     predict: Callable[[Hyperparameters, State, PyTree], PyTree] | None = None
-    variants: tuple[Variant, ...] = ()
+    variants: Callable[[], tuple[Variant, ...]] = tuple

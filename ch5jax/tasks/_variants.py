@@ -1,7 +1,6 @@
 """The same training with one thing otherwise: what its own numbers cannot change."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,15 +17,14 @@ ADAPTED = jax.nn.initializers.variance_scaling(2.0, "fan_avg", "truncated_normal
 LARGER, SMALLER = 8, 4  # times the mini-batch
 
 
-def variants(remake: Callable[..., Any], model: Any, own: Model, parts: Parts, batch_size: int) -> tuple[Variant, ...]:
+def variants(remake: functools.partial[Any], model: Any, own: Model, parts: Parts) -> tuple[Variant, ...]:
     """What a supervised task can be made again with, by name.
 
     Args:
-      remake: makes the task again, from `model=` or `batch_size=`.
+      remake: makes the task again, as it was but for what it is called with.
       model: the model as it was given.
       own: the same, as functions.
       parts: the examples.
-      batch_size: of a mini-batch.
     """
     model_of_numbers = adjustable(own, parts)
     of_numbers = functools.cache(lambda: remake(model=model_of_numbers))  # one task, and so one program
@@ -36,6 +34,7 @@ def variants(remake: Callable[..., Any], model: Any, own: Model, parts: Parts, b
     if remade is not None:
         found.append(Variant("BatchNorm", lambda: remake(model=remade(batch_norm=True))))
         found.append(Variant("ReLU", lambda: remake(model=remade(activation=jax.nn.relu))))
+    batch_size = remake.keywords["batch_size"]
     larger, smaller = min(LARGER * batch_size, size(parts.train)), batch_size // SMALLER
     if larger > batch_size:
         found.append(Variant("larger batches", lambda: remake(batch_size=larger)))
@@ -47,7 +46,8 @@ def variants(remake: Callable[..., Any], model: Any, own: Model, parts: Parts, b
 def adjustable(own: Model, parts: Parts) -> Model:
     """The model with numbers that say what is done to it: each 1, or 0 for not at all, which changes no bit.
 
-    - `weights_drawn_anew`: matrices start with He's normal weights, vectors that are not 1 all over with 0.
+    - `weights_drawn_anew`: matrices start with normal weights of He's variance, with the mean of their two sizes for
+      that of the inputs, since frameworks differ in which comes first; vectors that are not 1 all over start at 0.
     - `standardised_inputs`, `standardised_targets`: it sees inputs with a mean of 0 and a deviation of 1 over the
       training part, and what it gives is brought from deviations of the targets to their own units; where they are
       floating rows, and not so already.
@@ -99,10 +99,9 @@ def _scale(data: PyTree) -> tuple[np.ndarray, np.ndarray] | None:
     """Mean and deviation of the columns of floating rows; None where there are no such columns, or they are so."""
     if not isinstance(data, np.ndarray) or data.dtype.kind != "f" or data.ndim != 2:
         return None
-    values = data.astype(np.float64)
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    if np.all(np.isin(data, (0, 1))):  # classes as rows, and answers of yes and no
+    if np.all((data == 0) | (data == 1)):  # classes as rows, and answers of yes and no
         return None
+    mean, deviation = data.mean(axis=0, dtype=np.float64), data.std(axis=0, dtype=np.float64)
     deviation = np.where(deviation > 0, deviation, 1)
     if np.abs(mean / deviation).max() < 0.01 and np.abs(np.log(deviation)).max() < 0.01:
         return None

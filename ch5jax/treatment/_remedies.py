@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
     def realised(self) -> tuple[Task, Hyperparameters]:
         """What is trained: where the task has such variants, the one program that serves all of them."""
-        numbered = [variant for variant in self.task.variants if variant.number is not None]
+        numbered = [variant for variant in self.task.variants() if variant.number is not None]
         if not numbered:
             return self.task, self.hyperparameters
         given = self.hyperparameters
@@ -90,7 +90,7 @@ def with_optimizer(change: Callable[[Any], Any], case: Case) -> Case | None:
 
 def _variant(name: str, case: Case) -> Case | None:
     """The task with one thing otherwise: a number of its, or made again."""
-    for variant in case.task.variants:
+    for variant in case.task.variants():
         if variant.name != name:
             continue
         if variant.number is None:

@@ -104,6 +104,14 @@ def test_more_steps_go_on_from_the_states_that_were_kept(tmp_path, signals_every
     assert not list(tmp_path.glob("*-end.npz"))
 
 
+def test_what_is_not_told_is_as_in_the_folder(tmp_path):
+    spaced = {"record_every": 2, "evaluate_every": 3, "signals_every": 0, "width": 1}
+    first = sweep(tmp_path, **spaced)
+    untold = sweep(tmp_path, **dict.fromkeys(spaced))
+    assert_same_bits(untold, first)
+    assert untold.width == 1
+
+
 def test_again_and_again_stopped_anywhere(tmp_path, monkeypatch):
     spaced = {"record_every": 1, "evaluate_every": 2}
 

@@ -76,7 +76,7 @@ def test_an_optimizer_is_replaced_or_clipped_and_the_rest_stays():
 def test_what_is_a_number_is_one_program_that_changes_no_bit_where_it_is_not_done():
     task = supervised(inputs=100 + 5 * inputs)
     case, opt = Case(task, ch5jax.sgd(0.01)), ch5jax.sgd(0.01)
-    names = [variant.name for variant in task.variants if variant.number]
+    names = [variant.name for variant in task.variants() if variant.number]
     assert names == ["weights drawn anew", "standardised inputs"]
     plain, (same, none_of_it) = ch5jax.train(task, opt, jax.random.key(0), 10), case.realised()
     again = ch5jax.train(same, none_of_it, jax.random.key(0), 10)
@@ -151,6 +151,11 @@ def test_our_networks_can_be_had_with_batch_norm_and_relus():
     assert "max" in text
 
 
+def test_what_is_made_again_can_be_made_again_otherwise():
+    case = Case(supervised(model=mlp((2, 8, 2))), ch5jax.sgd(0.1))
+    assert treated(case, "larger batches + BatchNorm + ReLU")[0] == "larger batches + BatchNorm + ReLU"
+
+
 @pytest.mark.parametrize(("name", "rows"), [("larger batches", 30), ("smaller batches", 2)])
 def test_batches_are_larger_or_smaller_as_far_as_there_are_examples(name, rows):
     seen = []
@@ -167,9 +172,9 @@ def test_batches_are_larger_or_smaller_as_far_as_there_are_examples(name, rows):
 
 
 def test_a_model_of_another_framework_has_no_variants_that_it_cannot_have():
-    names = {variant.name for variant in supervised().variants}
+    names = {variant.name for variant in supervised().variants()}
     assert not names & {"BatchNorm", "ReLU"}
-    classes = {variant.name for variant in supervised(targets=labels, inputs=_standard(inputs)).variants}
+    classes = {variant.name for variant in supervised(targets=labels, inputs=_standard(inputs)).variants()}
     assert "standardised targets" not in classes
     assert "standardised inputs" not in classes
 

@@ -70,8 +70,9 @@ def test_the_table_and_the_words_have_every_row(found):
     assert columns["what"].tolist() == [one.name for one in found.tried]
     assert columns["steps"].tolist() == len(found.tried) * [80]
     assert {"gain", "error", "better", "verdict", "validation_loss", "validation_loss_std"} <= {*columns}
+    assert found.table()["what"].tolist() == columns["what"].tolist()
     text = str(found)
-    assert text.startswith("SLOW: ")
+    assert text.startswith("SLOW: it ended at step 40 without having learned, and all its steps together made ")
     assert all(one.name in text for one in found.tried)
     assert f"Go on with: {found.chosen.name}" in text
 
