@@ -101,15 +101,30 @@ def small_worker():
 
 
 @contextlib.contextmanager
+def compiled_with(options, always):
+    """Within it, XLA compiles with these options: always, or where a program does not say another."""
+    plain = compiler.get_compile_options
+
+    def get_compile_options(*args, env_options_overrides=None, **rest):
+        given = env_options_overrides or {}
+        return plain(*args, env_options_overrides={**given, **options} if always else {**options, **given}, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "get_compile_options", get_compile_options)
+        yield
+
+
+@contextlib.contextmanager
 def quickly():
     """Within it, XLA hardly optimizes what is compiled."""
-    options, plain = quick_options(), compiler.get_compile_options
+    with compiled_with(quick_options(), always=True), _quickly(True):
+        yield
 
-    def quick(*args, env_options_overrides=None, **rest):
-        return plain(*args, env_options_overrides={**options, **(env_options_overrides or {})}, **rest)
 
-    with pytest.MonkeyPatch.context() as patch, _quickly(True):
-        patch.setattr(compiler, "get_compile_options", quick)
+@pytest.fixture(scope="session", autouse=True)
+def second_level():
+    """LLVM's third level took a quarter of the time of tests of bits, and shows nothing that the second does not."""
+    with compiled_with({"xla_backend_optimization_level": 2} if ON_CPU else {}, always=False):
         yield
 
 

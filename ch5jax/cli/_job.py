@@ -209,8 +209,8 @@ def counted(count: int, thing: str) -> str:
 def keep_programs(keep: bool) -> str:
     """Has JAX keep what it compiles in a folder, so that the next command compiles nothing twice.
 
-    That is JAX_COMPILATION_CACHE_DIR where it is set, and else one in the user's cache folder. It works only before JAX
-    compiles for the first time.
+    That is JAX_COMPILATION_CACHE_DIR where it is set, and else one in the user's cache folder, for programs that took
+    0.1 s to compile, or JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS. It works only before JAX first compiles.
 
     Returns:
       What there is to say of it; nothing where none was asked for.
@@ -233,7 +233,8 @@ def keep_programs(keep: bool) -> str:
             return f"compiled programs are not kept, {folder} cannot be written: {error.strerror}"
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_compilation_cache_max_size", PROGRAMS_KEPT)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return f"compiled programs are kept in {folder} (--no-cache: not)"
 
 

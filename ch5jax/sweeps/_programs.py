@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,9 +23,17 @@ from ch5jax.training import Carried, Driver, Probes, joined, with_row
 # the same program, and gives the same bits. Longer segments would hold more of them on the device at once.
 SEGMENT = 1000
 
-# Drawing a kernel of (32, 10) costs LLVM seconds: with all of XLA's passes, the digits' initial state took 3.5 to 4.2 s
-# of the 6 to 7 s that a group's programs take to compile; at the first level 0.7 s. For what runs once a chunk.
-QUICK_ON_CPU = {"xla_backend_optimization_level": 1}
+# LLVM's levels. The third, XLA's own, spends seconds on random numbers: the digits' initial state took 3.5 to 4.2 s of
+# the 6 to 7 s that a group's programs took to compile; at the first level, for what runs once a chunk, 0.7 s. Loops
+# have the second: the default sweep's rows are the same to the last bit, in 88 to 94 s of processor time for 100 to 110
+# (JAX 0.12.0.1; 97 to 103 for 103 to 113 on 0.10.2), compiling included.
+ONCE, LOOPED = 1, 2
+
+
+def compiler_options(level: int, platform: str) -> dict[str, int] | None:
+    """That level on a CPU, where XLA_FLAGS does not say another."""
+    option = "xla_backend_optimization_level"
+    return {option: level} if platform == "cpu" and option not in os.environ.get("XLA_FLAGS", "") else None
 
 
 class Record(NamedTuple):
@@ -255,15 +264,15 @@ def compile_programs(
     def evaluate(constants: Any, hyperparameters: Hyperparameters, state: State) -> Evaluation:
         return of_all(traced.evaluate, 0, 0)(constants[0], hyperparameters, state)
 
-    def compiled(function: Any, parts: Sequence[Hoisted], shardings: Any, outs: Any, *args: Any, **options: Any) -> Any:
+    def compiled(function: Any, parts: Sequence[Hoisted], shardings: Any, outs: Any, *args: Any, **donated: Any) -> Any:
         for const in (const for part in parts for const in part.constants):
             if id(const) not in placed:
                 placed[id(const)] = jax.device_put(const if isinstance(const, jax.Array) else np.asarray(const), whole)
         constants = [[placed[id(const)] for const in part.constants] for part in parts]
-        jitted = jax.jit(function, in_shardings=(whole, *shardings), out_shardings=outs, **options)
+        jitted = jax.jit(function, in_shardings=(whole, *shardings), out_shardings=outs, **donated)
         lowered = jitted.trace(constants, *args).lower(_private_parameters=lowering_parameters(trials, devices))
-        quickly = QUICK_ON_CPU if function is init and devices[0].platform == "cpu" else None
-        return functools.partial(lowered.compile(quickly), constants)
+        options = compiler_options(ONCE if function is init else LOOPED, devices[0].platform)
+        return functools.partial(lowered.compile(options), constants)
 
     own = hyperparameters, seeds, key
     carried, origin = jax.eval_shape(init, [traced.init.constants], *own)

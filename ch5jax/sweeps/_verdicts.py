@@ -11,7 +11,7 @@ import numpy as np
 from ch5jax.diagnostics import Difficulty, Signals
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._outline import Outline
-from ch5jax.sweeps._programs import QUICK_ON_CPU
+from ch5jax.sweeps._programs import ONCE, compiler_options
 from ch5jax.sweeps._siblings import ties, with_siblings
 from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, diagnosis_of
 
@@ -108,5 +108,5 @@ def _diagnose_lot(steps: int, signals_every: int) -> Callable[..., Diagnosis]:
     def one(signals: Signals, validation: jax.Array, best: jax.Array, baseline: jax.Array) -> Diagnosis:
         return diagnosis_of(signals, steps, signals_every, best, baseline, validation=validation)
 
-    options = QUICK_ON_CPU if jax.default_backend() == "cpu" else None
+    options = compiler_options(ONCE, jax.default_backend())
     return jax.jit(jax.vmap(one, (0, 0, None, None)), compiler_options=options)

@@ -16,6 +16,12 @@ def whole():
     return run()
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """Without signals: a third of the time to compile."""
+    return run(signals_every=0)
+
+
 def rows(result, group, settings=slice(None)):
     """Final loss and last validation loss of a group: (settings, seeds, 2)."""
     inside = result.columns["group"] == group
@@ -29,24 +35,30 @@ def test_a_trial_is_the_same_in_another_chunk_with_other_neighbours_and_in_the_p
         np.testing.assert_array_equal(rows(part, "adam"), rows(whole, "adam", settings))
 
 
-@pytest.mark.parametrize("count", [pytest.param(1, marks=smoke), 3, 8])
-def test_the_number_of_devices_does_not_matter(whole, monkeypatch, count):
-    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices("cpu")[:count])
+@smoke
+def test_the_number_of_devices_does_not_matter(whole, monkeypatch):
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices("cpu")[:1])
     assert_same_bits(run(), whole)
 
 
-def test_the_same_seeds_serve_every_setting(whole):
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_nor_does_it_where_the_last_chunks_are_padded(plain, monkeypatch, count):
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices("cpu")[:count])
+    assert_same_bits(run(signals_every=0), plain)
+
+
+def test_the_same_seeds_serve_every_setting():
     """Common random numbers: at a rate of zero nothing is left but initial weights and batches."""
-    same = run(ch5jax.grid(ch5jax.sgd, learning_rate=[0.0, 0.0]), seeds=[5, 1])
+    same = run(ch5jax.grid(ch5jax.sgd, learning_rate=[0.0, 0.0]), seeds=[5, 1], signals_every=0)
     losses = rows(same, "sgd")[..., 0]
     np.testing.assert_array_equal(losses[0], losses[1])
     assert losses[0, 0] != losses[0, 1]
 
 
-def test_seeds_may_be_named(whole):
-    named = run(seeds=[1])
-    inside = whole.columns["seed"] == 1
-    np.testing.assert_array_equal(named.columns["loss"], whole.columns["loss"][inside])
+def test_seeds_may_be_named(plain):
+    named = run(seeds=[1], signals_every=0)
+    inside = plain.columns["seed"] == 1
+    np.testing.assert_array_equal(named.columns["loss"], plain.columns["loss"][inside])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -56,7 +68,9 @@ def test_a_rate_of_1e12_is_a_row_that_says_when_and_leaves_the_other_63_alone(op
     wild = calm.copy()
     wild[17] = 1e12
     one, other = (
-        run(ch5jax.grid(factory, learning_rate=rates), seeds=1, width=16, steps=12, evaluate_every=None)
+        run(
+            ch5jax.grid(factory, learning_rate=rates), seeds=1, width=16, steps=12, evaluate_every=None, signals_every=0
+        )
         for rates in (calm, wild)
     )
     others = np.arange(64) != 17

@@ -1,5 +1,7 @@
 """The compiled loop: which steps it takes, with which keys, what it reports, and what it composes with."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -167,12 +169,13 @@ def test_a_batch_of_optimizers_equals_the_loop():
         chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], together), one, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("epochs", [False, True])
-def test_a_run_in_two_parts_has_the_bits_of_one(epochs):
+@pytest.mark.parametrize(("epochs", "signals_every"), [(False, 0), (True, 1)])
+def test_a_run_in_two_parts_has_the_bits_of_one(epochs, signals_every):
     task, opt = small(epochs)[0], ch5jax.adam(1e-2)
-    whole = ch5jax.train(task, opt, KEY, 20)
-    first = ch5jax.train(task, opt, KEY, 13)
-    second = ch5jax.train(task, opt, KEY, 7, state=first.state, start=13)
+    train = functools.partial(ch5jax.train, task, opt, KEY, signals_every=signals_every)
+    whole = train(20)
+    first = train(13)
+    second = train(7, state=first.state, start=13)
     chex.assert_trees_all_equal(second.state, whole.state)
     losses = [run.metrics["loss"] for run in (first, second)]
     np.testing.assert_array_equal(np.concatenate(losses), whole.metrics["loss"])
