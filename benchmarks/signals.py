@@ -147,9 +147,9 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
 
     def from_taps(params: Any) -> Any:
         traced = ch5jax.tap(mean_loss, activations=True).trace(params, x, y)
-        gradients, signals = jax.grad(traced, (0, 1))(params, traced.zeros())
+        gradients, sites = jax.grad(traced, (0, 1))(params, traced.zeros())
         updates, _ = OPT.update(gradients, OPT.init(params), params)
-        return optax.apply_updates(params, updates), signals
+        return optax.apply_updates(params, updates), sites
 
     def by_hand(params: Any) -> Any:
         def loss(params: Any, zeros: Any) -> jax.Array:
@@ -160,18 +160,18 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
             return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(h), axis=-1))
 
         zeros = [(jnp.zeros((BATCH, width)),) * 2 for width in WIDTHS[1:]]
-        gradients, signals = jax.grad(loss, (0, 1))(params, zeros)
+        gradients, at_layers = jax.grad(loss, (0, 1))(params, zeros)
         updates, _ = OPT.update(gradients, OPT.init(params), params)
-        norms = [diagnostics.norm(before) for before, _ in signals]
-        flat = [1 - jnp.mean(jnp.any(abs(z) > 0.01 * abs(h), axis=0)) for z, h in signals[:-1]]
+        norms = [diagnostics.norm(before) for before, _ in at_layers]
+        flat = [1 - jnp.mean(jnp.any(abs(z) > 0.01 * abs(h), axis=0)) for z, h in at_layers[:-1]]
         return optax.apply_updates(params, updates), norms, flat
 
     def example_norms(params: Any) -> Any:
-        new, signals = from_taps(params)
+        new, sites = from_taps(params)
         inputs = [x]
         for layer in params[:-1]:
             inputs.append(jax.nn.relu(inputs[-1] @ layer.kernel + layer.bias))
-        return new, diagnostics.example_square_norms(inputs, [signal.z for signal in signals])
+        return new, diagnostics.example_square_norms(inputs, [site.z for site in sites])
 
     def naive_example_norms(params: Any) -> Any:
         gradients = jax.vmap(jax.grad(mean_loss), (None, 0, 0))(params, x[:, None], y[:, None])
@@ -191,13 +191,13 @@ def one_by_one(task: ch5jax.Task, rounds: int) -> list[dict[str, object]]:
 
     ways: dict[str, Callable[[Any], Any]] = {
         "a step of SGD": step,
-        "a step, its signal over depth and flat units": lambda p: (
+        "a step, its layer gradients' norms and flat units": lambda p: (
             (both := from_taps(p))[0],
-            diagnostics.signal_norms(both[1]),
+            diagnostics.layer_gradient_norms(both[1]),
             diagnostics.flat_units(both[1]),
         ),
         "the same with zeros placed by hand": by_hand,
-        "a step and per-example norms, from signals": example_norms,
+        "a step and per-example norms, from layer gradients": example_norms,
         "a step and per-example norms, vmap of grad": naive_example_norms,
         "norm of the gradient": diagnostics.norm,
         "norm of the gradient, optax.tree.norm": optax.tree.norm,

@@ -1,10 +1,11 @@
 """Vanishing gradients: in a deep sigmoid network they shrink by a factor a layer, and BatchNorm restores them.
 
-Ten hidden layers of 32 logistic units on the scanned digits, weights N(0, 1/16). On its way back through a layer the
-signal ∂L/∂z is multiplied by random weights and by σ'(z) ≤ 1/4. So its norm takes on a factor of √(2 E[σ'(z)²]) a
-layer, √2/4 at most; z is about N(0, q), where q = 2 E[σ(z)²] comes from layer to layer. BatchNorm divides by the
-standard deviation of z, which is that of the weights times that of σ(ẑ), where ẑ is about N(0, 1): the weights cancel,
-and the factor is about √(E[σ'(ẑ)²] / Var σ(ẑ)). That is 1 or more, for every activation, by Poincaré's inequality.
+Ten hidden layers of 32 logistic units on the scanned digits, weights N(0, 1/16). From a layer to the one before it
+the layer gradient ∂L/∂z is multiplied by random weights and by σ'(z) ≤ 1/4. So its norm takes on a factor of
+√(2 E[σ'(z)²]) a layer, √2/4 at most; z is about N(0, q), where q = 2 E[σ(z)²] comes from layer to layer. BatchNorm
+divides by the standard deviation of z, which is that of the weights times that of σ(ẑ), where ẑ is about N(0, 1): the
+weights cancel, and the factor is about √(E[σ'(ẑ)²] / Var σ(ẑ)). That is 1 or more, for every activation, by Poincaré's
+inequality.
 
 Source: Goodfellow, Bengio and Courville, *Deep Learning* (2016), sections 8.2.5 and 8.7.1; Glorot and Bengio,
 *Understanding the difficulty of training deep feedforward neural networks* (2010), section 4.2; the fixed point is that
@@ -54,7 +55,7 @@ for name, due in predicted.items():
 
     def look(key, state, task=task):
         tapped = ch5jax.tap(lambda params: task.loss(key, opts, state, params))
-        return diagnostics.signal_norms(jax.grad(tapped, 1)(state.params, tapped.zeros(state.params)))
+        return diagnostics.layer_gradient_norms(jax.grad(tapped, 1)(state.params, tapped.zeros(state.params)))
 
     def train(opt, task=task):
         return ch5jax.train(task, opt, jax.random.key(0), STEPS, signals_every=0).last()["validation_accuracy"]
@@ -66,15 +67,16 @@ for name, due in predicted.items():
     ratios[name] = np.asarray(diagnostics.first_over_last(norms))
     accuracies[name] = np.asarray(jax.jit(jax.vmap(train))(opts))
     print(
-        f"{name}: the signal × {factors[name].mean():.3f} ± {factors[name].std():.3f} a layer, predicted {due:.3f}; "
-        f"at the first layer {ratios[name].mean():.2g} of the last; after {STEPS} steps of SGD an accuracy of "
+        f"{name}: the layer gradient × {factors[name].mean():.3f} ± {factors[name].std():.3f} a layer, "
+        f"predicted {due:.3f}; at the first layer {ratios[name].mean():.2g} of the last; "
+        f"after {STEPS} steps of SGD an accuracy of "
         + " and ".join(f"{a:.0%} (rate {r:g})" for a, r in zip(accuracies[name], opts.learning_rate, strict=True))
     )
     layers = np.arange(2, DEPTH + 1)
     (line,) = axes.semilogy(range(1, DEPTH + 2), np.exp(np.log(norms).mean(axis=0)), "o", markersize=4, label=name)
     anchor = np.exp(np.log(norms[:, DEPTH - 1]).mean())
     axes.semilogy(layers, anchor * due ** (DEPTH - layers), color=line.get_color(), label=f"× {due:.2f} a layer")
-axes.set(xlabel="layer", ylabel="signal ‖∂L/∂z‖")
+axes.set(xlabel="layer", ylabel="layer gradient ‖∂L/∂z‖")
 axes.legend(fontsize=8)
 figure.savefig("chapter_5_1_4_vanishing_gradients.png", dpi=100)
 plt.close(figure)

@@ -1,7 +1,7 @@
-"""Vanishing and exploding gradients, seen: the signal at every layer of deep networks on the scanned digits.
+"""Vanishing and exploding gradients, seen: the gradient at every layer of deep networks on the scanned digits.
 
-`ch5jax.tap` makes of a loss one that takes zeros for every layer; the gradient with respect to them is the signal that
-arrives there.
+`ch5jax.tap` makes of a loss one that takes zeros for every layer; the gradient with respect to them is the layer
+gradient ∂L/∂z there.
 """
 
 import jax
@@ -28,12 +28,12 @@ for name, (options, scale) in networks.items():
     state = task.init(key, opt)
     params = task.params(state)
     tapped = ch5jax.tap(lambda params, task=task, state=state: task.loss(key, opt, state, params))
-    norms = diagnostics.signal_norms(jax.jit(jax.grad(tapped, 1))(params, tapped.zeros(params)))
+    norms = diagnostics.layer_gradient_norms(jax.jit(jax.grad(tapped, 1))(params, tapped.zeros(params)))
     ratio = float(diagnostics.first_over_last(norms))
     factor = float(jax.numpy.exp(-diagnostics.depth_slope(norms)))
     verdict = "vanishing" if ratio < 1e-3 else "exploding" if ratio > 1e3 else "healthy"
-    print(f"{name:20} signal at the first layer / at the last: {ratio:8.2g}, × {factor:.2f} a layer: {verdict}")
+    print(f"{name:20} gradient at the first layer / at the last: {ratio:8.2g}, × {factor:.2f} a layer: {verdict}")
     axes.semilogy(range(1, DEPTH + 2), norms, label=name)
-axes.set(xlabel="layer", ylabel="signal ‖∂L/∂z‖")
+axes.set(xlabel="layer", ylabel="layer gradient ‖∂L/∂z‖")
 axes.legend(fontsize=7)
 figure.savefig("signal_depth.png", dpi=100)

@@ -23,9 +23,9 @@ for batch_size in (4, 32, 256):
     noise, squared_norm = np.mean(signals.noise, axis=0), np.mean(signals.squared_norm, axis=0)
     scale = np.asarray(noise_scale(noise, squared_norm))
     late = float(noise_scale(noise[-10:].mean(), squared_norm[-10:].mean()))  # means first, then the ratio
-    print(f"batches of {batch_size:3d}: noise / signal {scale[0]:6.3f} at step 10, {late:7.2f} in the second half")
+    print(f"batches of {batch_size:3d}: noise / gradient {scale[0]:6.3f} at step 10, {late:7.2f} in the second half")
     axes.semilogy(ch5jax.recorded_steps(STEPS, 10), scale, label=f"batches of {batch_size}")
 axes.axhline(1, color="gray", linewidth=0.8)
-axes.set(xlabel="step", ylabel="noise / signal")
+axes.set(xlabel="step", ylabel="noise / gradient")
 axes.legend(fontsize=8)
 figure.savefig("signal_noise.png", dpi=100)

@@ -1,4 +1,4 @@
-"""The signal at every layer of a network of Flax's, which knows nothing of it: `ch5jax.tap` takes the loss.
+"""The gradient at every layer of a network of Flax's, which knows nothing of it: `ch5jax.tap` takes the loss.
 
 A convolutional network with BatchNorm on the scanned digits: after some steps at a rate that is far too large, most of
 the units of its dense layer are dead, and the layers before it hear next to nothing.
@@ -52,6 +52,6 @@ for rate in (0.1, 3.0):
         params, stats, sites, flat = step(params, stats, rate)
     print(f"rate {rate:g}: loss {loss(params, stats)[0]:.3g}")
     shares = dict(zip(diagnostics.activation_names(sites), flat, strict=True))
-    for name, norm in zip(diagnostics.layer_names(sites), diagnostics.signal_norms(sites), strict=True):
+    for name, norm in zip(diagnostics.layer_names(sites), diagnostics.layer_gradient_norms(sites), strict=True):
         dead = f", {shares[name]:.0%} of its units flat" if name in shares else ""
-        print(f"  {name:25} signal {norm:8.2g}{dead}")
+        print(f"  {name:25} gradient {norm:8.2g}{dead}")

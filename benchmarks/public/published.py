@@ -75,7 +75,7 @@ def _autotrainer_faults() -> list[Run]:
             900,
             256,
         ),
-        Run(  # Glorot's weights halve a ReLU network's signal, squared, in each layer
+        Run(  # Glorot's weights halve a ReLU network's layer gradient, squared, in each layer
             "AUTOTRAINER motivation 34",
             AUTOTRAINER,
             "dying_relu, in some of 100 trainings",

@@ -17,7 +17,7 @@ from ch5jax.diagnostics._curvature import (
 from ch5jax.diagnostics._depth import (
     depth_slope as depth_slope,
     first_over_last as first_over_last,
-    signal_norms as signal_norms,
+    layer_gradient_norms as layer_gradient_norms,
 )
 from ch5jax.diagnostics._difficulty import Difficulty as Difficulty
 from ch5jax.diagnostics._flat_units import flat_units as flat_units

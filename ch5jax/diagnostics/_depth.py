@@ -1,4 +1,4 @@
-"""Vanishing and exploding gradients: the signal ∂L/∂z over the depth of a network, or over time."""
+"""Vanishing and exploding gradients: the layer gradient ∂L/∂z over the depth of a network, or over time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,14 +13,14 @@ from ch5jax.diagnostics._vectors import dot
 from ch5jax.tapping import Site, counts, in_sequence, loops_of
 
 
-def signal_norms(gradients: Sequence[Any]) -> jax.Array:
-    r"""How strong the signal is that arrives at every layer.
+def layer_gradient_norms(gradients: Sequence[Any]) -> jax.Array:
+    r"""How large the gradient is at every layer.
 
     .. math:: \|\partial L / \partial z_l\| = \sqrt{\textstyle\sum_{i,j} (\partial L / \partial z_{l,ij})^2}
 
     over the examples i of the batch and the units j. Norms of weight gradients do not show it: in a 30-layer linear
-    network of gain 1.5 the first over the last of those is 1.3, while the signal grows by 1.5²⁹ = 1.3e5, because the
-    layers' inputs shrink in the same measure as the signal grows.
+    network of gain 1.5 the first over the last of those is 1.3, while the layer gradient grows by 1.5²⁹ = 1.3e5,
+    because the layers' inputs shrink in the same measure as it grows.
 
     Args:
       gradients: the gradient of a tapped loss (`ch5jax.tap`) with respect to its zeros; arrays of any shape do as well,
@@ -28,7 +28,7 @@ def signal_norms(gradients: Sequence[Any]) -> jax.Array:
 
     Returns:
       Norms, shape (layers,), the inputs' side first, in the order of `layer_names`; float32 at least. They neither
-      overflow nor underflow before the signal itself does.
+      overflow nor underflow before the layer gradient itself does.
 
     Raises:
       ValueError: if there is no layer, or one is not floating.
@@ -39,7 +39,7 @@ def signal_norms(gradients: Sequence[Any]) -> jax.Array:
       >>> params, x = net.init(jax.random.key(0)), jnp.ones((4, 8))
       >>> tapped = ch5jax.tap(lambda params, x: net.apply(params, x).sum())
       >>> gradients = jax.grad(tapped, argnums=1)(params, tapped.zeros(params, x), x)
-      >>> norms = ch5jax.diagnostics.signal_norms(gradients)
+      >>> norms = ch5jax.diagnostics.layer_gradient_norms(gradients)
       >>> norms.shape, bool(norms[0] < norms[-1])
       ((3,), True)
 
@@ -71,18 +71,18 @@ def _norm(x: chex.Array, axes: tuple[int, ...]) -> jax.Array:
 
 
 def depth_slope(norms: chex.Array) -> jax.Array:
-    r"""The slope of the signal's logarithm over depth, from the inputs to the outputs.
+    r"""The slope of the layer gradient's logarithm over depth, from the inputs to the outputs.
 
     .. math:: \text{slope of } \log \|\partial L/\partial z_l\| \text{ over } l, \text{ by least squares}
 
-    exp(−slope) is the factor that the signal takes on at every layer on its way back: above 1 it explodes (a negative
-    slope), below 1 it vanishes (a positive one).
+    exp(−slope) is the factor that the layer gradient takes on at every layer on its way back: above 1 it explodes (a
+    negative slope), below 1 it vanishes (a positive one).
 
     Args:
-      norms: of `signal_norms`, shape (..., layers).
+      norms: of `layer_gradient_norms`, shape (..., layers).
 
     Returns:
-      Shape (...): nats a layer; 0 for one layer. A signal of 0 counts as the smallest normal number.
+      Shape (...): nats a layer; 0 for one layer. A norm of 0 counts as the smallest normal number.
 
     Raises:
       ValueError: if `norms` is a scalar or has no layer.
@@ -104,15 +104,15 @@ def depth_slope(norms: chex.Array) -> jax.Array:
 
 
 def first_over_last(norms: chex.Array) -> jax.Array:
-    r"""The signal at the first layer over that at the last: below 1e-3 it has vanished, above 1e3 exploded.
+    r"""The gradient at the first layer over that at the last: below 1e-3 it has vanished, above 1e3 exploded.
 
     .. math:: \|\partial L/\partial z_1\| \,/\, \|\partial L/\partial z_L\|
 
     Args:
-      norms: of `signal_norms`, shape (..., layers).
+      norms: of `layer_gradient_norms`, shape (..., layers).
 
     Returns:
-      Shape (...); 1 where there is no signal at either end.
+      Shape (...); 1 where it is 0 at both ends.
 
     Raises:
       ValueError: if `norms` is a scalar or has no layer.

@@ -20,7 +20,7 @@ class Difficulty(IntEnum):
     """
 
     HEALTHY = 0  # none of the following
-    VANISHING = 1  # the signal ∂L/∂z dies out on its way back through the layers
+    VANISHING = 1  # the layer gradient ∂L/∂z dies out on its way back through the layers
     EXPLODING = 2  # or grows
     SATURATED = 3  # most units of a layer are flat over the whole batch, dead ReLUs among them
     CLIFF = 4  # one gradient far above all before it threw the parameters away

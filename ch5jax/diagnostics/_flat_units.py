@@ -11,7 +11,7 @@ from ch5jax.tapping import Site, counts, in_sequence
 
 
 def flat_units(gradients: Sequence[Any], tolerance: jax.typing.ArrayLike = 0.01) -> jax.Array:
-    r"""The share of units, layer by layer, through which no example of the batch sends its signal on.
+    r"""The share of units, layer by layer, through which no example of the batch sends its gradient on.
 
     .. math:: \text{unit } j \text{ is flat if } |\phi'(z_{ij})| \le \tau \text{ for every example } i,
        \qquad \phi'(z_{ij}) = \frac{\partial L/\partial z_{ij}}{\partial L/\partial h_{ij}}
@@ -26,7 +26,7 @@ def flat_units(gradients: Sequence[Any], tolerance: jax.typing.ArrayLike = 0.01)
 
     Returns:
       Shares from 0 to 1, shape (layers with an activation,), in the order of `activation_names`, float32. A unit that
-      no signal reaches at all (∂L/∂h = 0 for every example) is not known to be flat, and counts as not flat.
+      no gradient reaches at all (∂L/∂h = 0 for every example) is not known to be flat, and counts as not flat.
 
     Raises:
       ValueError: if no layer has an activation.

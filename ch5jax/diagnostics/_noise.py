@@ -119,15 +119,15 @@ def noise_scale(noise: jax.typing.ArrayLike, squared_norm: jax.typing.ArrayLike)
 
 
 def example_square_norms(
-    inputs: Sequence[chex.Array], signals: Sequence[chex.Array], *, bias: bool = True
+    inputs: Sequence[chex.Array], layer_gradients: Sequence[chex.Array], *, bias: bool = True
 ) -> jax.Array:
     r"""The squared norm of every example's gradient, from what a dense layer has at hand anyway.
 
     .. math:: \|g_i\|^2 = B^2 \sum_l (\|a_{l,i}\|^2 + 1)\, \|\partial L/\partial z_{l,i}\|^2
 
     where L is the mean of the examples' losses: a weight gradient of one example is the outer product of its input and
-    its signal, whose norm is the product of theirs. Exact, at the cost of two sums; it does not hold under BatchNorm,
-    where one example's loss depends on the others.
+    its layer gradient, whose norm is the product of theirs. Exact, at the cost of two sums; it does not hold under
+    BatchNorm, where one example's loss depends on the others.
 
     Weights shared over time have a gradient that is a sum of such products. There it is
 
@@ -137,7 +137,7 @@ def example_square_norms(
     Args:
       inputs: a layer's input a for each layer, shape (B, inputs), or (time, B, inputs) where its weights are shared
         over time.
-      signals: ∂L/∂z for each layer, shape (B, units) or (time, B, units): as of `ch5jax.tap`.
+      layer_gradients: ∂L/∂z for each layer, shape (B, units) or (time, B, units): as of `ch5jax.tap`.
       bias: whether the layers have a bias.
 
     Returns:
@@ -158,14 +158,16 @@ def example_square_norms(
     Source: Goodfellow, *Efficient per-example gradient computations* (2015); over time, Li, Tramèr, Liang and
     Hashimoto, *Large language models can be strong differentially private learners* (2022), section 4.
     """
-    if len(inputs) != len(signals) or not inputs:
-        raise ValueError(f"inputs and signals must hold the same layers, got {len(inputs)} and {len(signals)}")
+    if len(inputs) != len(layer_gradients) or not inputs:
+        raise ValueError(
+            f"inputs and layer_gradients must hold the same layers, got {len(inputs)} and {len(layer_gradients)}"
+        )
     total: jax.Array | None = None
-    for i, (a, delta) in enumerate(zip(inputs, signals, strict=True)):
+    for i, (a, delta) in enumerate(zip(inputs, layer_gradients, strict=True)):
         if jnp.shape(a)[:-1] != jnp.shape(delta)[:-1] or jnp.ndim(a) not in (2, 3):
             raise ValueError(
-                f"inputs[{i}] and signals[{i}] must have shapes (B, inputs) and (B, units), or (time, B, …) both, "
-                f"got {jnp.shape(a)} and {jnp.shape(delta)}"
+                f"inputs[{i}] and layer_gradients[{i}] must have shapes (B, inputs) and (B, units), or (time, B, …) "
+                f"both, got {jnp.shape(a)} and {jnp.shape(delta)}"
             )
         squares = _layer_squares(a.astype(_wide(a)), delta.astype(_wide(delta)), float(bias))
         total = squares if total is None else total + squares

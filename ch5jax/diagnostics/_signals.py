@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax.diagnostics._cliff import inner, norm, update_ratio, weight_matrices
-from ch5jax.diagnostics._depth import signal_norms
+from ch5jax.diagnostics._depth import layer_gradient_norms
 from ch5jax.diagnostics._flat_units import flat_units
 from ch5jax.diagnostics._noise import noise_of_pair
 from ch5jax.diagnostics._start import distance
@@ -39,7 +39,7 @@ class Signals(NamedTuple):
     update_ratio: jax.Array | None = None  # (matrices,): ‖u‖/‖w‖ of each weight matrix
     duplicate_units: jax.Array | None = None  # (matrices,): units with a twin, of each weight matrix
     distance: jax.Array | None = None  # (): ‖w − w₀‖/‖w₀‖
-    signal_norms: jax.Array | None = None  # (layers,): ‖∂L/∂z‖
+    layer_gradient_norms: jax.Array | None = None  # (layers,): ‖∂L/∂z‖
     flat_units: jax.Array | None = None  # (layers with an activation,): share of units flat over the whole batch
 
 
@@ -60,8 +60,9 @@ def observe(
       gradient: the step's gradient, like the parameters.
       other_gradient: another mini-batch's at the same parameters, for noise, ‖G‖² and predicted decrease (the step
         depends on its own batch, so that an independent one has to judge it); None leaves these out.
-      site_gradients: the gradient of the tapped loss (`ch5jax.tap`) with respect to its zeros, for the signals over
-        depth; () leaves these out. Flat units are looked for in batches of eight examples or more.
+      site_gradients: the gradient of the tapped loss (`ch5jax.tap`) with respect to its zeros, for
+        `layer_gradient_norms` and `flat_units`; () leaves these out. Flat units are looked for in batches of eight
+        examples or more.
 
     Returns:
       `Signals`, all but those that need more than one step (see `watch_update`). Without a leaf
@@ -78,7 +79,7 @@ def observe(
       >>> gradients = jax.grad(tapped, (0, 1))(params, tapped.zeros(params))
       >>> new_params = jax.tree.map(lambda w, g: w - 0.1 * g, params, gradients[0])
       >>> signals = ch5jax.diagnostics.observe(params, new_params, params, gradients[0], site_gradients=gradients[1])
-      >>> signals.update_ratio.shape, signals.signal_norms.shape, signals.noise
+      >>> signals.update_ratio.shape, signals.layer_gradient_norms.shape, signals.noise
       ((2,), (2,), None)
     """
     matrices = weight_matrices(params)
@@ -94,7 +95,7 @@ def observe(
         update_ratio=update_ratio(updates, params) if matrices else None,
         duplicate_units=jnp.stack([duplicate_units(matrix) for matrix in matrices]) if matrices else None,
         distance=distance(new_params, start),
-        signal_norms=signal_norms(site_gradients) if site_gradients else None,
+        layer_gradient_norms=layer_gradient_norms(site_gradients) if site_gradients else None,
         flat_units=flat_units(site_gradients) if active else None,
     )
 

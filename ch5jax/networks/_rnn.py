@@ -34,7 +34,7 @@ def rnn(
 
     .. math:: h_0 = 0, \qquad h_t = \phi(z_t), \qquad z_t = x_t W + h_{t-1} U + b, \qquad y = h_T V + c
 
-    A signal goes back through time as :math:`\partial L/\partial h_{t-1} = (\phi'(z_t) \odot \partial L/\partial h_t)
+    A gradient goes back through time as :math:`\partial L/\partial h_{t-1} = (\phi'(z_t) \odot \partial L/\partial h_t)
     U^\top`: over T steps it is multiplied by U T times, and vanishes or explodes. Where φ is linear and U is
     orthogonal times s, it changes by exactly the factor :math:`s^T`.
 
@@ -44,8 +44,8 @@ def rnn(
       outputs: the number of outputs.
       activation: φ, elementwise; `lambda z: z` makes a linear network.
       kernel_init: an initialiser of JAX's signature (key, shape, dtype), for W and V; biases start at 0.
-      recurrent_init: likewise, for U. Orthogonal matrices keep a signal's length through U; with relu, the identity
-        keeps every unit's value until an input moves it (Le, Jaitly and Hinton 2015).
+      recurrent_init: likewise, for U. Orthogonal matrices keep a gradient's length through U; with relu, the
+        identity keeps every unit's value until an input moves it (Le, Jaitly and Hinton 2015).
 
     Returns:
       A `Network`:
@@ -66,8 +66,8 @@ def rnn(
       >>> net.apply(params, x).shape
       (5, 1)
       >>> tapped = ch5jax.tap(lambda params: net.apply(params, x).sum())
-      >>> signals, _ = jax.grad(tapped, argnums=1)(params, tapped.zeros(params))
-      >>> signals.z.shape  # ∂L/∂z at each of the 50 steps
+      >>> gradients, _ = jax.grad(tapped, argnums=1)(params, tapped.zeros(params))
+      >>> gradients.z.shape  # ∂L/∂z at each of the 50 steps
       (50, 5, 32)
       >>> def identity(key, shape, dtype):
       ...     return jnp.eye(*shape, dtype=dtype)

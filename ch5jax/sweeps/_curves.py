@@ -11,7 +11,7 @@ from ch5jax.verdicts import Names
 _NAMED_BY = {
     "update_ratio": "matrices",
     "duplicate_units": "matrices",
-    "signal_norms": "layers",
+    "layer_gradient_norms": "layers",
     "flat_units": "activations",
 }
 

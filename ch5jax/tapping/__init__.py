@@ -1,4 +1,4 @@
-"""`tap`: the signal at every layer of any loss, by a transformation."""
+"""`tap`: the gradient at every layer of any loss, by a transformation."""
 
 from ch5jax.tapping._graph import Loop as Loop
 from ch5jax.tapping._sequence import (

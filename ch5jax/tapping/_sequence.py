@@ -47,7 +47,7 @@ def _unrolled(
 
 
 def layer_names(sites: Sequence[Any]) -> tuple[str, ...]:
-    """The layers' names, in the order of `diagnostics.signal_norms`.
+    """The layers' names, in the order of `diagnostics.layer_gradient_norms`.
 
     Args:
       sites: of a tapped loss (`ch5jax.tap`), zeros or gradients.

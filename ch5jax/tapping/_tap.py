@@ -196,7 +196,7 @@ def _name(function: Any) -> str:
 
 
 def tap(loss: Callable[..., Any], *, activations: bool = False) -> Tapped:
-    r"""A loss that takes zeros for every layer, so that its gradient tells the signal there.
+    r"""A loss that takes zeros for every layer, so that the gradient with respect to them is ∂L/∂z there.
 
     .. math:: \tilde L(w, \zeta) = L \text{ with } z_l + \zeta_l \text{ in the place of } z_l,
        \qquad \frac{\partial \tilde L}{\partial \zeta_l}\Big|_{\zeta = 0} = \frac{\partial L}{\partial z_l}
@@ -208,9 +208,9 @@ def tap(loss: Callable[..., Any], *, activations: bool = False) -> Tapped:
       matrix product, a convolution, or the rows that an embedding is asked for. The parameter may be sliced, reshaped,
       transposed, cast, masked or normalised first. A parameter that is used twice makes two layers. A linear map whose
       result goes nowhere but to metrics, or behind a `stop_gradient`, is none.
-    - Layers whose outputs are only added to each other are one, since the signal is the same: z = x W + h U has the
+    - Layers whose outputs are only added to each other are one, since their gradient is the same: z = x W + h U has the
       name of both.
-    - It goes into `jit`, `checkpoint`, `scan` and `cond`. In a `scan` a layer has one signal for each iteration: over
+    - It goes into `jit`, `checkpoint`, `scan` and `cond`. In a `scan` a layer has one gradient for each iteration: over
       depth where the weights are sliced; over time where they are shared and one iteration feeds the next; else, as in
       `lax.map`, iterations count as examples.
     - A function with a derivative of its own (`custom_vjp`, `custom_jvp`), a `while` loop and a `shard_map` inside the
@@ -252,13 +252,13 @@ def tap(loss: Callable[..., Any], *, activations: bool = False) -> Tapped:
       >>> tapped = ch5jax.tap(loss)
       >>> tapped.names(params, x)
       ("['hidden'][0]['kernel']", "['hidden'][1]['kernel']", "['out']")
-      >>> signal = jax.grad(tapped, argnums=1)(params, tapped.zeros(params, x), x)
-      >>> [site.z.shape for site in signal]
+      >>> gradients = jax.grad(tapped, argnums=1)(params, tapped.zeros(params, x), x)
+      >>> [site.z.shape for site in gradients]
       [(8, 4), (8, 4), (8, 1)]
-      >>> ch5jax.diagnostics.signal_norms(signal).shape
+      >>> ch5jax.diagnostics.layer_gradient_norms(gradients).shape
       (3,)
 
-    Source: the chapter, section 5.1.4; signals at pre-activations as in Glorot and Bengio, *Understanding the
+    Source: the chapter, section 5.1.4; gradients at pre-activations as in Glorot and Bengio, *Understanding the
     difficulty of training deep feedforward neural networks* (2010), section 4.2.
     """
     if not callable(loss):

@@ -38,7 +38,7 @@ class Task(NamedTuple):
       maximize: whether more of it is better.
       params: state -> parameters, for what looks at parameters.
       loss: (key, hyperparameters, state, parameters) -> scalar, that of a mini-batch: everything but the parameters is
-        the state's. For what differentiates, and looks at the signal at every layer (`ch5jax.tap`).
+        the state's. For what differentiates, and looks at the gradient at every layer (`ch5jax.tap`).
       lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
       baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
         descent of a run that ends below it begin, however high its first loss was.

@@ -15,7 +15,7 @@ class Names(NamedTuple):
     """The names of a network's parts; made by `names_of`."""
 
     matrices: tuple[str, ...] = ()  # as in `update_ratio` and `duplicate_units`
-    layers: tuple[str, ...] = ()  # as in `signal_norms`
+    layers: tuple[str, ...] = ()  # as in `layer_gradient_norms`
     activations: tuple[str, ...] = ()  # the layers with one behind them, as in `flat_units`
 
 

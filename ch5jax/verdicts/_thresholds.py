@@ -13,7 +13,7 @@ class Thresholds(NamedTuple):
     the lowest that the run itself had.
 
     Attributes:
-      vanishing: the signal at the first layer over that at the last below which it has vanished.
+      vanishing: the gradient at the first layer over that at the last below which it has vanished.
       exploding: and over which it has exploded.
       flat_units: the share of a layer's units that are flat over the whole batch, over which it is saturated.
       spike: a gradient norm over the running 0.99 quantile of those before it, over which it is a cliff's.
@@ -29,7 +29,7 @@ class Thresholds(NamedTuple):
       overshoot: the share of the descent that as many steps again promise to first order and a stalled loss does not
         show, over which steps overshoot.
       alternation: the share of late steps at which the loss turns, over which it bounces from wall to wall.
-      errors: how many standard errors of the late probes a fall, a signal or a promise may owe to chance.
+      errors: how many standard errors of the late probes a fall, a gradient or a promise may owe to chance.
       steep: ‖G‖² late over the largest that it was, over which a gradient has not become small.
       stable: the share of the longest step that is stable, α λ_max/2, over which steps are not too small.
       learned: where no best is known, the share of the way from the baseline (or the first loss) to a loss of 0 that a

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def factor_a_layer(rng, batch_norm, width=512, depth=16, batch=64):
-    """That of the norm of a random signal, sent back through a network of random weights with variance 2/width."""
+    """That of the norm of a random gradient, sent back through a network of random weights with variance 2/width."""
 
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))
@@ -17,17 +17,17 @@ def factor_a_layer(rng, batch_norm, width=512, depth=16, batch=64):
         normal = (z - z.mean(axis=0)) / deviation if batch_norm else z
         x = sigmoid(normal)
         layers.append((w, normal, deviation, x * (1 - x)))
-    signal, norms = rng.normal(size=x.shape), []
+    gradient, norms = rng.normal(size=x.shape), []
     for w, normal, deviation, slope in reversed(layers):
-        signal = signal * slope
+        gradient = gradient * slope
         if batch_norm:
-            signal = (signal - signal.mean(axis=0) - normal * (signal * normal).mean(axis=0)) / deviation
-        norms.append(np.linalg.norm(signal))
-        signal = signal @ w.T
+            gradient = (gradient - gradient.mean(axis=0) - normal * (gradient * normal).mean(axis=0)) / deviation
+        norms.append(np.linalg.norm(gradient))
+        gradient = gradient @ w.T
     return np.exp(np.polyfit(np.arange(depth - 3), np.log(norms[:-3]), 1)[0])  # without the layers next to the inputs
 
 
-def test_the_signal_vanishes_in_a_sigmoid_network_and_not_under_batch_norm(chapter):
+def test_the_gradient_vanishes_in_a_sigmoid_network_and_not_under_batch_norm(chapter):
     found = chapter("5_1_4_vanishing_gradients")
     factors, predicted, rng = found["factors"], found["predicted"], np.random.default_rng(0)
     plain, normalized = factor_a_layer(rng, False), factor_a_layer(rng, True)

@@ -1,4 +1,4 @@
-"""The signal over depth: exact on linear chains, and the verdicts that deep networks are known for."""
+"""The layer gradient over depth: exact on linear chains, and the verdicts that deep networks are known for."""
 
 import functools
 
@@ -9,7 +9,7 @@ import pytest
 
 import ch5jax
 from ch5jax import Site
-from ch5jax.diagnostics import depth_slope, first_over_last, flat_units, jacobian_norm, signal_norms
+from ch5jax.diagnostics import depth_slope, first_over_last, flat_units, jacobian_norm, layer_gradient_norms
 from ch5jax.networks import mlp, rnn
 from ch5jax.tapping import Loop
 from tests.references import rnn as reference
@@ -22,14 +22,14 @@ WIDTH, DEPTH, BATCH = 64, 30, 32
 
 @functools.cache
 def compiled(activation, batch_norm):
-    """The signals of a network of 30 hidden layers, as a compiled function of its kernels, and of the gain on them."""
+    """The norms and flat units of 30 hidden layers, as a compiled function of the kernels, and of the gain on them."""
     net = mlp((WIDTH,) * (DEPTH + 1) + (10,), activation, jax.nn.initializers.zeros, batch_norm=batch_norm)
     blank = net.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (BATCH, WIDTH))
     targets = jax.random.normal(jax.random.key(2), (BATCH, 10))
 
     @jax.jit
-    def signals(kernels, gain):
+    def measured(kernels, gain):
         params = tuple(layer._replace(kernel=gain * kernel) for layer, kernel in zip(blank, kernels, strict=True))
 
         def loss(params):
@@ -38,13 +38,13 @@ def compiled(activation, batch_norm):
 
         gradients = site_gradients(loss, params)
         active = any(site.after is not None for site in gradients)
-        return signal_norms(gradients), flat_units(gradients) if active else None
+        return layer_gradient_norms(gradients), flat_units(gradients) if active else None
 
-    return signals
+    return measured
 
 
 def norms_of(activation, gain=1.0, batch_norm=False, orthogonal=True):
-    """The signal's norms with orthogonal kernels times a gain, or with He-normal ones, and the share of flat units."""
+    """Layer gradients' norms with orthogonal kernels times a gain, or with He-normal ones, and shares of flat units."""
     rng = np.random.default_rng(0)
     normal = [rng.normal(size=(WIDTH, width)) for width in [WIDTH] * DEPTH + [10]]
     kernels = [np.linalg.qr(k)[0] if orthogonal else k * (2 / WIDTH) ** 0.5 for k in normal]
@@ -74,7 +74,7 @@ def test_a_linear_net_of_gain_2_3_vanishes():
 
 @pytest.mark.parametrize("gain", [0.67, 1.5])
 def test_a_sigmoid_net_vanishes_at_either_gain(gain):
-    """Its slope is at most a quarter: the signal shrinks by gain/4 a layer at least."""
+    """Its slope is at most a quarter: the layer gradient shrinks by gain/4 a layer at least."""
     norms, _ = norms_of(jax.nn.sigmoid, gain)
     assert first_over_last(norms) < 1e-3
     assert jnp.exp(-depth_slope(norms)) < gain / 4 * 1.01
@@ -89,7 +89,7 @@ def test_he_initialised_relus_are_healthy_with_and_without_batch_norm(batch_norm
 
 
 def test_batch_norm_restores_a_sigmoid_net():
-    """A badly scaled deep sigmoid net: its signal is back with BatchNorm, within the limits of healthy."""
+    """A badly scaled deep sigmoid net: its gradient is back with BatchNorm, within the limits of healthy."""
     without, _ = norms_of(jax.nn.sigmoid, 1.5)
     restored, _ = norms_of(jax.nn.sigmoid, 1.5, batch_norm=True)
     assert first_over_last(without) < 1e-12
@@ -97,32 +97,34 @@ def test_batch_norm_restores_a_sigmoid_net():
 
 
 def test_an_explosion_that_weight_gradients_miss():
-    """Inputs that shrink as fast as signals grow leave all weight gradients alike; the signals show the growth."""
+    """Inputs that shrink as fast as layer gradients grow leave all weight gradients alike; the former grow."""
     net = mlp((16,) * 21, identity, jax.nn.initializers.orthogonal())
     params, x = net.init(jax.random.key(0), 1.5), jax.random.normal(jax.random.key(1), (8, 16))
     tapped = ch5jax.tap(lambda params: jnp.sum(jnp.sin(net.apply(params, x))))
-    weights, signals = jax.grad(tapped, (0, 1))(params, tapped.zeros(params))
+    weights, sites = jax.grad(tapped, (0, 1))(params, tapped.zeros(params))
     ratio = jnp.linalg.norm(weights[0].kernel) / jnp.linalg.norm(weights[-1].kernel)
     assert 0.5 < ratio < 2
-    assert first_over_last(signal_norms(signals)) > 1e3
+    assert first_over_last(layer_gradient_norms(sites)) > 1e3
 
 
 def test_norms_are_those_of_numpy_whatever_the_container(x64):
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=(4, 3)), rng.normal(size=(5, 2, 6)), rng.normal(size=(2,))
     through_time = Site(jnp.asarray(b), None, None, "b", (Loop(0, 5, False, "time"),))
-    norms = signal_norms([jnp.asarray(a), through_time, Site(jnp.asarray(c), None, jnp.ones(2), "c")])
+    norms = layer_gradient_norms([jnp.asarray(a), through_time, Site(jnp.asarray(c), None, jnp.ones(2), "c")])
     expected = [np.linalg.norm(a), *np.linalg.norm(b.reshape(5, -1), axis=1), np.linalg.norm(c)]
     np.testing.assert_allclose(norms, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30])
 def test_norms_outlive_the_squares_of_float32(size):
-    np.testing.assert_allclose(signal_norms([jnp.full((3, 3), size, jnp.float32)]), [3 * size], rtol=1e-6)
+    np.testing.assert_allclose(layer_gradient_norms([jnp.full((3, 3), size, jnp.float32)]), [3 * size], rtol=1e-6)
 
 
 def test_half_precision_counts_in_float32_and_nan_comes_through():
-    norms = signal_norms([jnp.full((300, 300), 16.0, jnp.float16), jnp.array([1.0, jnp.nan]), jnp.zeros((2, 2))])
+    norms = layer_gradient_norms(
+        [jnp.full((300, 300), 16.0, jnp.float16), jnp.array([1.0, jnp.nan]), jnp.zeros((2, 2))]
+    )
     np.testing.assert_allclose(norms[0], 4800, rtol=1e-6)
     assert norms.dtype == jnp.float32
     assert np.isnan(norms[1])
@@ -141,12 +143,12 @@ def test_slope_is_least_squares_and_silence_is_finite():
     assert np.isinf(first_over_last(jnp.array([1.0, 0.0])))
 
 
-def test_what_holds_no_signal_is_refused():
+def test_what_holds_no_layer_is_refused():
     for nothing in ((), [], None):
         with pytest.raises(ValueError, match="gradients must hold those of one layer at least"):
-            signal_norms(nothing)
+            layer_gradient_norms(nothing)
     with pytest.raises(ValueError, match=r"gradients\[1\] must be floating"):
-        signal_norms([jnp.ones(2), jnp.arange(2)])
+        layer_gradient_norms([jnp.ones(2), jnp.arange(2)])
     for function in (depth_slope, first_over_last):
         with pytest.raises(ValueError, match=r"norms must have shape \(\.\.\., layers\), got \(\)"):
             function(jnp.float32(1))
@@ -170,7 +172,7 @@ def test_a_recurrent_networks_growth_is_that_of_the_product_of_its_jacobians(x64
     first_state = np.tanh(np.asarray(x)[0, 0] @ layers[0].kernel + layers[0].bias)
     expected = np.linalg.norm(product @ np.diag(1 - first_state**2), 2)
     np.testing.assert_allclose(jacobian_norm(last_state, jnp.zeros(6), jax.random.key(2)), expected, rtol=1e-8)
-    # and the signal over time shrinks as that product does, in the direction that the loss picks
-    norms = signal_norms(site_gradients(lambda params: jnp.sum(net.apply(params, x)), params))
+    # and the gradient over time shrinks as that product does, in the direction that the loss picks
+    norms = layer_gradient_norms(site_gradients(lambda params: jnp.sum(net.apply(params, x)), params))
     assert norms.shape == (21,)
     assert norms[0] <= expected * norms[-1] * (1 + 1e-9)

@@ -53,7 +53,7 @@ def test_the_tolerance_is_the_slope_and_may_be_traced():
     np.testing.assert_allclose(shares[:, 0], [0, 1 / 3, 2 / 3, 1], rtol=1e-6)
 
 
-def test_a_unit_that_no_signal_reaches_accuses_nobody():
+def test_a_unit_that_no_gradient_reaches_accuses_nobody():
     silent = jnp.zeros((4, 2))
     some = jnp.array([[0.0, 1.0]] * 4)
     np.testing.assert_array_equal(flat_units([site(silent, silent), site(silent, some)]), [0, 0.5])

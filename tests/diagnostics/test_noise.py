@@ -23,7 +23,7 @@ KEY = jax.random.key(0)
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("bias", [True, False])
-def test_per_example_norms_from_signals_equal_vmap_of_grad(x64, bias):
+def test_per_example_norms_from_layer_gradients_equal_vmap_of_grad(x64, bias):
     net = mlp((5, 7, 6, 3), jnp.tanh)
     params, x = net.init(KEY), jax.random.normal(jax.random.key(1), (9, 5))
     targets = jax.random.normal(jax.random.key(2), (9, 3))
@@ -31,11 +31,11 @@ def test_per_example_norms_from_signals_equal_vmap_of_grad(x64, bias):
     def loss(params, x, targets):
         return jnp.mean(jnp.sum((net.apply(params, x) - targets) ** 2, axis=-1))
 
-    signals = site_gradients(loss, params, x, targets)
+    sites = site_gradients(loss, params, x, targets)
     inputs = [x]
     for layer in params[:-1]:
         inputs.append(jnp.tanh(inputs[-1] @ layer.kernel + layer.bias))
-    got = example_square_norms(inputs, [site.z for site in signals], bias=bias)
+    got = example_square_norms(inputs, [site.z for site in sites], bias=bias)
     gradients = jax.vmap(jax.grad(loss), (None, 0, 0))(params, x[:, None], targets[:, None])
     leaves = [leaf for layer in gradients for leaf in (layer if bias else (layer.kernel,))]
     expected = sum(np.sum(np.asarray(leaf).reshape(9, -1) ** 2, axis=1) for leaf in leaves)
@@ -90,7 +90,7 @@ def test_a_pair_is_exact_algebra(x64):
     np.testing.assert_allclose(found.squared_norm, np.vdot(z, w).real, rtol=1e-12)
 
 
-def test_the_scale_where_there_is_no_signal():
+def test_the_scale_where_the_expected_gradient_is_zero():
     np.testing.assert_array_equal(
         noise_scale(jnp.array([3.0, 3.0, 0.0, 3.0]), jnp.array([1.5, 0.0, 0.0, -1.0])), [2, np.inf, 0, np.inf]
     )
@@ -109,7 +109,7 @@ def test_what_does_not_match_is_refused():
         noise_of_examples(jnp.ones(1), jnp.ones(2))
     with pytest.raises(ValueError, match="the same layers, got 1 and 0"):
         example_square_norms([jnp.ones((2, 3))], [])
-    with pytest.raises(ValueError, match=r"inputs\[0\] and signals\[0\] must have shapes"):
+    with pytest.raises(ValueError, match=r"inputs\[0\] and layer_gradients\[0\] must have shapes"):
         example_square_norms([jnp.ones((2, 3))], [jnp.ones((3, 3))])
 
 
@@ -125,8 +125,8 @@ def test_the_noise_of_deepobs_quadratic_is_the_one_in_closed_form():
         first, second = (jax.grad(task.loss, 3)(key, opt, None, params) for key in keys)
         return noise_of_pair(first, second), first
 
-    (noise, signal), gradients = pair(jax.random.split(KEY, (1500, 2)))
+    (noise, squared_norm), gradients = pair(jax.random.split(KEY, (1500, 2)))
     mean = np.mean(np.asarray(gradients, float), axis=0)
     assert np.trace(hessian) > 400  # a tenth of the eigenvalues lies from 30 to 60
     np.testing.assert_allclose(np.mean(noise), 6940.9 / 32, rtol=0.03)  # of its training set, as its docstring says
-    np.testing.assert_allclose(np.mean(signal), mean @ mean - 6940.9 / 32 / 1500, rtol=0.03)
+    np.testing.assert_allclose(np.mean(squared_norm), mean @ mean - 6940.9 / 32 / 1500, rtol=0.03)

@@ -30,20 +30,20 @@ def cross_entropy(logits, one_hot):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("widths", [(3, 4), (3, 5, 4), (3, 5, 2, 4)])
-def test_outputs_gradients_and_signals_equal_numpys(x64, widths, activation):
+def test_outputs_and_gradients_of_parameters_and_layers_equal_numpys(x64, widths, activation):
     layers, x, y = example(widths)
     network = mlp(widths, ACTIVATIONS[activation])
     outputs, inputs, pre_activations = reference.forward(layers, x, activation)
     loss, output_gradient = reference.cross_entropy(outputs, y)
-    kernels, biases, signals = reference.backward(layers, inputs, pre_activations, output_gradient, activation)
+    kernels, biases, layer_gradients = reference.backward(layers, inputs, pre_activations, output_gradient, activation)
 
     tapped = ch5jax.tap(lambda layers: cross_entropy(network.apply(layers, x), y))
     np.testing.assert_allclose(network.apply(layers, x), outputs, rtol=1e-12)
-    got_loss, (got, got_signals) = jax.value_and_grad(tapped, argnums=(0, 1))(layers, tapped.zeros(layers))
+    got_loss, (got, got_sites) = jax.value_and_grad(tapped, argnums=(0, 1))(layers, tapped.zeros(layers))
     np.testing.assert_allclose(got_loss, loss, rtol=1e-12)
     expected = tuple(Layer(kernel, bias) for kernel, bias in zip(kernels, biases, strict=True))
     chex.assert_trees_all_close(got, expected, rtol=1e-10, atol=1e-14)
-    chex.assert_trees_all_close([site.z for site in got_signals], signals, rtol=1e-10, atol=1e-14)
+    chex.assert_trees_all_close([site.z for site in got_sites], layer_gradients, rtol=1e-10, atol=1e-14)
 
 
 def test_any_number_of_leading_axes():
@@ -90,8 +90,8 @@ def test_networks_train_where_jax_refuses_all_promotion(x64):
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         params = network.init(jax.random.key(0), 0.5)
         outputs = network.apply(params, jnp.ones((6, 3)))
-        signals = site_gradients(lambda params: jnp.sum(network.apply(params, jnp.ones((6, 3)))), params)
-    assert {leaf.dtype for leaf in jax.tree.leaves(signals)} == {np.dtype(jnp.float64)}
+        sites = site_gradients(lambda params: jnp.sum(network.apply(params, jnp.ones((6, 3)))), params)
+    assert {leaf.dtype for leaf in jax.tree.leaves(sites)} == {np.dtype(jnp.float64)}
     assert outputs.dtype == params[0].kernel.dtype == jnp.float64
 
 
@@ -174,14 +174,14 @@ def test_statistics_of_another_number_of_layers_are_refused():
         network.apply_training(params, (), x)
 
 
-def test_batch_norm_keeps_the_signal_of_a_deep_sigmoid_network():
+def test_batch_norm_keeps_the_gradient_of_a_deep_sigmoid_network():
     """Thirty layers: without it, the gradient at the first is a billionth of that at the last."""
     widths = (16,) * 31
     x = jax.random.normal(jax.random.key(1), (64, 16))
 
     def ratio(network, apply):
-        signals = site_gradients(lambda params: jnp.sum(apply(params) ** 2), network.init(jax.random.key(0)))
-        return float(jnp.linalg.norm(signals[0].z) / jnp.linalg.norm(signals[-1].z))
+        sites = site_gradients(lambda params: jnp.sum(apply(params) ** 2), network.init(jax.random.key(0)))
+        return float(jnp.linalg.norm(sites[0].z) / jnp.linalg.norm(sites[-1].z))
 
     plain = mlp(widths, jax.nn.sigmoid)
     normalized = mlp(widths, jax.nn.sigmoid, batch_norm=True)
@@ -210,7 +210,7 @@ def test_a_trained_network_folds_into_one_without_batch_norm():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_signals_around_an_activation_show_both_its_sides_and_its_slope(x64, batch_norm):
+def test_gradients_around_an_activation_show_both_its_sides_and_its_slope(x64, batch_norm):
     """With BatchNorm, what the activation sees is not the product: `before` is there beside `z`."""
     network = mlp((3, 5, 4, 2), jnp.tanh, batch_norm=batch_norm)
     params, x = network.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (6, 3))

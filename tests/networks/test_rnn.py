@@ -1,4 +1,4 @@
-"""The recurrent network against a NumPy one, and what becomes of a signal on its way back through time."""
+"""The recurrent network against a NumPy one, and what becomes of a gradient on its way back through time."""
 
 import functools
 
@@ -46,12 +46,12 @@ def ours(activation):
     with jax.enable_x64(True):
         tapped = ch5jax.tap(loss_of, activations=True)
         slope = jax.jit(jax.value_and_grad(tapped, argnums=(0, 1), has_aux=True))
-        (loss, outputs), (gradients, signals) = slope(PARAMS, tapped.zeros(PARAMS))
-        return jax.tree.map(np.asarray, (outputs, loss, gradients, signals))
+        (loss, outputs), (gradients, sites) = slope(PARAMS, tapped.zeros(PARAMS))
+        return jax.tree.map(np.asarray, (outputs, loss, gradients, sites))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_outputs_gradients_and_signals_at_every_step_equal_numpys(activation):
+def test_outputs_and_gradients_of_parameters_and_of_every_step_equal_numpys(activation):
     outputs, loss, gradients, (through_time, at_the_end) = ours(activation)
     due = reference.forward(PARAMS, X, activation)[0]
     due_loss, output_gradient = reference.squared_error(due, TARGETS)
@@ -68,15 +68,15 @@ def test_outputs_gradients_and_signals_at_every_step_equal_numpys(activation):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_signal_goes_back_through_time_by_the_product_of_jacobians(activation):
-    *_, (signals, _) = ours(activation)
-    after = signals.z if activation == "linear" else signals.after
+def test_a_gradient_goes_back_through_time_by_the_product_of_jacobians(activation):
+    *_, (through_time, _) = ours(activation)
+    after = through_time.z if activation == "linear" else through_time.after
     last = after[-1][:, None]  # ∂L/∂h_T
     for since in range(1, TIME):
         product = reference.jacobian_through_time(PARAMS, X, activation, since)
         np.testing.assert_allclose(after[since - 1], (last @ product)[:, 0], rtol=1e-11, atol=1e-14)
     whole = (last @ reference.jacobian_through_time(PARAMS, X, activation))[:, 0]  # ∂L/∂h_0
-    np.testing.assert_allclose(signals.z[0] @ PARAMS[0].recurrent_kernel.T, whole, rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(through_time.z[0] @ PARAMS[0].recurrent_kernel.T, whole, rtol=1e-11, atol=1e-14)
     assert np.abs(whole).max() > 1e-6
 
 
@@ -90,16 +90,16 @@ def test_the_product_of_jacobians_is_the_derivative_of_the_last_state(activation
         np.testing.assert_allclose((ends[0] - ends[1]) / (2 * step), product[:, :, unit], rtol=1e-6, atol=1e-8)
 
 
-def test_through_an_orthogonal_kernel_a_linear_networks_signal_changes_by_scale_to_the_time(x64):
+def test_through_an_orthogonal_kernel_a_linear_networks_gradient_changes_by_scale_to_the_time(x64):
     network, x = rnn(2, 8, 1, lambda z: z), np.ones((3, 50, 2))
 
     @jax.jit
-    def signals(scale):
+    def layer_gradient(scale):
         params = network.init(jax.random.key(0), jnp.array([1.0, 1.0, 1.0]).at[1].set(scale))
         return params, site_gradients(lambda params: jnp.sum(network.apply(params, x)), params)[0].z
 
     for scale in (0.8, 1.0, 1.25):
-        params, got = signals(scale)
+        params, got = layer_gradient(scale)
         norms = np.linalg.norm(got, axis=-1)
         due = np.broadcast_to(scale ** np.arange(49.0, -1, -1)[:, None], (50, 3))
         np.testing.assert_allclose(norms / norms[-1], due, rtol=1e-11)
@@ -126,7 +126,7 @@ def test_any_number_of_leading_axes(network):
     np.testing.assert_allclose(network.apply(PARAMS, x[0, 1]), due[0, 1], rtol=1e-5, atol=1e-5)
 
 
-def test_initial_kernels_keep_the_signals_size_and_biases_are_zero():
+def test_initial_kernels_keep_the_size_of_what_goes_through_and_biases_are_zero():
     layer, last = rnn(400, 300, 200).init(jax.random.key(1))
     for kernel, shape in ((layer.kernel, (400, 300)), (last.kernel, (300, 200))):
         assert kernel.shape == shape

@@ -26,15 +26,15 @@ def forward(layers, x, activation):
 def backward(layers, inputs, pre_activations, output_gradient, activation):
     """The gradients of every layer's kernel, bias and pre-activation, first layer first."""
     _, slope = SLOPES[activation]
-    kernels, biases, signals = [], [], []
-    signal = output_gradient
+    kernels, biases, layer_gradients = [], [], []
+    gradient = output_gradient
     for depth in reversed(range(len(layers))):
-        kernels.insert(0, inputs[depth].T @ signal)
-        biases.insert(0, signal.sum(axis=0))
-        signals.insert(0, signal)
+        kernels.insert(0, inputs[depth].T @ gradient)
+        biases.insert(0, gradient.sum(axis=0))
+        layer_gradients.insert(0, gradient)
         if depth:
-            signal = (signal @ layers[depth][0].T) * slope(pre_activations[depth - 1])
-    return kernels, biases, signals
+            gradient = (gradient @ layers[depth][0].T) * slope(pre_activations[depth - 1])
+    return kernels, biases, layer_gradients
 
 
 def cross_entropy(logits, one_hot):

@@ -34,15 +34,15 @@ def backward(params, x, output_gradient, activation):
     _, pre_activations, states = forward(params, x, activation)
     d_kernel, d_recurrent, d_bias = np.zeros_like(kernel), np.zeros_like(recurrent), np.zeros_like(bias)
     before, after = np.zeros_like(pre_activations), np.zeros_like(pre_activations)
-    signal = output_gradient @ output_kernel.T
+    gradient = output_gradient @ output_kernel.T
     for t in reversed(range(x.shape[1])):
-        after[t] = signal
-        before[t] = signal * slope(pre_activations[t])
+        after[t] = gradient
+        before[t] = gradient * slope(pre_activations[t])
         for n in range(len(x)):
             d_kernel += np.outer(x[n, t], before[t, n])
             d_recurrent += np.outer(states[t, n], before[t, n])
             d_bias += before[t, n]
-        signal = before[t] @ recurrent.T
+        gradient = before[t] @ recurrent.T
     last = (states[-1].T @ output_gradient, output_gradient.sum(axis=0))
     return ((d_kernel, d_recurrent, d_bias), last), before, after
 
@@ -51,7 +51,7 @@ def jacobian_through_time(params, x, activation, since=0):
     """∂h_T/∂h_s for s = `since`, of each example: the product of diag φ'(z_t) Uᵀ over t = T, T − 1, …, s + 1.
 
     Of shape (examples, hidden, hidden); the element (i, j) is the derivative of unit i after the last step with respect
-    to unit j after step s. A signal goes back as the row vector ∂L/∂h_s = ∂L/∂h_T · ∂h_T/∂h_s.
+    to unit j after step s. A gradient goes back as the row vector ∂L/∂h_s = ∂L/∂h_T · ∂h_T/∂h_s.
     """
     (_, recurrent, _), _ = params
     _, slope = SLOPES[activation]

@@ -119,7 +119,7 @@ def test_a_linen_transformer_under_scan():
     assert list(of) == names
     assert_same([of["['blocks']['up']['kernel']"], of["['blocks']['down']['kernel']"]], [due["z_up"], due["z_down"]])
     layers = ch5jax.diagnostics.layer_names(sites)
-    assert len(layers) == len(ch5jax.diagnostics.signal_norms(sites)) == 1 + 3 * 6 + 1
+    assert len(layers) == len(ch5jax.diagnostics.layer_gradient_norms(sites)) == 1 + 3 * 6 + 1
     assert layers[1:8] == tuple(f"['blocks']{name}['kernel'][{i}]" for i in (0, 1) for name in inside)[:7]
     assert ch5jax.diagnostics.activation_names(sites) == tuple(f"['blocks']['up']['kernel'][{i}]" for i in range(3))
 

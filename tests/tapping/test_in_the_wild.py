@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 import ch5jax
-from ch5jax.diagnostics import activation_names, flat_units, layer_names, signal_norms
+from ch5jax.diagnostics import activation_names, flat_units, layer_gradient_norms, layer_names
 from tests.tapping.networks import normal, site_gradients
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -135,7 +135,7 @@ def test_a_loop_over_examples_is_a_batch():
     whole = site_gradients(lambda p: mlp(p, X), P)
     assert [loop.over for site in sites for loop in site.loops] == ["batch"] * 3
     assert layer_names(sites) == layer_names(whole) == ALL
-    np.testing.assert_allclose(signal_norms(sites), signal_norms(whole), rtol=1e-5)
+    np.testing.assert_allclose(layer_gradient_norms(sites), layer_gradient_norms(whole), rtol=1e-5)
 
 
 @pytest.mark.parametrize("index", ["counter", "slices"])
@@ -157,7 +157,9 @@ def test_a_reversed_scan_counts_from_where_it_begins():
     params = jnp.stack([normal(i, 3, 3) for i in range(4)])
     (site,) = site_gradients(lambda w: jnp.sum(lax.scan(lambda h, w: (h @ w, None), X, w, reverse=True)[0]), params)
     assert layer_names([site]) == tuple(f"params[{i}]" for i in (3, 2, 1, 0))
-    np.testing.assert_allclose(signal_norms([site]), np.linalg.norm(site.z.reshape(4, -1), axis=1)[::-1], rtol=1e-5)
+    np.testing.assert_allclose(
+        layer_gradient_norms([site]), np.linalg.norm(site.z.reshape(4, -1), axis=1)[::-1], rtol=1e-5
+    )
 
 
 def test_layers_within_layers():
@@ -176,7 +178,7 @@ def test_layers_within_layers():
     sites = site_gradients(loss, {"in": jnp.stack([P["a"][:, :3]] * 2), "over": jnp.stack([P["a"][:, :3]] * 2)})
     name = "['in'] + ['over']"
     assert layer_names(sites) == tuple(f"{name}[{i}], step {t} of 3" for i in (0, 1) for t in (1, 2, 3))
-    assert signal_norms(sites).shape == (6,)
+    assert layer_gradient_norms(sites).shape == (6,)
     assert flat_units(sites).shape == (2,)
 
 

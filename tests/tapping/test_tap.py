@@ -1,4 +1,4 @@
-"""`tap` against zeros placed by hand: values to the last bit, signals, names, and what it leaves alone."""
+"""`tap` against zeros placed by hand: values to the last bit, gradients, names, and what it leaves alone."""
 
 import functools
 
@@ -21,7 +21,7 @@ def units_last(site):
     return np.moveaxis(site.z, axes, range(-len(axes), 0))
 
 
-def signals(tapped, params, x):
+def layer_gradients(tapped, params, x):
     return jax.grad(tapped, argnums=1)(params, tapped.zeros(params, x), x)
 
 
@@ -32,9 +32,9 @@ def by_hand(case, params, x):
 
 @pytest.mark.smoke
 @cases
-def test_signals_are_those_of_zeros_placed_by_hand(case, compiled_quickly):
+def test_layer_gradients_are_those_of_zeros_placed_by_hand(case, compiled_quickly):
     tapped = ch5jax.tap(case.loss)
-    got = jax.jit(functools.partial(signals, tapped))(case.params, case.x)
+    got = jax.jit(functools.partial(layer_gradients, tapped))(case.params, case.x)
     due = jax.jit(functools.partial(by_hand, case))(case.params, case.x)
     assert len(got) == len(due)
     for site, one in zip(got, due, strict=True):
@@ -43,10 +43,10 @@ def test_signals_are_those_of_zeros_placed_by_hand(case, compiled_quickly):
 
 
 @cases
-def test_signals_are_those_of_zeros_placed_by_hand_in_double_precision(case, x64):
+def test_layer_gradients_are_those_of_zeros_placed_by_hand_in_double_precision(case, x64):
     params = jax.tree.map(lambda leaf: leaf.astype(float), case.params)
     x = case.x.astype(float) if case.x.dtype == jnp.float32 else case.x
-    got, due = signals(ch5jax.tap(case.loss), params, x), by_hand(case, params, x)
+    got, due = layer_gradients(ch5jax.tap(case.loss), params, x), by_hand(case, params, x)
     for site, one in zip(got, due, strict=True):
         np.testing.assert_allclose(units_last(site), one, rtol=1e-12, atol=1e-14, err_msg=site.name)
 
@@ -80,9 +80,9 @@ def test_names_and_shapes_in_the_order_of_the_depth(case):
 def test_maps_over_trials(case, compiled_quickly):
     tapped = ch5jax.tap(case.loss)
     params = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf * 0.5]), case.params)
-    mapped = jax.jit(jax.vmap(functools.partial(signals, tapped), (0, None)))(params, case.x)
+    mapped = jax.jit(jax.vmap(functools.partial(layer_gradients, tapped), (0, None)))(params, case.x)
     for trial in (0, 1):
-        alone = signals(tapped, jax.tree.map(lambda leaf: leaf[trial], params), case.x)
+        alone = layer_gradients(tapped, jax.tree.map(lambda leaf: leaf[trial], params), case.x)
         for many, one in zip(jax.tree.leaves(mapped), jax.tree.leaves(alone), strict=True):
             np.testing.assert_allclose(many[trial], one, rtol=2e-4, atol=1e-5 * np.abs(one).max() + 1e-12)
 
@@ -92,7 +92,7 @@ def test_costs_what_zeros_placed_by_hand_cost(name):
     """Counted in the compiled program: floating-point operations, and the memory that it needs beside its arguments."""
     case = CASES[name]()
     counts = []
-    for function in (functools.partial(signals, ch5jax.tap(case.loss)), functools.partial(by_hand, case)):
+    for function in (functools.partial(layer_gradients, ch5jax.tap(case.loss)), functools.partial(by_hand, case)):
         compiled = jax.jit(function).lower(case.params, case.x).compile()
         costs = compiled.cost_analysis()
         counts.append((costs["flops"], compiled.memory_analysis().temp_size_in_bytes))
@@ -110,7 +110,7 @@ def test_the_slope_of_a_nonlinearity_is_the_quotient_around_it(name, x64):
     params = jax.tree.map(lambda leaf: leaf.astype(float), case.params)
     x = case.x.astype(float) if case.x.dtype == jnp.float32 else case.x
     found = {}
-    for site in signals(ch5jax.tap(case.loss, activations=True), params, x):
+    for site in layer_gradients(ch5jax.tap(case.loss, activations=True), params, x):
         if site.after is not None:
             before = site.z if site.before is None else site.before
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,7 +165,7 @@ def test_activations_of_every_kind_are_found_whole(activation, x64):
     def loss(params, x):
         return jnp.mean((activation(x @ params[0] + 0.1) @ params[1]) ** 2)
 
-    first, last = signals(ch5jax.tap(loss, activations=True), params, x)
+    first, last = layer_gradients(ch5jax.tap(loss, activations=True), params, x)
     assert (first.before, last.after) == (None, None)
     slope = jax.vmap(jax.vmap(jax.grad(activation)))(x @ params[0] + 0.1)
     np.testing.assert_allclose(first.z, slope * first.after, rtol=1e-10, atol=1e-14)
@@ -179,7 +179,7 @@ def test_a_skip_connection_does_not_count_as_slope(x64):
         z = x @ params[0]
         return jnp.sum((z + jax.nn.relu(z) @ params[1]) ** 2)
 
-    first, _ = signals(ch5jax.tap(loss, activations=True), params, jnp.linspace(-2, 2, 15).reshape(5, 3))
+    first, _ = layer_gradients(ch5jax.tap(loss, activations=True), params, jnp.linspace(-2, 2, 15).reshape(5, 3))
     slope = first.before / first.after
     assert set(np.round(np.asarray(slope).ravel(), 9)) == {0.0, 1.0}
     assert not np.allclose(first.z, first.before)
@@ -251,8 +251,8 @@ def test_what_leads_nowhere_is_no_layer():
     tapped = ch5jax.tap(loss)
     params = {"w": W, "metrics": W, "target": W}
     assert tapped.names(params, X) == ("['w']",)
-    (signal,), aux = jax.grad(tapped, argnums=1, has_aux=True)(params, tapped.zeros(params, X), X)
-    assert signal.z.shape == (4, 3)
+    (site,), aux = jax.grad(tapped, argnums=1, has_aux=True)(params, tapped.zeros(params, X), X)
+    assert site.z.shape == (4, 3)
     assert aux.keys() == {"accuracy"}
 
 
@@ -300,21 +300,21 @@ def test_half_precision_keeps_its_dtype():
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), dense().params)
     tapped = ch5jax.tap(lambda p, x: dense().loss(p, x).astype(jnp.float32))
     x = dense().x.astype(jnp.bfloat16)
-    assert {site.z.dtype for site in signals(tapped, params, x)} == {jnp.dtype(jnp.bfloat16)}
+    assert {site.z.dtype for site in layer_gradients(tapped, params, x)} == {jnp.dtype(jnp.bfloat16)}
 
 
 def test_within_shard_map_and_hessians(compiled_quickly):
-    """Over two devices, each has the signals of its own half of the batch; and it can be differentiated again."""
+    """Over two devices, each has the gradients of its own half of the batch; and it can be differentiated again."""
     case = dense()
     x = jnp.concatenate([case.x, case.x[::-1]])
     tapped = ch5jax.tap(case.loss)
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu")[:2])
     split, whole = PartitionSpec("batch"), PartitionSpec()
     sharded = jax.jit(
-        jax.shard_map(functools.partial(signals, tapped), mesh=mesh, in_specs=(whole, split), out_specs=split)
+        jax.shard_map(functools.partial(layer_gradients, tapped), mesh=mesh, in_specs=(whole, split), out_specs=split)
     )(case.params, x)
     for i, half in enumerate((x[:7], x[7:])):
-        for site, due in zip(sharded, signals(tapped, case.params, half), strict=True):
+        for site, due in zip(sharded, layer_gradients(tapped, case.params, half), strict=True):
             np.testing.assert_allclose(site.z[7 * i : 7 * i + 7], due.z, rtol=1e-5, atol=1e-7)
     zeros = tapped.zeros(case.params, x)
     both = jax.jacfwd(jax.grad(lambda zeros: tapped(case.params, zeros, x)))(zeros)

@@ -168,7 +168,7 @@ def test_every_step_has_sequences_of_its_own(learnt):
     np.testing.assert_allclose(still.mean(axis=1), mean, rtol=0.1)
 
 
-def test_the_loss_is_that_of_the_step_with_the_same_key_and_shows_every_steps_signal():
+def test_the_loss_is_that_of_the_step_with_the_same_key_and_shows_every_steps_gradient():
     task = adding(**SMALL)
     state = task.init(KEY, OPT)
     assert task.params(state) is state.params
@@ -188,7 +188,7 @@ def test_the_loss_is_that_of_the_step_with_the_same_key_and_shows_every_steps_si
     through_time, at_the_end = site_gradients(lambda params: task.loss(KEY, OPT, state, params), state.params)
     assert through_time.z.shape == through_time.after.shape == (5, 6, 4)
     assert at_the_end.z.shape == (6, 1)
-    norms = ch5jax.diagnostics.signal_norms((through_time, at_the_end))
+    norms = ch5jax.diagnostics.layer_gradient_norms((through_time, at_the_end))
     assert norms.shape == (6,)  # every step counts as a layer, and the outputs
     x, targets = sequences(KEY, 6, 5)
     due = 2 * (rnn(2, 4, 1).apply(state.params, x) - targets) / 6

@@ -76,9 +76,9 @@ def test_widths_activation_and_scale_are_the_networks():
 def test_the_batch_has_the_size_asked_for(batch_size):
     task = digits(hidden=(5,), batch_size=batch_size)
     state = jax.jit(task.init)(KEY, OPT)
-    signals = site_gradients(lambda params: task.loss(KEY, OPT, state, params), state.params)
-    assert signals[1].z.shape == (batch_size, 10)
-    assert (np.abs(signals[1].z).max(axis=1) > 0).all()
+    sites = site_gradients(lambda params: task.loss(KEY, OPT, state, params), state.params)
+    assert sites[1].z.shape == (batch_size, 10)
+    assert (np.abs(sites[1].z).max(axis=1) > 0).all()
 
 
 def test_epochs_keep_an_order_of_all_training_examples():

@@ -140,9 +140,9 @@ def test_the_loss_is_that_of_the_step_with_the_same_key():
     assert params is state.params
     _, metrics = jax.jit(task.step)(KEY, jnp.int32(0), opt, state)
     np.testing.assert_allclose(jax.jit(task.loss)(KEY, opt, state, params), metrics["loss"], rtol=1e-6)
-    signals = site_gradients(lambda params: task.loss(KEY, opt, state, params), params)
-    assert [site.z.shape for site in signals] == [(6, 4), (6, 3)]
-    assert np.abs(signals[0].z).max() > 0
+    sites = site_gradients(lambda params: task.loss(KEY, opt, state, params), params)
+    assert [site.z.shape for site in sites] == [(6, 4), (6, 3)]
+    assert np.abs(sites[0].z).max() > 0
 
 
 def test_a_plain_optax_optimizer_takes_the_step_too():

@@ -63,7 +63,7 @@ def by_hand(task, opt, steps, probed_at):
                     ],
                     "duplicate_units": np.zeros(2),
                     "distance": np.linalg.norm(moved[0] - moved[1]) / np.linalg.norm(moved[1]),
-                    "signal_norms": [np.linalg.norm(site.z) for site in sites],
+                    "layer_gradient_norms": [np.linalg.norm(site.z) for site in sites],
                     "flat_units": diagnostics.flat_units(sites),
                     "update_norm": np.linalg.norm(step),
                     "predicted_decrease": -flat[1] @ step,
@@ -95,7 +95,7 @@ def test_signals_do_not_touch_the_training_whatever_the_other_spacings(options, 
     assert plain.signals is None
     chex.assert_trees_all_close(run._replace(signals=None), plain, rtol=1e-13, atol=1e-15)
     assert run.signals.distance.shape == (3,)
-    assert run.signals.signal_norms.shape == (3, 2)
+    assert run.signals.layer_gradient_norms.shape == (3, 2)
 
 
 def test_by_default_a_run_is_probed_fifty_times_or_every_25_steps_but_eight_times_if_it_can():
@@ -168,7 +168,7 @@ def test_a_task_without_layers_has_no_signal_over_depth_and_one_without_matrices
     )
     signals = ch5jax.train(task, ch5jax.sgd(0.1), KEY, 4, signals_every=2).signals
     missing = {name for name, value in signals._asdict().items() if value is None}
-    assert missing == {"spike", "update_ratio", "duplicate_units", "signal_norms", "flat_units"}
+    assert missing == {"spike", "update_ratio", "duplicate_units", "layer_gradient_norms", "flat_units"}
     np.testing.assert_allclose(signals.distance, [1 - 0.8**2, 1 - 0.8**4], rtol=1e-6)
     np.testing.assert_allclose(signals.noise, [0, 0], atol=1e-6)
     np.testing.assert_allclose(signals.squared_norm, [8 * 0.8**2, 8 * 0.8**6], rtol=1e-5)

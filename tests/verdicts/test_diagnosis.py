@@ -246,7 +246,7 @@ def test_every_sentence_reads_without_a_gap():
                 assert "  " not in sentence
     assert "was all noise, which explains" in say(Difficulty.NOISE, finding(True, np.inf, -1, 12), found)
     assert "within the error of that" in say(Difficulty.NOISE, finding(True, 0.45, -1, 12), found)
-    assert "was 20 times more noise than signal" in say(Difficulty.NOISE, finding(True, 20.0, -1, 12), found)
+    assert "was 20 times more noise than gradient" in say(Difficulty.NOISE, finding(True, 20.0, -1, 12), found)
 
 
 @pytest.mark.parametrize(

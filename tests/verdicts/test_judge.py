@@ -36,7 +36,7 @@ def signals(**changed):
         "update_ratio": np.full((PROBES, 2), 1e-3),
         "duplicate_units": np.zeros((PROBES, 2), np.int32),
         "distance": 1 - np.exp(-T / 3.0),
-        "signal_norms": np.ones((PROBES, 3)),
+        "layer_gradient_norms": np.ones((PROBES, 3)),
         "flat_units": np.full((PROBES, 2), 0.1),
     }
     made = {name: changed.get(name, value) for name, value in healthy.items()}
@@ -74,14 +74,19 @@ def test_a_healthy_run_is_accused_of_nothing():
 @pytest.mark.parametrize(
     ("difficulty", "over", "under", "evidence"),
     [
-        (D.VANISHING, {"signal_norms": layers(0.9e-3)}, {"signal_norms": layers(1.1e-3)}, (0.9e-3, 0, 10)),
         (
             D.VANISHING,
-            {"signal_norms": layers(rows(1e-4, slice(10, 31), 1.0))},
-            {"signal_norms": layers(rows(1e-4, slice(10, 30), 1.0))},  # half of the probes are not most of them
+            {"layer_gradient_norms": layers(0.9e-3)},
+            {"layer_gradient_norms": layers(1.1e-3)},
+            (0.9e-3, 0, 10),
+        ),
+        (
+            D.VANISHING,
+            {"layer_gradient_norms": layers(rows(1e-4, slice(10, 31), 1.0))},
+            {"layer_gradient_norms": layers(rows(1e-4, slice(10, 30), 1.0))},  # half of the probes are not most of them
             (1e-4, 0, 110),
         ),
-        (D.EXPLODING, {"signal_norms": layers(1.1e3)}, {"signal_norms": layers(0.9e3)}, (1.1e3, 0, 10)),
+        (D.EXPLODING, {"layer_gradient_norms": layers(1.1e3)}, {"layer_gradient_norms": layers(0.9e3)}, (1.1e3, 0, 10)),
         (
             D.SATURATED,
             {"flat_units": np.stack([rows(0.1, 0), rows(0.6, slice(20, 40))], axis=1)},
@@ -126,8 +131,8 @@ def test_a_difficulty_is_found_over_its_threshold_and_not_under_it(difficulty, o
 @pytest.mark.parametrize(
     ("difficulty", "looks"),
     [
-        (D.VANISHING, {"signal_norms": layers(1e-4)}),
-        (D.EXPLODING, {"signal_norms": layers(1e4)}),
+        (D.VANISHING, {"layer_gradient_norms": layers(1e-4)}),
+        (D.EXPLODING, {"layer_gradient_norms": layers(1e4)}),
         (D.SATURATED, {"flat_units": np.full((PROBES, 2), 0.9)}),
         (D.SYMMETRY, {"duplicate_units": np.full((PROBES, 2), 2, np.int32)}),
     ],
@@ -247,7 +252,7 @@ def test_every_threshold_is_an_argument_and_may_be_traced():
 def test_a_change_of_any_threshold_changes_some_verdict():
     made = signals(
         mean_loss=STUCK,
-        signal_norms=layers(0.9e-3),
+        layer_gradient_norms=layers(0.9e-3),
         flat_units=np.full((PROBES, 2), 0.6),
         spike=rows(11, 30, 1.0),
         distance=np.cumsum(rows(6, 30, 1.0)),
@@ -276,7 +281,7 @@ def test_what_counts_as_steep_and_as_stable_are_thresholds_too():
 
 def test_the_first_of_several_is_what_is_wrong_from_the_start():
     assert set(PRECEDENCE) == set(D)
-    many = signals(signal_norms=layers(1e-4), flat_units=np.full((PROBES, 2), 0.9), mean_loss=STUCK)
+    many = signals(layer_gradient_norms=layers(1e-4), flat_units=np.full((PROBES, 2), 0.9), mean_loss=STUCK)
     found, verdict = said(many, curvature=BOWL)
     assert found == {D.VANISHING, D.SATURATED, D.LOCAL_OPTIMUM}
     assert int(verdict.code) == D.SATURATED
@@ -287,7 +292,7 @@ def test_the_first_of_several_is_what_is_wrong_from_the_start():
 def test_small_steps_are_blamed_only_where_nothing_else_is():
     slow = {"mean_loss": 1 - 0.2 * T / PROBES}
     assert said(signals(**slow))[0] == {D.SLOW}
-    assert said(signals(**slow, signal_norms=layers(1e-4)))[0] == {D.VANISHING}
+    assert said(signals(**slow, layer_gradient_norms=layers(1e-4)))[0] == {D.VANISHING}
 
 
 def test_what_is_not_measured_is_not_found():
@@ -314,7 +319,7 @@ def test_a_cliff_without_distances_shows_in_the_loss():
 def test_the_looks_of_a_lost_run_do_not_count():
     norms = layers(rows(np.nan, slice(4, 40), 1e-4))
     lost = {"lost_since": np.full(PROBES, 45, np.int32), "mean_loss": np.full(PROBES, np.nan)}
-    found, verdict = said(signals(signal_norms=norms, **lost))
+    found, verdict = said(signals(layer_gradient_norms=norms, **lost))
     assert found == {D.VANISHING, D.DIVERGED}
     np.testing.assert_allclose(verdict.strength[D.VANISHING], 1e-4, rtol=1e-5)
     overflown = {"gradient_norm": np.full(PROBES, np.inf), "duplicate_units": np.full((PROBES, 2), 9, np.int32)}
@@ -327,7 +332,7 @@ def test_a_batch_of_runs_is_judged_as_one_by_one(x64):
     some = [
         signals(),
         signals(mean_loss=STUCK),
-        signals(signal_norms=layers(1e-5)),
+        signals(layer_gradient_norms=layers(1e-5)),
         signals(mean_loss=1 - 0.2 * T / PROBES),
         signals(lost_since=np.full(PROBES, 3, np.int32), mean_loss=np.full(PROBES, np.nan)),
     ]
@@ -401,8 +406,9 @@ def test_a_descent_begins_where_nothing_has_been_learned():
     assert int(said(high, baseline=2.0)[1].code) == D.HEALTHY  # no higher than the first loss
     behind = signals(mean_loss=0.2 + 0.8 * np.exp(-T / 3.0))  # has not come so far
     np.testing.assert_allclose(said(behind, baseline=0.1)[1].strength[D.UNKNOWN], 2, rtol=1e-3)
-    just_there = signals(mean_loss=0.1001 + 0.9 * np.exp(-T / 3.0), signal_norms=layers(1e-5))  # on the plateau of who
-    assert said(just_there, baseline=0.1)[0] == {D.VANISHING}  # has learned nothing, a tenth of the first loss
+    # on the plateau of who has learned nothing, a tenth of the first loss
+    just_there = signals(mean_loss=0.1001 + 0.9 * np.exp(-T / 3.0), layer_gradient_norms=layers(1e-5))
+    assert said(just_there, baseline=0.1)[0] == {D.VANISHING}
     assert said(behind, baseline=0.1, thresholds=Thresholds(overshoot=1e-6))[0] == {D.OSCILLATING}
     promising = signals(mean_loss=behind.mean_loss, predicted_decrease=np.full(PROBES, 0.9 / 400))
     assert said(promising, baseline=0.1)[0] == set()  # of the descent from the first loss, not nine of the baseline's
@@ -466,7 +472,7 @@ def test_what_was_learned_has_to_hold_on_other_examples():
 
 
 def test_a_loss_that_ends_far_above_its_start_is_thrown_up_by_the_steps_whatever_the_network_looks_like():
-    thrown = signals(mean_loss=np.where(T < 3, 1.0, 5.0), signal_norms=layers(1e-4))
+    thrown = signals(mean_loss=np.where(T < 3, 1.0, 5.0), layer_gradient_norms=layers(1e-4))
     assert said(thrown, best=None)[0] == {D.OSCILLATING}
     assert said(thrown, best=None, baseline=2.6)[0] == {D.VANISHING}
     assert D.OSCILLATING not in said(signals(mean_loss=np.where(T < 3, 1.0, 1.9)), best=None)[0]

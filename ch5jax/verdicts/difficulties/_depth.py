@@ -1,4 +1,4 @@
-"""VANISHING and EXPLODING: the signal at the first layer over that at the last."""
+"""VANISHING and EXPLODING: the gradient at the first layer over that at the last."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ def _where(holds: Callable[[jax.Array, Thresholds], jax.Array]) -> Callable[[Evi
     """At more than half of the probes, of a run that has not been thrown above its start: that comes of the steps."""
 
     def test(of: Evidence) -> Finding:
-        if of.signals.signal_norms is None:
+        if of.signals.layer_gradient_norms is None:
             return nothing()
-        ratios = first_over_last(of.signals.signal_norms)
+        ratios = first_over_last(of.signals.layer_gradient_norms)
         known = jnp.isfinite(ratios)
         typical = jnp.nanmedian(jnp.where(known, ratios, jnp.nan))
         there = holds(ratios, of.limits)
@@ -36,7 +36,7 @@ VANISHING = Rule(
     Difficulty.VANISHING,
     _where(lambda ratios, limits: ratios < limits.vanishing),
     lambda found, of: (
-        f"the signal at the first layer{_of(of, 0)} was {float(found.strength):.2g} of that at the last{_of(of, -1)} "
+        f"the gradient at the first layer{_of(of, 0)} was {float(found.strength):.2g} of that at the last{_of(of, -1)} "
         f"(under {n(of.thresholds.vanishing)}), first seen at step {int(found.step):,}."
     ),
     "Try BatchNorm, ReLUs, larger or orthogonal initial weights, or layerwise pretraining.",
@@ -46,7 +46,7 @@ EXPLODING = Rule(
     Difficulty.EXPLODING,
     _where(lambda ratios, limits: ratios > limits.exploding),
     lambda found, of: (
-        f"the signal at the first layer{_of(of, 0)} was {float(found.strength):.2g} times that at the "
+        f"the gradient at the first layer{_of(of, 0)} was {float(found.strength):.2g} times that at the "
         f"last{_of(of, -1)} (over {n(of.thresholds.exploding)}), first seen at step {int(found.step):,}."
     ),
     "Try smaller initial weights, a clipped gradient, or BatchNorm.",

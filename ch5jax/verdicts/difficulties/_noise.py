@@ -32,7 +32,7 @@ def _say(found: Finding, of: "Diagnosis") -> str:
     if not np.isfinite(ratio):
         noise = "all noise"
     elif ratio > limit:
-        noise = f"{ratio:.2g} times more noise than signal (over {n(limit)} times)"
+        noise = f"{ratio:.2g} times more noise than gradient (over {n(limit)} times)"
     else:
         noise = f"by {ratio:.2g} times noise, and over {n(limit)} times within the error of that"
     return (
