@@ -46,7 +46,7 @@ def save(path: str | os.PathLike[str], tree: PyTree) -> None:
     write_bytes(Path(path), packed(tree))
 
 
-def load(path: str | os.PathLike[str], like: PyTree = None) -> Any:
+def load(path: str | os.PathLike[str], like: PyTree = None) -> PyTree:
     """Reads what `save` has written. Nothing is unpickled.
 
     Args:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
+from ch5jax._types import Params, Scalar
 from ch5jax.diagnostics._cliff import norm
 from ch5jax.diagnostics._vectors import dot, hessian_product
 
@@ -23,7 +24,7 @@ class Curvature(NamedTuple):
 
 
 def curvature(
-    loss: Callable[[Any], Any],
+    loss: Callable[[Params], Scalar],
     params: chex.ArrayTree,
     key: jax.Array,
     iterations: int = 20,
@@ -125,7 +126,9 @@ class Estimate(NamedTuple):
     standard_error: jax.Array  # shape (): the probes' standard deviation over the root of their number
 
 
-def hessian_trace(loss: Callable[[Any], Any], params: chex.ArrayTree, key: jax.Array, samples: int = 32) -> Estimate:
+def hessian_trace(
+    loss: Callable[[Params], Scalar], params: chex.ArrayTree, key: jax.Array, samples: int = 32
+) -> Estimate:
     r"""The trace of the Hessian, by Hutchinson's estimator with its standard error.
 
     .. math:: \operatorname{tr} H = \mathbb{E}[v^\top H v], \qquad v_i = \pm 1

@@ -1,7 +1,6 @@
 """Vanishing and exploding gradients: the layer gradient ∂L/∂z over the depth of a network, or over time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import chex
 import jax
@@ -13,7 +12,7 @@ from ch5jax.diagnostics._vectors import dot
 from ch5jax.tapping import Site, counts, in_sequence, loops_of
 
 
-def layer_gradient_norms(gradients: Sequence[Any]) -> jax.Array:
+def layer_gradient_norms(gradients: Sequence[Site | chex.Array]) -> jax.Array:
     r"""How large the gradient is at every layer.
 
     .. math:: \|\partial L / \partial z_l\| = \sqrt{\textstyle\sum_{i,j} (\partial L / \partial z_{l,ij})^2}

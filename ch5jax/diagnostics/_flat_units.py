@@ -1,8 +1,8 @@
 """Saturated and dead units: those whose activation is flat wherever the batch meets it."""
 
 from collections.abc import Sequence
-from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -10,7 +10,7 @@ from ch5jax import _trees
 from ch5jax.tapping import Site, counts, in_sequence
 
 
-def flat_units(gradients: Sequence[Any], tolerance: jax.typing.ArrayLike = 0.01) -> jax.Array:
+def flat_units(gradients: Sequence[Site | chex.Array], tolerance: jax.typing.ArrayLike = 0.01) -> jax.Array:
     r"""The share of units, layer by layer, through which no example of the batch sends its gradient on.
 
     .. math:: \text{unit } j \text{ is flat if } |\phi'(z_{ij})| \le \tau \text{ for every example } i,

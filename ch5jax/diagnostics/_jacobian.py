@@ -1,19 +1,19 @@
 """How much a network, or a recurrence, stretches what passes through it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
+from ch5jax._types import PyTree
 from ch5jax.diagnostics._curvature import lanczos
 from ch5jax.diagnostics._vectors import ravel
 
 
 def jacobian_norm(
-    function: Callable[[Any], Any], inputs: chex.ArrayTree, key: jax.Array, iterations: int = 20
+    function: Callable[[PyTree], PyTree], inputs: chex.ArrayTree, key: jax.Array, iterations: int = 20
 ) -> jax.Array:
     r"""The largest singular value of a function's Jacobian.
 

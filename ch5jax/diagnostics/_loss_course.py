@@ -1,7 +1,5 @@
 """What the course of a loss shows: oscillation, a rate too small, divergence."""
 
-from typing import Any
-
 import chex
 import jax
 import jax.numpy as jnp
@@ -136,7 +134,7 @@ def diverged_at(losses: chex.Array) -> jax.Array:
     return jnp.where(lasting[..., -1] == 1, jnp.argmax(lasting, axis=-1).astype(jnp.int32), -1)
 
 
-def lost(loss: Any, first: Any) -> Any:
+def lost(loss: chex.Array, first: chex.Array) -> chex.Array:
     r"""Whether a loss is not finite, or far beyond the first one: the one rule, in programs and on the host.
 
     .. math:: \text{not finite, or } |L_t| > 10^6 \max(|L_0|, 1)
@@ -161,7 +159,7 @@ def lost(loss: Any, first: Any) -> Any:
     return ~(xp.isfinite(loss) & (xp.abs(loss) <= limit))
 
 
-def first_finite(losses: Any) -> Any:
+def first_finite(losses: chex.Array) -> chex.Array:
     """The first finite loss.
 
     Args:

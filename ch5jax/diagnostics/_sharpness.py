@@ -1,16 +1,18 @@
 """Sharp minima: how much worse the loss is close by."""
 
 from collections.abc import Callable
-from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 
+from ch5jax._types import Params, Scalar
 from ch5jax.diagnostics._vectors import ravel
 
 
-def sharpness(loss: Callable[[Any], Any], params: chex.ArrayTree, radius: jax.typing.ArrayLike = 0.05) -> jax.Array:
+def sharpness(
+    loss: Callable[[Params], Scalar], params: chex.ArrayTree, radius: jax.typing.ArrayLike = 0.05
+) -> jax.Array:
     r"""The rise of the loss at a distance ρ in the direction of the gradient: sharpness as SAM measures it.
 
     .. math:: L\Big(w + \rho \frac{\nabla L(w)}{\|\nabla L(w)\|}\Big) - L(w)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 
-from ch5jax._types import Params, PyTree, State
+from ch5jax._types import Hyperparameters, Params, PyTree, State
 
-Named = Mapping[str, Any]  # hyperparameters by name
+Named = Mapping[str, Hyperparameters]  # hyperparameters by name
 ModelLike: TypeAlias = Any  # what `as_model` takes: of any framework, so that no one type says it
 
 
@@ -17,4 +17,4 @@ class Model(NamedTuple):
     init: Callable[[jax.Array, PyTree, Named], tuple[Params, State]]  # (key, inputs, named) -> (params, state)
     apply: Callable[..., tuple[PyTree, State]]  # (params, state, inputs, key, train, named) -> (outputs, state)
     takes: frozenset[str]  # the hyperparameters that it asks for by name
-    defaults: Mapping[str, Any] = {}  # those that need not be told
+    defaults: Mapping[str, Hyperparameters] = {}  # those that need not be told

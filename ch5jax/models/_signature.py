@@ -15,7 +15,7 @@ MODES = {
 }
 
 
-def parameters_of(function: Callable[..., Any], required: bool = False) -> tuple[str, ...]:
+def parameters_of(function: Callable[..., object], required: bool = False) -> tuple[str, ...]:
     """The names of a function's parameters, without *args and **kwargs; if wanted, of those without a default."""
     kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = [*inspect.signature(function).parameters.values()]

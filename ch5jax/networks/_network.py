@@ -1,7 +1,7 @@
 """What a network is: pure functions on plain pytrees."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -16,4 +16,4 @@ class Network(NamedTuple):
     apply: Callable[..., jax.Array]  # (params, x) -> outputs; with BatchNorm also state, and in inference
     init_state: Callable[[], tuple[BatchNormState, ...]] = tuple  # () -> the running statistics before any training
     apply_training: Callable[..., tuple[jax.Array, State]] | None = None  # (params, state, x) -> outputs, state
-    remade: Callable[..., Any] | None = None  # (activation=, kernel_init=, batch_norm=) -> the network, so changed
+    remade: Callable[..., "Network"] | None = None  # (activation=, kernel_init=, batch_norm=) -> a network so changed

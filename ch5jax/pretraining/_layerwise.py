@@ -34,7 +34,7 @@ def pretrain_layerwise(
     *,
     activation: Callable[[jax.Array], jax.Array],
     batch_size: int = 64,
-    corruption: Any = 0.3,
+    corruption: jax.typing.ArrayLike | Sequence[float] = 0.3,
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy",
     tied: bool = True,
 ) -> Pretrained:

@@ -1,6 +1,6 @@
 """Which of a problem's critical points is nearest."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ class Nearest(NamedTuple):
     distance: jax.Array  # shape (), in the point's dtype: the Euclidean distance to it
 
 
-def nearest(problem: Problem, point: Any, kind: str | None = None) -> Nearest:
+def nearest(problem: Problem, point: jax.typing.ArrayLike, kind: str | None = None) -> Nearest:
     """Finds the critical point of a problem that is nearest to a point.
 
     Args:

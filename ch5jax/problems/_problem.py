@@ -55,12 +55,12 @@ class Problem(NamedTuple):
     """
 
     name: str
-    function: Callable[[Any], jax.Array]
+    function: Callable[[ArrayLike], jax.Array]
     start: np.ndarray
     bounds: np.ndarray
     critical_points: tuple[CriticalPoint, ...]
     lowest: float | None = None
-    parts: tuple[Callable[[Any], jax.Array], ...] = ()
+    parts: tuple[Callable[[ArrayLike], jax.Array], ...] = ()
 
 
 def make(
@@ -80,8 +80,8 @@ def make(
     return Problem(name, checked[0], start, box, tuple(critical_points), lowest, tuple(checked[1:]))
 
 
-def _on_points(dimensions: int, formula: Callable[[jax.Array], jax.Array]) -> Callable[[Any], jax.Array]:
-    def function(point: Any) -> jax.Array:
+def _on_points(dimensions: int, formula: Callable[[jax.Array], jax.Array]) -> Callable[[ArrayLike], jax.Array]:
+    def function(point: ArrayLike) -> jax.Array:
         x = jnp.asarray(point)
         if x.shape != (dimensions,):
             raise ValueError(f"point must have shape ({dimensions},), got {x.shape}; map over many with jax.vmap")

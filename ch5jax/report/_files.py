@@ -32,7 +32,7 @@ def write_files(
     *,
     title: str,
     notes: Sequence[str] = (),
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, object] | None = None,
     units: Mapping[str, str] | None = None,
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),

@@ -1,6 +1,6 @@
 """The best setting of each group: selected on validation, reported on the test part."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     """A group in the leaderboard."""
 
     group: str
-    hyperparameters: dict[str, Any]  # of the best setting; empty where there is none
+    hyperparameters: dict[str, object]  # of the best setting; empty where there is none
     varying: tuple[str, ...]  # those of them that differ between the group's settings
     metrics: dict[str, Spread]  # of the best setting: the objective, and every pair of validation and test metrics
     trials: tuple[int, ...]  # the numbers of the best setting's trials, one a seed

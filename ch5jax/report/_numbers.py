@@ -1,7 +1,6 @@
 """Names and numbers as people read them."""
 
 import math
-from typing import Any
 
 
 def is_share(metric: str) -> bool:
@@ -14,7 +13,7 @@ def label(name: str) -> str:
     return name.replace("_", " ").strip()
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: object, digits: int = 4) -> str:
     """A hyperparameter's value to some significant digits; "–" for none."""
     if isinstance(value, str) or not hasattr(value, "__float__"):
         return str(value)

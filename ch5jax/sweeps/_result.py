@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ch5jax._extras import require
-from ch5jax._types import Hyperparameters, PyTree
+from ch5jax._types import DataFrame, Hyperparameters, Params, PyTree, State
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._repeat import Again
 from ch5jax.tasks import Task
@@ -44,12 +44,12 @@ class Trial:
         return self._rerun(self.number, self.steps)
 
     @property
-    def state(self) -> Any:
+    def state(self) -> State:
         """The task's state after these steps."""
         return self.run.state
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Params:
         """The parameters after these steps.
 
         Raises:
@@ -62,7 +62,7 @@ class Trial:
     def __reduce__(self) -> Any:
         raise ValueError("a Trial has its task with it, which no file can hold: ch5jax.save its params or state")
 
-    def predict(self, inputs: PyTree) -> Any:
+    def predict(self, inputs: PyTree) -> PyTree:
         """The model's outputs for new inputs, in inference mode.
 
         Args:
@@ -117,7 +117,7 @@ class SweepResult:
     def __len__(self) -> int:
         return len(self.columns["trial"])
 
-    def table(self) -> Any:
+    def table(self) -> DataFrame:
         """The table as a pandas DataFrame, for `.to_csv`, `.to_parquet`, `.groupby`.
 
         Raises:
@@ -173,7 +173,7 @@ class SweepResult:
         steps = self.steps if keep == "last" else int(self.columns["best_step"][number])
         return Trial(number, *again.given(number), steps, again.task(number), again.rerun)
 
-    def predict(self, number: int, inputs: PyTree, keep: Keep = "last") -> Any:
+    def predict(self, number: int, inputs: PyTree, keep: Keep = "last") -> PyTree:
         """A trial's outputs for new inputs: `trial(number, keep).predict(inputs)`, which see."""
         return self.trial(number, keep).predict(inputs)
 

@@ -2,12 +2,19 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
+
+import chex
 
 from ch5jax.tapping._graph import Loop
 
+if TYPE_CHECKING:
+    from ch5jax.tapping._tap import Site
 
-def in_sequence(sites: Sequence[Any], over_time: bool = True) -> list[tuple[int, tuple[int, ...]]]:
+SiteLike: TypeAlias = "Site | chex.Array"  # what is at a layer: of `tap`, or an array alone
+
+
+def in_sequence(sites: Sequence[SiteLike], over_time: bool = True) -> list[tuple[int, tuple[int, ...]]]:
     """Each layer and each of its iterations, in the order of the depth: which site, and where along its loops.
 
     Args:
@@ -23,7 +30,7 @@ def counts(loop: Loop, over_time: bool = True) -> bool:
     return loop.over == "depth" or (over_time and loop.over == "time")
 
 
-def loops_of(site: Any) -> tuple[Loop, ...]:
+def loops_of(site: SiteLike) -> tuple[Loop, ...]:
     """The loops of a site; of an array, none."""
     return getattr(site, "loops", ())
 
@@ -46,7 +53,7 @@ def _unrolled(
             yield from ((i, (t, *rest)) for i, rest in inside)
 
 
-def layer_names(sites: Sequence[Any]) -> tuple[str, ...]:
+def layer_names(sites: Sequence[SiteLike]) -> tuple[str, ...]:
     """The layers' names, in the order of `diagnostics.layer_gradient_norms`.
 
     Args:
@@ -70,7 +77,7 @@ def layer_names(sites: Sequence[Any]) -> tuple[str, ...]:
     return tuple(_named(sites[i], at, True) for i, at in in_sequence(sites))
 
 
-def activation_names(sites: Sequence[Any]) -> tuple[str, ...]:
+def activation_names(sites: Sequence[SiteLike]) -> tuple[str, ...]:
     """The names of the layers with an activation behind them, in the order of `diagnostics.flat_units`.
 
     Args:
@@ -93,7 +100,7 @@ def activation_names(sites: Sequence[Any]) -> tuple[str, ...]:
     return tuple(_named(active[i], at, False) for i, at in in_sequence(active, over_time=False))
 
 
-def _named(site: Any, at: tuple[int, ...], over_time: bool) -> str:
+def _named(site: SiteLike, at: tuple[int, ...], over_time: bool) -> str:
     loops = [loop for loop in site.loops if counts(loop, over_time)]
     depth = "".join(f"[{t}]" for loop, t in zip(loops, at, strict=True) if loop.over == "depth")
     time = "".join(f", step {t + 1} of {loop.length}" for loop, t in zip(loops, at, strict=True) if loop.over == "time")

@@ -3,18 +3,21 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
-from ch5jax._types import DType, Params
+from ch5jax._types import DType, Params, PyTree, Scalar
 from ch5jax.tapping._graph import Graph, Loop
 from ch5jax.tapping._layers import Found
 from ch5jax.tapping._sites import find
 from ch5jax.tracing import Changes, Place, evaluate
+
+# (params, ...) -> a scalar, or (a scalar, aux)
+Loss: TypeAlias = Callable[..., Scalar | tuple[Scalar, PyTree]]
 
 
 @functools.partial(
@@ -26,9 +29,9 @@ from ch5jax.tracing import Changes, Place, evaluate
 class Site:
     """A layer: zeros for its output, or what the loss's gradient with respect to them is."""
 
-    z: Any  # like the layer's output; within loops with an axis for each of them in front, outermost first
-    before: Any  # like what goes into the nonlinearity that follows; None where ∂L/∂z is the gradient there
-    after: Any  # like what comes out of it; None where there is none, or it is not asked for
+    z: jax.Array  # like the layer's output; within loops with an axis for each of them in front, outermost first
+    before: jax.Array | None  # like what goes into the nonlinearity that follows; None where that is z
+    after: jax.Array | None  # like what comes out of it; None where there is none, or it is not asked for
     name: str  # the parameter's path
     loops: tuple[Loop, ...] = ()  # the scans that the layer stands in
     units: tuple[int, ...] = ()  # which axes of z run over units, not counting those of the loops
@@ -38,7 +41,7 @@ class Site:
 class Traced:
     """A loss traced once: its layers, their zeros, and the loss with them."""
 
-    def __init__(self, loss: Callable[..., Any], activations: bool, params: Params, args: Any, kwargs: Any) -> None:
+    def __init__(self, loss: Loss, activations: bool, params: Params, args: Any, kwargs: Any) -> None:
         paths, self._tree = jax.tree_util.tree_flatten_with_path(params)
         leaves = [leaf for _, leaf in paths]
         self._changing = [i for i, leaf in enumerate(leaves) if _is_number(leaf)]
@@ -79,7 +82,7 @@ class Traced:
         """Zeros for every layer."""
         return jax.tree.map(_zeros, tuple(self._specs))
 
-    def __call__(self, params: Params, sites: Any) -> Any:
+    def __call__(self, params: Params, sites: Sequence[Site]) -> PyTree:
         """The loss with something added at its layers."""
         changing = [leaf for leaf in jax.tree.leaves(params) if _is_number(leaf)]
         outputs: dict[Place, int] = {}
@@ -152,10 +155,10 @@ def _zeros(like: _Like) -> jax.Array:
 class Tapped:
     """A loss that takes zeros for its layers; made by `tap`."""
 
-    loss: Callable[..., Any]
+    loss: Loss
     activations: bool
 
-    def __call__(self, params: Params, zeros: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, params: Params, zeros: tuple[Site, ...], /, *args: Any, **kwargs: Any) -> PyTree:
         """The loss with `zeros` added at its layers, and what else it returns."""
         traced = self.trace(params, *args, **kwargs)
         due = jax.eval_shape(traced.zeros)
@@ -195,7 +198,7 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", None) or repr(function)
 
 
-def tap(loss: Callable[..., Any], *, activations: bool = False) -> Tapped:
+def tap(loss: Loss, *, activations: bool = False) -> Tapped:
     r"""A loss that takes zeros for every layer, so that the gradient with respect to them is ∂L/∂z there.
 
     .. math:: \tilde L(w, \zeta) = L \text{ with } z_l + \zeta_l \text{ in the place of } z_l,

@@ -19,7 +19,7 @@ class WholeState(NamedTuple):
 
 
 def whole(
-    train: Callable[[jax.Array, Any], Mapping[str, Any]],
+    train: Callable[[jax.Array, Hyperparameters], Mapping[str, jax.typing.ArrayLike]],
     *,
     steps: int = 1,
     objective: str = "validation_loss",

@@ -33,7 +33,7 @@ def treat(
     rounds: int = 1,
     remedies: Sequence[str] | None = None,
     best: jax.typing.ArrayLike | None = None,
-    progress: Callable[[Any], object] | None = None,
+    progress: Callable[[Progress], object] | None = None,
 ) -> Treatment:
     """Diagnoses a training, tries the remedies of what was found, and says which of them made it better.
 

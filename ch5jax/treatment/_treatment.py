@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ch5jax._extras import require
-from ch5jax._types import Hyperparameters
+from ch5jax._types import DataFrame, Hyperparameters
 from ch5jax.diagnostics import Difficulty
 from ch5jax.tasks import Task
 from ch5jax.verdicts import Diagnosis
@@ -131,7 +131,7 @@ class Treatment:
             "steps": len(scores) * self.steps,
         }
 
-    def table(self) -> Any:
+    def table(self) -> DataFrame:
         """The table as a pandas DataFrame.
 
         Raises:

@@ -1,14 +1,16 @@
 """The verdict on a training that is over, by what it wrote down: losses, gradient norms, validation losses."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._types import PyTree, Scalar
 from ch5jax.diagnostics import Difficulty, RecorderState, Signals, nan_is_data
 from ch5jax.verdicts._diagnosis import Diagnosis
 from ch5jax.verdicts._finding import Finding
@@ -21,6 +23,8 @@ from ch5jax.verdicts._series import check_number, check_same_length, check_steps
 from ch5jax.verdicts._summary import RunSummary, summarise
 from ch5jax.verdicts._thresholds import Thresholds
 from ch5jax.verdicts._validation import ValidationCourse, say_validation, validation_course
+
+Column: TypeAlias = chex.Array | Sequence[float | None]  # numbers in a row
 
 
 @jax.tree_util.register_dataclass
@@ -50,12 +54,12 @@ class HistoryDiagnosis(Diagnosis):
 
 @nan_is_data()
 def judge_history(
-    losses: Any,
-    gradient_norms: Any = None,
-    validation: Any = None,
-    steps: Any = None,
-    best: Any = None,
-    baseline: Any = None,
+    losses: Column | Mapping[str, Column] | Log | PyTree,
+    gradient_norms: Column | None = None,
+    validation: Column | tuple[Column, Column] | None = None,
+    steps: Column | None = None,
+    best: Scalar | None = None,
+    baseline: Scalar | None = None,
     thresholds: Thresholds = DEFAULT,
 ) -> Diagnosis:
     r"""Which difficulties a training met, by its losses: of any training loop, in PyTorch, Keras, Flax or by hand.
