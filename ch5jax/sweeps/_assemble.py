@@ -16,7 +16,7 @@ from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import Store
 from ch5jax.sweeps._verdicts import diagnose_trials, verdict_columns
 
-OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties")
+OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties", "remedy")
 
 
 def assemble(
@@ -59,7 +59,7 @@ def assemble(
     diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every, scores)
     if diagnoses:
         for table, group in zip(tables, outlines, strict=True):
-            table.update(verdict_columns(diagnoses[group.name]))
+            table.update(verdict_columns(diagnoses[group.name], group.settings, group.seeds, scores[group.name]))
     columns = {"trial": np.arange(sum(group.trials for group in outlines)), **_stacked(tables)}
     return SweepResult(
         *(columns, curves, names, objective, maximize, schedule.steps, schedule.width),

@@ -90,8 +90,9 @@ class SweepResult:
         which the loss stopped being finite for good, or went over 10⁶ times its first value to stay; −1 where neither
         happened), the last value of each metric of the step, the final value of each metric of `evaluate`,
         `best_<objective>` with `best_step`, the best evaluation and how many steps it came after, and, where signals
-        were taken, `verdict`, the first difficulty that the trial met, and `difficulties`, all of them: the names of
-        `diagnostics.Difficulty`, but for saddles and local optima, which need curvature.
+        were taken, `verdict`, the first difficulty that the trial met, `difficulties`, all of them (the names of
+        `diagnostics.Difficulty`, but for saddles and local optima, which need curvature), and `remedy`, of who is not
+        healthy: another value of one hyperparameter that its siblings have, with a better score at every seed.
       curves: the course of each group's trials, by group.
       hyperparameters: the names of the hyperparameters' columns in each group.
       objective: the metric that selects; `maximize` says which way.

@@ -56,13 +56,49 @@ def _wrong_way(settings: dict[str, np.ndarray], seeds: np.ndarray, end: np.ndarr
     rates = [name for name in settings if name.split(".")[-1] == RATE]
     if len(rates) != 1:
         return np.zeros(len(end), int)
-    others = [seeds, *(values for name, values in settings.items() if name != rates[0])]
-    numbers = [np.unique(values, return_inverse=True)[1].ravel() for values in others]
-    families = np.unique(np.stack(numbers), axis=1, return_inverse=True)[1].ravel()
+    families = _alike([seeds, *(values for name, values in settings.items() if name != rates[0])])
     rate = settings[rates[0]]
     order = np.lexsort((end, families))  # each family together, its lowest loss first
     best = order[np.searchsorted(families[order], np.arange(families.max() + 1))][families]
     return np.where(np.isfinite(end[best]), np.sign(rate[best] - rate), 0).astype(int)
+
+
+def _alike(columns: list[np.ndarray]) -> np.ndarray:
+    """A number for each row, the same for rows that are alike in every column."""
+    numbers = [np.unique(values, return_inverse=True)[1].ravel() for values in columns]
+    return np.unique(np.stack(numbers), axis=1, return_inverse=True)[1].ravel()
+
+
+def seen_to_work(settings: dict[str, np.ndarray], seeds: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """What another value of one hyperparameter is seen to have brought: each trial's remedy, in words, or nothing.
+
+    A remedy is the best value that the setting's siblings have, those that differ in this hyperparameter alone, if it
+    is better at every seed, and not tied. Of several hyperparameters, the one that brings most.
+
+    Args:
+      settings: a group's hyperparameters by name, each of shape (trials,).
+      seeds: shape (trials,).
+      scores: the larger the better; −∞ for who has diverged.
+    """
+    setting = _alike(list(settings.values())) if settings else np.zeros(len(seeds), int)
+    _, first = np.unique(setting, return_index=True)
+    order = np.lexsort((seeds, setting))
+    # a row for each setting, a column for each seed: every setting has all of them
+    of = scores[order].reshape(len(first), -1)
+    least = TIED * np.abs(scores[np.isfinite(scores)]).max(initial=0.0)
+    mean, found = np.full(len(first), -np.inf), np.full(len(first), "", object)
+    for name, values in settings.items():
+        others = [column[first] for other, column in settings.items() if other != name]
+        families = _alike(others) if others else np.zeros(len(first), int)
+        ranked = np.lexsort((-of.mean(1), families))
+        best = ranked[np.searchsorted(families[ranked], np.arange(families.max() + 1))][families]
+        with np.errstate(invalid="ignore"):  # of two that are lost
+            better = (of[best] - of > least).all(axis=1) & (of[best].mean(1) > mean)
+        chosen, which = np.unique(values[first][best[better]], return_inverse=True)
+        number = np.issubdtype(chosen.dtype, np.number)
+        words = np.array([f"{name} {value:.3g}" if number else f"{name} {value}" for value in chosen], object)
+        found[better], mean[better] = words[which.ravel()], of[best[better]].mean(1)
+    return found.astype(str)[setting]
 
 
 def ties(scores: np.ndarray, best: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from ch5jax.diagnostics import Difficulty, Signals
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._programs import ONCE, compiler_options
-from ch5jax.sweeps._siblings import ties, with_siblings
+from ch5jax.sweeps._siblings import seen_to_work, ties, with_siblings
 from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Diagnosis, diagnosis_of
 
 # Trials judged at a time. Fewer are filled up to a power of two, so that a program serves sweeps of many sizes: it
@@ -55,15 +55,19 @@ def diagnose_trials(
     return found
 
 
-def verdict_columns(diagnoses: Diagnosis) -> dict[str, np.ndarray]:
-    """A trial's first difficulty, and all of them in that order, in words."""
+def verdict_columns(
+    diagnoses: Diagnosis, settings: dict[str, np.ndarray], seeds: np.ndarray, scores: np.ndarray
+) -> dict[str, np.ndarray]:
+    """A trial's first difficulty, all of them in that order, and what was seen to work, in words."""
     names = np.array([difficulty.name.lower() for difficulty in Difficulty])
     ordered = [difficulty for difficulty in PRECEDENCE if difficulty not in NO_DIFFICULTY]
     # a sentence for each combination that there is, not for each trial
     found = np.asarray(diagnoses.findings.found)[:, ordered]
     combinations, which = np.unique(found @ (1 << np.arange(len(ordered))), return_inverse=True)
     words = [", ".join(names[d] for i, d in enumerate(ordered) if one >> i & 1) for one in combinations]
-    return {"verdict": names[np.asarray(diagnoses.code)], "difficulties": np.array(words, str)[which]}
+    verdicts = names[np.asarray(diagnoses.code)]
+    remedies = np.where(verdicts == "healthy", "", seen_to_work(settings, seeds, scores))
+    return {"verdict": verdicts, "difficulties": np.array(words, str)[which], "remedy": remedies}
 
 
 def _with_divergence(signals: Any, diverged: np.ndarray, probes: int) -> Signals:

@@ -52,7 +52,8 @@ class Task(NamedTuple):
     - the state that `step` gives back is like the one it got, leaf by leaf, in shape and dtype; numbers of Python's in
       the initial state become arrays;
     - `step` and `evaluate` report dicts of scalars, under different names, none of which is, in a sweep, a column of
-      its table's own (trial, group, seed, diverged_at, best_step, verdict, difficulties);
+      its table's own (trial, group, seed, diverged_at, best_step, verdict, difficulties,
+      remedy);
     - the objective is one of `evaluate`'s, and `loss` is a real scalar.
 
     Example:

@@ -9,7 +9,7 @@ import pytest
 
 import ch5jax
 from ch5jax.diagnostics import Difficulty, Signals
-from ch5jax.sweeps._siblings import _wrong_way, ties, with_siblings
+from ch5jax.sweeps._siblings import _wrong_way, seen_to_work, ties, with_siblings
 from ch5jax.verdicts import diagnosis_of
 from tests.sweeps.small import KEY
 
@@ -107,3 +107,43 @@ def test_a_sweep_advises_no_rate_away_from_its_best():
     assert table.validation_accuracy.max() > 0.9
     assert table.loc[table.validation_accuracy.idxmax(), "verdict"] == "healthy"
     assert table.verdict.iloc[0] == "slow"
+
+
+def settings_of(**values):
+    """Every combination, each at two seeds."""
+    axes = np.meshgrid(*values.values(), [3, 1], indexing="ij")
+    flat = [axis.ravel() for axis in axes]
+    return dict(zip(values, flat[:-1], strict=True)), flat[-1]
+
+
+def test_a_remedy_is_the_best_sibling_s_value_that_is_better_at_every_seed():
+    settings, seeds = settings_of(learning_rate=[0.01, 0.1, 1.0, 10.0])
+    scores = np.array([0.5, 0.6, 0.9, 0.8, 0.7, 0.85, -np.inf, 0.3])
+    # the third is worse on average and at one seed better than the second
+    assert seen_to_work(settings, seeds, scores)[::2].tolist() == ["learning_rate 0.1", "", "", "learning_rate 0.1"]
+    assert seen_to_work({}, seeds[:2], scores[:2]).tolist() == ["", ""]
+    assert seen_to_work(settings, seeds, np.full(8, -np.inf)).tolist() == [""] * 8
+
+
+def test_what_is_tied_is_no_remedy():
+    settings, seeds = settings_of(learning_rate=[0.01, 0.1])
+    assert seen_to_work(settings, seeds, np.array([0.9, 0.9, 0.9 + 0.004, 0.9 + 0.004])).tolist() == [""] * 4
+    assert seen_to_work(settings, seeds, np.array([0.9, 0.9, 0.9 + 0.006, 0.9 + 0.006]))[0] == "learning_rate 0.1"
+    # of a loss, too: the larger the better, and all below 0
+    assert seen_to_work(settings, seeds, np.array([-2.0, -2.0, -1.0, -1.0]))[0] == "learning_rate 0.1"
+
+
+def test_one_hyperparameter_is_changed_the_one_that_brings_most():
+    settings, seeds = settings_of(rate=[0.1, 1.0], decay=[0.0, 0.5, 0.9])
+    by_setting = np.array([0.1, 0.2, 0.3, 0.5, 0.8, 0.6])
+    found = seen_to_work(settings, seeds, np.repeat(by_setting, 2))[::2]
+    assert found.tolist() == ["rate 1", "rate 1", "rate 1", "decay 0.5", "", "decay 0.5"]
+
+
+def test_remedies_in_words_stand_where_the_trials_do():
+    """Rows in any order, and values that are no numbers."""
+    settings, seeds = settings_of(activation=np.array(["relu", "tanh"]), rate=[0.1, 1.0])
+    scores = np.repeat([0.2, 0.4, 0.9, 0.1], 2)
+    order = np.random.default_rng(0).permutation(8)
+    found = seen_to_work({name: values[order] for name, values in settings.items()}, seeds[order], scores[order])
+    assert found.tolist() == np.array(["activation tanh", "", "", "rate 0.1"]).repeat(2)[order].tolist()

@@ -30,6 +30,7 @@ def test_a_column_names_what_each_trial_met(result):
     assert result.columns["verdict"].tolist() == ["slow"] * 2 + ["healthy"] * 2 + ["diverged"] * 2
     assert result.columns["difficulties"].tolist() == ["slow"] * 2 + [""] * 2 + ["diverged"] * 2
     assert set(result.table().verdict) == {"slow", "healthy", "diverged"}
+    assert result.columns["remedy"].tolist() == ["learning_rate 0.01"] * 2 + [""] * 2 + ["learning_rate 0.01"] * 2
 
 
 def test_verdicts_are_those_of_judge_trial_by_trial():
@@ -46,7 +47,7 @@ def test_verdicts_are_those_of_judge_trial_by_trial():
 def test_lots_and_what_fills_them_up_change_nothing(result, monkeypatch):
     monkeypatch.setattr(_verdicts, "MOST_AT_ONCE", 2)
     again = sweep(seeds=2)
-    for name in ("verdict", "difficulties"):
+    for name in ("verdict", "difficulties", "remedy"):
         np.testing.assert_array_equal(again.columns[name], result.columns[name])
 
 
@@ -103,7 +104,7 @@ def test_parameters_that_are_lost_count_as_diverged_though_the_loss_does_not_sho
 
 def test_without_signals_there_is_no_column_and_a_clear_error():
     found = sweep(signals_every=0)
-    assert not {"verdict", "difficulties"} & set(found.columns)
+    assert not {"verdict", "difficulties", "remedy"} & set(found.columns)
     with pytest.raises(ValueError, match=r"took none \(signals_every=0\)"):
         found.diagnosis(0)
 
