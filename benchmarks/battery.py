@@ -30,10 +30,10 @@ class Case(NamedTuple):
     steps: int
 
 
-def diagnosis(case: Case, seed: Any) -> ch5jax.Diagnosis:
+def diagnosis(case: Case, seed: Any, continuations: bool = True) -> ch5jax.Diagnosis:
     """The case with one seed."""
-    key = jax.random.fold_in(jax.random.key(7), seed)
-    return ch5jax.diagnose(case.task, case.hyperparameters, steps=case.steps, key=key)
+    key, task = jax.random.fold_in(jax.random.key(7), seed), case.task
+    return ch5jax.diagnose(task, case.hyperparameters, steps=case.steps, key=key, continuations=continuations)
 
 
 def diagnoses(case: Case, seeds: Any) -> ch5jax.Diagnosis:

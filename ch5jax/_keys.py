@@ -1,7 +1,7 @@
 """Every number that a trial's key is folded with, beside the indices of its steps.
 
 `fold_in(key, i)` is `split(key)[i]`: were the initial state drawn from the trial's key itself, its bits would be those
-of the first steps. No index reaches the last seven uint32.
+of the first steps. No index reaches the last eight uint32.
 """
 
 import numpy as np
@@ -13,3 +13,4 @@ AT_THE_END = np.uint32(2**32 - 4)  # the mini-batches of a diagnosis after the l
 DROPOUT = np.uint32(2**32 - 5)  # what a model draws in a step, beside the mini-batch's rows
 AUGMENT = np.uint32(2**32 - 6)  # what is changed at random in a mini-batch
 RANDOM_SEARCH = np.uint32(2**32 - 7)  # the settings of random search, beside a treatment
+CONTINUED = np.uint32(2**32 - 8)  # the further mini-batches of larger ones, after the last step

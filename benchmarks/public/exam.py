@@ -26,7 +26,7 @@ from benchmarks.public.published import published
 from benchmarks.public.runs import Run, keys_of, programs, setting_of, task_of
 from ch5jax import Task, tracing
 from ch5jax.diagnostics import Curvature, Signals
-from ch5jax.verdicts import Diagnosis, Names, Thresholds, diagnosis_of
+from ch5jax.verdicts import Continuations, Diagnosis, Names, Thresholds, diagnosis_of
 
 SEEDS = 3
 AT_ONCE = 8  # programs between two times that they are dropped
@@ -44,6 +44,7 @@ class Recorded(NamedTuple):
     training: str  # the run's: of another training this is no record
     signals: Signals
     curvature: Curvature | None
+    continuations: Continuations | None
     gradient_norm: np.ndarray  # what `diagnose` took of the gradient at the end: its bound, where that is lower
     metrics: dict[str, np.ndarray]  # of the last step and of the validation part
     code: np.ndarray  # the verdict that `diagnose` gave
@@ -85,6 +86,7 @@ def _recorded(run: Run, task: Task, found: Diagnosis) -> Recorded:
         run.training,
         found.signals,
         found.curvature,
+        found.continuations,
         np.sqrt(np.maximum(found.summary.squared_norm, 0)),
         found.metrics,
         np.asarray(found.code),
@@ -115,13 +117,15 @@ def judged(record: Recorded, thresholds: Thresholds | None = None) -> Diagnosis:
     """
     limits = thresholds or Thresholds()
 
-    def one(signals: Signals, curvature: Curvature | None, gradient_norm: jax.Array, held: Any) -> Diagnosis:
+    def one(signals: Signals, curvature: Any, gradient_norm: jax.Array, held: Any, ways: Any) -> Diagnosis:
         spacing = record.steps, record.signals_every
         known = jnp.nan, record.baseline, record.names
-        return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm, held)
+        return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm, held, ways)
 
     held = record.metrics.get("validation_loss")
-    arrays = jax.tree.map(jnp.asarray, (record.signals, record.curvature, record.gradient_norm, held))
+    arrays = jax.tree.map(
+        jnp.asarray, (record.signals, record.curvature, record.gradient_norm, held, record.continuations)
+    )
     return jax.vmap(one)(*arrays)  # op by op: compiling takes three seconds a run
 
 

@@ -12,6 +12,7 @@ from ch5jax.diagnostics._curvature import (
     Curvature as Curvature,
     Estimate as Estimate,
     curvature as curvature,
+    curvature_and_downhill as curvature_and_downhill,
     hessian_trace as hessian_trace,
 )
 from ch5jax.diagnostics._depth import (

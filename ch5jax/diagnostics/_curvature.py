@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ch5jax import _trees
 from ch5jax._types import Params, Scalar
 from ch5jax.diagnostics._cliff import norm
-from ch5jax.diagnostics._vectors import dot, hessian_product
+from ch5jax.diagnostics._vectors import dot, hessian_product, ravel
 
 
 class Curvature(NamedTuple):
@@ -70,25 +70,62 @@ def curvature(
     networks' Hessians, Ghorbani, Krishnan and Xiao, *An investigation into neural net optimization via Hessian
     eigenvalue density* (2019).
     """
+    return curvature_and_downhill(loss, params, key, iterations, tolerance)[0]
+
+
+def curvature_and_downhill(
+    loss: Callable[[Params], Scalar],
+    params: Params,
+    key: jax.Array,
+    iterations: int = 20,
+    tolerance: jax.typing.ArrayLike = 1e-4,
+) -> tuple[Curvature, Params]:
+    r"""`curvature`, and the direction in which the loss curves down most.
+
+    .. math:: v = Q_k s, \qquad T_k s = \lambda_{\min}(T_k) s, \qquad \|v\| = 1, \qquad v^\top H v = \lambda_{\min}(T_k)
+
+    Args:
+      loss: as in `curvature`.
+      params: as in `curvature`.
+      key: as in `curvature`.
+      iterations: as in `curvature`.
+      tolerance: as in `curvature`.
+
+    Returns:
+      The `Curvature`, and v, like the parameters: half-precision leaves in float32. Its sign says nothing.
+
+    Raises:
+      ValueError: as `curvature` does.
+
+    Example:
+      >>> import ch5jax, jax, jax.numpy as jnp
+      >>> saddle = lambda w: w[0] ** 2 - w[1] ** 2
+      >>> _, v = ch5jax.diagnostics.curvature_and_downhill(saddle, jnp.zeros(2), jax.random.key(0))
+      >>> [round(abs(float(part)), 4) for part in v]
+      [0.0, 1.0]
+
+    Source: as of `curvature`.
+    """
     _trees.check_positive(iterations=iterations)
     vector, product = hessian_product(loss, params)
     n = vector.size
-    diagonal, beside = lanczos(product, vector, key, min(iterations, n))
-    ritz = jnp.linalg.eigvalsh(jnp.diag(diagonal) + jnp.diag(beside[:-1], 1) + jnp.diag(beside[:-1], -1))
+    diagonal, beside, basis = lanczos(product, vector, key, min(iterations, n))
+    ritz, vectors = jnp.linalg.eigh(jnp.diag(diagonal) + jnp.diag(beside[:-1], 1) + jnp.diag(beside[:-1], -1))
     limit = -jnp.asarray(tolerance, ritz.dtype) * jnp.maximum(jnp.abs(ritz[0]), jnp.abs(ritz[-1]))
-    return Curvature(
+    found = Curvature(
         smallest=ritz[0],
         largest=ritz[-1],
         negative=jnp.sum(ritz < limit, dtype=jnp.int32),
         trace=n * diagonal[0],
         trace_error=beside[0] * (2 * n) ** 0.5,  # β₁² = ‖Hq‖² − (qᵀHq)², whose mean is (n‖H‖²_F − tr² H)/n(n + 2)
     )
+    return found, ravel(params)[1](dot(vectors[:, 0], basis))
 
 
 def lanczos(
     product: Callable[[jax.Array], jax.Array], like: jax.Array, key: jax.Array, iterations: int
-) -> tuple[jax.Array, jax.Array]:
-    """The tridiagonal T of a symmetric matrix: its diagonal α and what stands beside it, β, both (iterations,).
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The tridiagonal T of a symmetric matrix: its diagonal α, what stands beside it, β, and the vectors, row by row.
 
     The last β leads out of T. Every vector is orthogonalised against all before it, twice. Where the first pass leaves
     no more than rounding, the second one works on another vector, the first of all, rolled: rolls of a random vector
@@ -116,7 +153,8 @@ def lanczos(
 
     basis = jnp.zeros((iterations, like.size), like.dtype)
     carry = (basis, first / length(first), jnp.zeros((), like.dtype))
-    return jax.lax.scan(step, carry, jnp.arange(iterations, dtype=jnp.int32))[1]
+    (basis, _, _), (alpha, beta) = jax.lax.scan(step, carry, jnp.arange(iterations, dtype=jnp.int32))
+    return alpha, beta, basis
 
 
 class Estimate(NamedTuple):

@@ -49,6 +49,6 @@ def jacobian_norm(
     outputs, forward = jax.linearize(lambda v: ravel(function(unravel(v)))[0], vector)
     del outputs
     backward = jax.linear_transpose(forward, vector)
-    diagonal, beside = lanczos(lambda v: backward(forward(v))[0], vector, key, min(iterations, vector.size))
+    diagonal, beside, _ = lanczos(lambda v: backward(forward(v))[0], vector, key, min(iterations, vector.size))
     largest = jnp.linalg.eigvalsh(jnp.diag(diagonal) + jnp.diag(beside[:-1], 1) + jnp.diag(beside[:-1], -1))[-1]
     return jnp.sqrt(jnp.maximum(largest, 0))

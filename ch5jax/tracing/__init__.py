@@ -18,3 +18,4 @@ from ch5jax.tracing._jaxprs import (
     jaxprs_of as jaxprs_of,
     scan_parts as scan_parts,
 )
+from ch5jax.tracing._memory import peak_bytes as peak_bytes

@@ -1,5 +1,6 @@
 """Which difficulty a run met: codes with evidence inside the program, sentences outside it."""
 
+from ch5jax.verdicts._continuations import WAYS as WAYS, Continuations as Continuations
 from ch5jax.verdicts._diagnose import diagnose as diagnose, diagnosis_of as diagnosis_of
 from ch5jax.verdicts._diagnosis import NO_DIFFICULTY as NO_DIFFICULTY, Diagnosis as Diagnosis
 from ch5jax.verdicts._finding import PRECEDENCE as PRECEDENCE, Finding as Finding

@@ -11,20 +11,16 @@ import numpy as np
 
 from ch5jax import _keys, _trees, tracing
 from ch5jax._types import Hyperparameters, Params, State
-from ch5jax.diagnostics import (
-    Curvature,
-    Signals,
-    curvature,
-    nan_is_data,
-    norm,
-)
+from ch5jax.diagnostics import Curvature, Signals, curvature_and_downhill, nan_is_data, norm
 from ch5jax.tasks import Task
 from ch5jax.training import recorded_steps, train
+from ch5jax.verdicts._continuations import Continuations, go_on
 from ch5jax.verdicts._diagnosis import Diagnosis
 from ch5jax.verdicts._judge import DEFAULT, findings_of
 from ch5jax.verdicts._names import NO_NAMES, Names, names_of
 from ch5jax.verdicts._summary import summarise
 from ch5jax.verdicts._thresholds import Thresholds
+from ch5jax.verdicts.difficulties._rule import Evidence
 
 PROBES = 50
 CURVATURE_BATCHES = 8  # mini-batches whose mean loss has its curvature taken
@@ -40,6 +36,7 @@ def diagnose(
     best: jax.typing.ArrayLike | None = None,
     signals_every: int | None = None,
     iterations: int = 20,
+    continuations: bool = True,
     thresholds: Thresholds = DEFAULT,
 ) -> Diagnosis:
     """Trains one setting of a task, and says which difficulties it met.
@@ -58,6 +55,10 @@ def diagnose(
       signals_every: steps from probe to probe; by default a fiftieth of all.
       iterations: products with the Hessian for the curvature at the end, of the mean loss of eight mini-batches, ≥ 0; 0
         takes none, and then nothing is said of saddles and local optima.
+      continuations: whether to go on from the last state in six ways, a twentieth of the steps each (eight at least):
+        as before, at a tenth of the rate, at ten times the rate, with steps averaged over eight mini-batches, with Adam
+        at 0.01, and down the most negative curvature. What lowers the loss, and by how much, tells what held it up
+        where nothing else does; a run is HEALTHY only if nothing does. They need `params` and `loss`.
       thresholds: what the verdict is measured against, `verdicts.Thresholds`.
 
     Returns:
@@ -89,7 +90,9 @@ def diagnose(
     every = int(signals_every or max(1, steps // PROBES))
     lowest = _checked_best(task.lowest if best is None else best)
     with nan_is_data():
-        return _program(task, hyperparameters, key, lowest, thresholds, int(steps), every, int(iterations))
+        return _program(
+            task, hyperparameters, key, lowest, thresholds, int(steps), every, int(iterations), bool(continuations)
+        )
 
 
 def _checked_best(best: Any) -> Any:
@@ -103,7 +106,7 @@ def _checked_best(best: Any) -> Any:
     return best
 
 
-@functools.partial(tracing.jit, static_argnames=("task", "steps", "every", "iterations"))
+@functools.partial(tracing.jit, static_argnames=("task", "steps", "every", "iterations", "further"))
 def _program(
     task: Task,
     hyperparameters: Hyperparameters,
@@ -113,15 +116,16 @@ def _program(
     steps: int,
     every: int,
     iterations: int,
+    further: bool,
 ) -> Diagnosis:
     """`diagnose`, compiled; a `best` of NaN is not known."""
     run = train(task, hyperparameters, key, steps, record_every=steps, signals_every=every)
     signals = _with_lost_parameters(run.signals or Signals(), task, run.state, -(-steps // every), steps)
-    end = _end(task, hyperparameters, key, run.state, iterations) if iterations else (None, None)
+    end = _end(task, hyperparameters, key, run.state, iterations, steps if further else 0)
     names = names_of(task, hyperparameters)
     last = run.last()
     held = last.get("validation_loss")
-    found = diagnosis_of(signals, steps, every, best, task.baseline, names, limits, *end, validation=held)
+    found = diagnosis_of(signals, steps, every, best, task.baseline, names, limits, *end[:2], held, end[2])
     return dataclasses.replace(found, metrics=last)
 
 
@@ -148,6 +152,7 @@ def diagnosis_of(
     curvature: Curvature | None = None,
     gradient_norm: jax.typing.ArrayLike | None = None,
     validation: jax.typing.ArrayLike | None = None,
+    continuations: Continuations | None = None,
 ) -> Diagnosis:
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
@@ -162,6 +167,7 @@ def diagnosis_of(
       curvature: of the loss at the end; None where it was not taken.
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
       validation: the same loss of other examples, at the end; None where there is none.
+      continuations: what lowered the loss from the last state on; None where nothing was tried.
 
     Returns:
       A `Diagnosis`, without metrics.
@@ -181,10 +187,11 @@ def diagnosis_of(
     probed_at = jnp.asarray(recorded_steps(steps, signals_every), jnp.int32)
     summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, limits)
     return Diagnosis(
-        findings=findings_of(signals, probed_at, summary, curvature, limits),
+        findings=findings_of(Evidence(signals, probed_at, summary, curvature, limits, continuations)),
         summary=summary,
         signals=signals,
         curvature=curvature,
+        continuations=continuations,
         thresholds=limits,
         metrics={},
         steps=steps,
@@ -194,14 +201,17 @@ def diagnosis_of(
 
 
 def _end(
-    task: Task, hyperparameters: Hyperparameters, key: jax.Array, state: State, iterations: int
-) -> tuple[Curvature | None, jax.Array | None]:
-    """The curvature of some mini-batches' mean loss at the end, and ‖G‖ by more of them; None where not to be had."""
+    task: Task, hyperparameters: Hyperparameters, key: jax.Array, state: State, iterations: int, steps: int
+) -> tuple[Curvature | None, jax.Array | None, Continuations | None]:
+    """The curvature of some mini-batches' mean loss at the end, ‖G‖ by more of them, and what lowers the loss further.
+
+    None where not to be had, or not asked for: by no iterations, or no steps.
+    """
     if task.params is None or task.loss is None:
-        return None, None
+        return None, None, None
     loss, params = task.loss, task.params(state)
     if not _trees.is_inexact(params):
-        return None, None
+        return None, None, None
     own = jax.random.fold_in(key, _keys.AT_THE_END)
     keys = jax.random.split(own, GRADIENT_BATCHES)
 
@@ -212,5 +222,9 @@ def _end(
         gradient = jax.grad(lambda w: loss(key, hyperparameters, state, w))(params)
         return jax.tree.map(lambda a, b: a + b / GRADIENT_BATCHES, total, gradient), None
 
-    gradient, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), keys)
-    return curvature(mean_loss, params, own, iterations), norm(gradient)
+    gradient = found = downhill = None
+    if iterations:
+        gradient, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), keys)
+        found, downhill = curvature_and_downhill(mean_loss, params, own, iterations)
+    ways = go_on(task, hyperparameters, key, state, steps, downhill) if steps else None
+    return found, None if gradient is None else norm(gradient), ways

@@ -7,6 +7,7 @@ import numpy as np
 
 from ch5jax.diagnostics import Curvature, Difficulty, Signals
 from ch5jax.training import recorded_steps
+from ch5jax.verdicts._continuations import Continuations
 from ch5jax.verdicts._finding import PRECEDENCE, Finding
 from ch5jax.verdicts._names import Names
 from ch5jax.verdicts._summary import RunSummary
@@ -29,6 +30,7 @@ class Diagnosis:
       summary: what the loss, the steps and the noise did late in the run.
       signals: the run's `diagnostics.Signals`, a row for each probe.
       curvature: of the loss at the end, or None.
+      continuations: what lowers the loss from the last state on, or None.
       thresholds: what they were measured against.
       metrics: the step's, of the last step, and those of `evaluate`; none for a trial of a sweep, whose table has them.
       steps: how many steps there were.
@@ -40,6 +42,7 @@ class Diagnosis:
     summary: RunSummary
     signals: Signals
     curvature: Curvature | None
+    continuations: Continuations | None
     thresholds: Thresholds
     metrics: dict[str, jax.Array]
     steps: int = dataclasses.field(metadata={"static": True})

@@ -23,6 +23,7 @@ from ch5jax.verdicts._series import check_number, check_same_length, check_steps
 from ch5jax.verdicts._summary import RunSummary, summarise
 from ch5jax.verdicts._thresholds import Thresholds
 from ch5jax.verdicts._validation import ValidationCourse, say_validation, validation_course
+from ch5jax.verdicts.difficulties._rule import Evidence
 
 Column: TypeAlias = chex.Array | Sequence[float | None]  # numbers in a row
 
@@ -160,6 +161,7 @@ def _diagnosis(
         summary=summary,
         signals=signals,
         curvature=None,
+        continuations=None,
         thresholds=limits,
         metrics={},
         steps=int(at[-1]),
@@ -186,7 +188,7 @@ def _of_signals(
 ) -> tuple[Signals, RunSummary, Finding]:
     best, baseline, held = known
     summary = summarise(signals, probed_at, best, baseline, gradient_norm=None, validation=held, limits=limits)
-    return signals, summary, findings_of(signals, probed_at, summary, None, limits)
+    return signals, summary, findings_of(Evidence(signals, probed_at, summary, None, limits))
 
 
 _program, _judged, _compared = jax.jit(_of_intervals), jax.jit(_of_signals), jax.jit(validation_course)

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.verdicts._continuations import Continuations
 from ch5jax.verdicts._finding import Finding, finding
-from ch5jax.verdicts._summary import RunSummary, summarise
+from ch5jax.verdicts._summary import summarise
 from ch5jax.verdicts._thresholds import Thresholds
 from ch5jax.verdicts.difficulties._rule import Evidence
 from ch5jax.verdicts.difficulties._rules import RULES
@@ -22,6 +23,7 @@ def judge(
     curvature: Curvature | None = None,
     gradient_norm: jax.typing.ArrayLike | None = None,
     validation: jax.typing.ArrayLike | None = None,
+    continuations: Continuations | None = None,
     thresholds: Thresholds = DEFAULT,
 ) -> Finding:
     r"""Which difficulties a run met, by its signals: a pure function that jits and vmaps.
@@ -63,8 +65,17 @@ def judge(
       do not promise what is left; or, where no best is known, the parameters moved by under `moved` of their initial
       norm, or all its steps together could not have taken it down the steepest direction (α λ_max T < 1); unless
       α λ_max/2, where curvature is known, is over `stable`.
+    And where nothing was found yet, by what lowers the loss, with over `gain` of what there is to learn, from the last
+    state on (`continuations`):
+
+    - SADDLE: a step down the most negative curvature, which the gradient does not explain.
+    - OSCILLATING: a tenth of the rate, where neither as many steps as before nor larger batches do.
+    - NOISE: larger batches, where steps as before do not.
+    - SLOW: steps as before, at ten times the rate, or of Adam; or, of a run that has not learned, ten times the rate
+      lowers it over three times as much as before.
     - UNKNOWN: over `above` is left of the descent (where no best is known, it has not learned), or there is no course:
-      no loss, or fewer than eight probes.
+      no loss, or fewer than eight probes; or the loss is below 0 and no best known, so that nothing says what can be
+      reached; or a way to go on lowers it by over `idle` of what there is to learn.
 
     Args:
       signals: of one run, each with the probes as leading axis, as `train` gives them; a difficulty whose signals are
@@ -76,6 +87,7 @@ def judge(
       curvature: of the loss at the end, as of `diagnostics.curvature`.
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
       validation: the same loss of other examples, at the end.
+      continuations: what lowered the loss from the last state on, as `diagnose` tries it.
       thresholds: `Thresholds`.
 
     Returns:
@@ -107,22 +119,29 @@ def judge(
         )
     probed_at = jnp.asarray(probed_at, jnp.int32)
     summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, thresholds)
-    return findings_of(signals, probed_at, summary, curvature, thresholds)
+    return findings_of(Evidence(signals, probed_at, summary, curvature, thresholds, continuations))
 
 
-def findings_of(
-    signals: Signals, probed_at: jax.Array, summary: RunSummary, curvature: Curvature | None, thresholds: Thresholds
-) -> Finding:
+def findings_of(evidence: Evidence) -> Finding:
     """`judge`, of a run whose course is known."""
-    evidence = Evidence(signals, probed_at, summary, curvature, thresholds)
+    probed_at, summary, thresholds = evidence.probed_at, evidence.summary, evidence.limits
     of = {difficulty: rule.test(evidence) for difficulty, rule in RULES.items()}
     others = jnp.any(jnp.stack([found.found for difficulty, found in of.items() if not RULES[difficulty].alone]))
     for difficulty, rule in RULES.items():
         if rule.alone:
             of[difficulty] = finding(of[difficulty].found & ~others, of[difficulty].strength, -1, probed_at[-1])
     none = ~jnp.any(jnp.stack([found.found for found in of.values()]))
+    if evidence.continuations is not None:
+        for difficulty, rule in RULES.items():
+            if rule.proof is not None:
+                proof = none & rule.proof(evidence)
+                strength = jnp.nanmax(evidence.continuations.gain[jnp.array(rule.ways)]) / summary.reach
+                shown = finding(proof, strength, -1, summary.steps)
+                of[difficulty] = jax.tree.map(lambda a, b, proof=proof: jnp.where(proof, b, a), of[difficulty], shown)
+    none = ~jnp.any(jnp.stack([found.found for found in of.values()]))
     # without a best, its own lowest loss is the yardstick, and a run that has not learned is healthy by that alone
     unknown = ~summary.known | (summary.left > thresholds.above) | ~summary.learned | ~summary.holds
+    unknown |= jnp.any(evidence.lower(thresholds.idle))
     of[Difficulty.UNKNOWN] = finding(none & unknown, summary.left, -1, probed_at[-1])
     of[Difficulty.HEALTHY] = finding(none & ~unknown, summary.left, -1, probed_at[-1])
     return Finding(*(jnp.stack(column) for column in zip(*(of[d] for d in Difficulty), strict=True)))

@@ -19,7 +19,8 @@ class RunSummary(NamedTuple):
     known: jax.Array  # whether there is a course: probes enough, and a loss that is finite late in the run
     has_best: jax.Array  # whether a best loss was given; else it is the lowest that the run had
     learned: jax.Array  # whether it got near the best; where none is known, half of the way to a loss of 0
-    holds: jax.Array  # whether the validation loss says the same, where no best is known
+    holds: jax.Array  # whether, where no best is known, the validation loss says the same and no loss is below 0
+    measured: jax.Array  # whether a best or a baseline is known: the first loss alone may be anything
     worse: jax.Array  # whether it ended far above the first loss and the baseline
     still: jax.Array  # whether the gradient is exactly zero at every late probe
     falling: jax.Array  # whether the loss still falls at the end, and not by chance
@@ -27,6 +28,7 @@ class RunSummary(NamedTuple):
     first: jax.Array  # the loss of the first step
     end: jax.Array  # its mean over the last eighth of the probes
     above_best: jax.Array  # by how much that is above the best
+    reach: jax.Array  # from the baseline or the first loss, or the end's if that is higher, to the best, or to 0
     descent: jax.Array  # from the baseline to the best; from the first loss, for a run that has not come so far
     left: jax.Array  # above_best as a share of what there was to learn: over 1 for a run that has learned nothing
     middle_slope: jax.Array  # what a whole run would fall as fast as this one at half time, as a share of the descent
@@ -57,7 +59,7 @@ def summarise(
     no, nan = jnp.array(False), jnp.full((), jnp.nan, _trees.default_float())
     summary = RunSummary(**dict.fromkeys(RunSummary._fields, nan))
     unknown = dict.fromkeys(
-        ("known", "has_best", "learned", "holds", "worse", "still", "falling", "mostly_noise", "steep"), no
+        ("known", "has_best", "learned", "holds", "measured", "worse", "still", "falling", "mostly_noise", "steep"), no
     )
     summary = summary._replace(**unknown, steps=probed_at[-1])
     if signals.mean_loss is not None and signals.first_loss is not None and len(probed_at) >= FEWEST_PROBES:
@@ -114,7 +116,9 @@ def _of_the_loss(
     fallen = start - end
     return summary._replace(
         learned=jnp.where(jnp.isnan(given), ~(end > halfway), left <= limits.above),
-        holds=jnp.isnan(given) & ~(held > halfway) | ~jnp.isnan(given),
+        holds=jnp.isnan(given) & ~(held > halfway) & ~(end < 0) | ~jnp.isnan(given),
+        measured=~jnp.isnan(given) | ~jnp.isnan(jnp.asarray(jnp.nan if baseline is None else baseline, loss.dtype)),
+        reach=jnp.maximum(jnp.maximum(start, end) - jnp.where(jnp.isnan(given), 0, given), 0),
         worse=jnp.isfinite(end) & (end > limits.worse * before) & (before > 0),
         validation=held,
         lost_share=jnp.where(

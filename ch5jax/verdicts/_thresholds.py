@@ -38,6 +38,8 @@ class Thresholds(NamedTuple):
         and is not healthy for being the best of a sweep.
       worse: a loss at the end over the first and the baseline's, over which the steps have thrown it up.
       moved: the distance travelled, over the initial norm, under which parameters have hardly moved.
+      gain: the share of what there is to learn by which a way to go on has to lower the loss, to prove something.
+      idle: and over which a run is not healthy.
       overfitting: the validation loss over the training loss, as a share of the way that the training loss has come,
         over which a run has overfitted.
 
@@ -47,7 +49,7 @@ class Thresholds(NamedTuple):
       0.8
 
     Source: the values were chosen on seeds 0 to 7 of the battery of labelled runs (`benchmarks/battery.py`), the last
-    five on half of the public ones (`benchmarks/public/`), and are reported on the others.
+    seven on half of the public ones (`benchmarks/public/`), and are reported on the others.
     """
 
     vanishing: Scalar = 1e-3
@@ -72,4 +74,6 @@ class Thresholds(NamedTuple):
     nothing: Scalar = 0.25
     worse: Scalar = 2.0
     moved: Scalar = 0.02
+    gain: Scalar = 0.1
+    idle: Scalar = 0.025
     overfitting: Scalar = 0.5

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._continuations import AS_BEFORE, DOWNHILL, WAYS
 from ch5jax.verdicts._finding import Finding
 from ch5jax.verdicts._phrases import hidden, n, share
 from ch5jax.verdicts._summary import FEWEST_PROBES, gradient_is_small
+from ch5jax.verdicts.difficulties._rule import Evidence
 from ch5jax.verdicts.difficulties._rules import RULES
 
 if TYPE_CHECKING:
@@ -18,7 +21,21 @@ if TYPE_CHECKING:
 def say(difficulty: Difficulty, found: Finding, of: "Diagnosis") -> str:
     """A finding in a sentence or two, and what to try."""
     rule = RULES[difficulty]
-    return f"{rule.say(found, of)} {rule.remedies}"
+    seen = Evidence(of.signals, jnp.asarray(of.probed_at), of.summary, of.curvature, of.thresholds)
+    # the ways to go on are asked only where no other test told anything
+    proof = of.continuations is not None and rule.ways and not rule.test(seen).found
+    return f"{_proof(rule.ways, of) if proof else rule.say(found, of)} {rule.remedies}"
+
+
+def _proof(ways: tuple[int, ...], of: "Diagnosis") -> str:
+    """That going on in one of these ways lowers the loss, the most of them."""
+    assert of.continuations is not None
+    gain, _, steps = of.continuations
+    way = max(ways, key=lambda way: np.nan_to_num(gain[way], nan=-np.inf))
+    how = "a step down the most negative curvature" if way == DOWNHILL else f"{int(steps):,} steps more {WAYS[way]}"
+    shares = [share(value / of.summary.reach) for value in gain]
+    rest = "" if way == AS_BEFORE else f" (as before, {int(steps):,} steps by {shares[AS_BEFORE]})"
+    return f"from where it ended, {how} lowered the loss by {shares[way]} of what there is to learn{rest}."
 
 
 def without_difficulty(of: "Diagnosis") -> str:
@@ -30,6 +47,8 @@ def without_difficulty(of: "Diagnosis") -> str:
         return (
             f"UNKNOWN: to tell how it went takes a loss and {FEWEST_PROBES} probes, and there were {len(of.probed_at)}."
         )
+    if not summary.has_best and summary.end < 0:
+        return "UNKNOWN: the loss is below 0, so that nothing tells what could be reached (pass `best`)."
     if not summary.has_best and not summary.learned:
         return f"UNKNOWN: it ended at {n(summary.end)} without having learned, and no test tells why."
     return f"UNKNOWN: {share(summary.left)} of the descent is left, and no test tells why."
@@ -63,6 +82,10 @@ def describe(of: "Diagnosis") -> Iterator[str]:
             )
     if signals.distance is not None and np.isfinite(signals.distance[-1]):
         yield f"Start: the parameters travelled {n(signals.distance[-1])} of their initial norm."
+    if of.continuations is not None and np.isfinite(of.continuations.gain[AS_BEFORE]):
+        gain, _, steps = of.continuations
+        ways = ", ".join(f"{n(value)} {way}" for way, value in zip(WAYS, gain, strict=True) if not np.isnan(value))
+        yield f"Going on for {int(steps):,} steps lowers the loss by {ways}."
     if of.curvature is None:
         yield "Curvature at the end: not available."
     elif np.isfinite(of.curvature.smallest) and not of.findings.found[Difficulty.DIVERGED]:

@@ -24,8 +24,9 @@ def test_it_has_runs_of_every_kind():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.label.name}: {case.name}")
 def test_a_verdict_is_the_label(case):
     """Nobody healthy is accused of anything; of the others, one in three may be wrong (one in two hundred is)."""
-    verdicts = [diagnosis(case, np.uint32(seed)).findings for seed in REPORTED_ON[:3]]
+    healthy = case.label is Difficulty.HEALTHY  # another verdict is reached before a continuation is looked at
+    verdicts = [diagnosis(case, np.uint32(seed), continuations=healthy).findings for seed in REPORTED_ON[:3]]
     said = [Difficulty(int(verdict.code)).name for verdict in verdicts]
-    if case.label is Difficulty.HEALTHY:
+    if healthy:
         assert not any(np.asarray(verdict.found)[1:].any() for verdict in verdicts), said
     assert said.count(case.label.name) >= 2, said

@@ -1,5 +1,6 @@
 """`diagnose`: the same run as `train`'s, codes inside the program and words outside it."""
 
+import functools
 import pickle
 import re
 
@@ -24,18 +25,19 @@ from ch5jax.verdicts._words import say
 pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
 
 KEY = jax.random.key(0)
+diagnose = functools.partial(ch5jax.diagnose, continuations=False)  # they have tests of their own
 BASIN = tasks.surface(problems.styblinski_tang(), start=[2.0, -2.0])
 
 
 @pytest.fixture(scope="module")
 def dead():
     """ReLUs that the first step kills."""
-    return ch5jax.diagnose(tasks.digits(hidden=(8, 8)), ch5jax.sgd(20.0), steps=100, key=KEY)
+    return diagnose(tasks.digits(hidden=(8, 8)), ch5jax.sgd(20.0), steps=100, key=KEY)
 
 
 def test_it_is_the_run_that_train_does():
     task, opt = tasks.digits(hidden=(8,)), ch5jax.momentum(0.05)
-    found = ch5jax.diagnose(task, opt, steps=60, key=KEY, signals_every=7, iterations=0)
+    found = diagnose(task, opt, steps=60, key=KEY, signals_every=7, iterations=0)
     run = ch5jax.train(task, opt, KEY, 60, signals_every=7)
     chex.assert_trees_all_close(found.signals, run.signals, rtol=1e-5, atol=1e-7)
     assert found.probed_at.tolist() == ch5jax.recorded_steps(60, 7).tolist()
@@ -45,8 +47,8 @@ def test_it_is_the_run_that_train_does():
 
 
 def test_it_probes_fifty_times_by_default_and_at_every_step_of_a_short_run():
-    assert ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=500, key=KEY).signals_every == 10
-    assert ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=20, key=KEY).signals_every == 1
+    assert diagnose(BASIN, ch5jax.sgd(0.01), steps=500, key=KEY).signals_every == 10
+    assert diagnose(BASIN, ch5jax.sgd(0.01), steps=20, key=KEY).signals_every == 1
 
 
 def test_evidence_says_where_when_how_strongly_and_what_to_try(dead):
@@ -74,7 +76,7 @@ def test_in_words_every_difficulty_has_a_line_and_facts_follow(dead):
 
 
 def test_a_basin_with_its_curvature_in_words():
-    found = ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY)
+    found = diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY)
     assert found.difficulties == {Difficulty.LOCAL_OPTIMUM}
     point = problems.nearest(problems.styblinski_tang(), jnp.array([2.7468, -2.9035])).index
     eigenvalues = problems.styblinski_tang().critical_points[int(point)].eigenvalues
@@ -89,7 +91,7 @@ def test_a_basin_with_its_curvature_in_words():
 @pytest.mark.parametrize(("rate", "kind"), [(0.002, "a flat basin"), (0.01, "a minimum"), (0.04, "a sharp minimum")])
 def test_flat_and_sharp_are_of_the_steps_that_are_taken(rate, kind):
     best = tasks.surface(problems.styblinski_tang(), start=[-2.0, -2.0])
-    found = ch5jax.diagnose(best, ch5jax.sgd(rate), steps=300, key=KEY)
+    found = diagnose(best, ch5jax.sgd(rate), steps=300, key=KEY)
     assert found.difficulties == set()
     assert f": {kind};" in str(found)
     assert str(found).startswith("HEALTHY: none of the difficulties was seen.")
@@ -99,43 +101,43 @@ def test_a_plateau_is_described():
     flat = problems.Problem(
         "flat", lambda x: jnp.sum(jax.nn.sigmoid(10 * x)), np.ones(1) * 3.0, np.array([[-4.0], [4.0]]), (), None
     )
-    found = ch5jax.diagnose(tasks.surface(flat), ch5jax.sgd(0.01), steps=100, key=KEY)
+    found = diagnose(tasks.surface(flat), ch5jax.sgd(0.01), steps=100, key=KEY)
     assert found.difficulties == {Difficulty.NO_GRADIENT}  # in float32 exactly zero
     assert "no step moved the parameters" in str(found)
     assert "is not known, so that nothing is said of being stuck" in str(found)
-    thrown = ch5jax.diagnose(tasks.surface(problems.rnn_cliff()), ch5jax.sgd(0.02), steps=600, key=KEY)
+    thrown = diagnose(tasks.surface(problems.rnn_cliff()), ch5jax.sgd(0.02), steps=600, key=KEY)
     assert "a plateau, on which these steps feel neither slope nor curvature" in str(thrown)
 
 
 def test_a_cliff_that_clipping_passes_is_told_and_accuses_nobody():
     task = tasks.surface(problems.rnn_cliff())
-    thrown = ch5jax.diagnose(task, ch5jax.sgd(0.01), steps=300, key=KEY)
+    thrown = diagnose(task, ch5jax.sgd(0.01), steps=300, key=KEY)
     assert thrown.main is Difficulty.CLIFF
     clip = ch5jax.lift(optax.clip_by_global_norm, max_norm=0.1)
-    passed = ch5jax.diagnose(task, ch5jax.chain(clip, ch5jax.sgd(0.01)), steps=300, key=KEY)
+    passed = diagnose(task, ch5jax.chain(clip, ch5jax.sgd(0.01)), steps=300, key=KEY)
     assert Difficulty.CLIFF not in passed.difficulties
     assert any(line.startswith("Cliff passed: a gradient") for line in passed.descriptions)
 
 
 def test_it_jits_and_maps_over_hyperparameters_and_words_come_one_by_one():
     opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-5, 0.01, 0.2])
-    many = jax.jit(jax.vmap(lambda opt: ch5jax.diagnose(BASIN, opt, steps=200, key=KEY)))(opts)
+    many = jax.jit(jax.vmap(lambda opt: diagnose(BASIN, opt, steps=200, key=KEY)))(opts)
     assert [Difficulty(int(code)).name for code in many.code] == ["SLOW", "LOCAL_OPTIMUM", "DIVERGED"]
     for i, opt in enumerate(ch5jax.unstack(opts)):
         one = jax.tree.map(lambda x, i=i: x[i], many)
-        assert one.difficulties == ch5jax.diagnose(BASIN, opt, steps=200, key=KEY).difficulties
+        assert one.difficulties == diagnose(BASIN, opt, steps=200, key=KEY).difficulties
         assert one.main.name in str(one)
     with pytest.raises(ValueError, match=r"of one run, got a batch of shape \(3,\): take one with jax\.tree\.map"):
         str(many)
 
 
 def test_best_is_the_task_s_unless_it_is_given():
-    far = ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY, best=-64.2)  # where it ends
+    far = diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY, best=-64.2)  # where it ends
     assert far.difficulties == set()
     assert BASIN.lowest == pytest.approx(-78.3323, abs=1e-3)
-    unknown = ch5jax.diagnose(BASIN._replace(lowest=None), ch5jax.sgd(0.01), steps=300, key=KEY)
+    unknown = diagnose(BASIN._replace(lowest=None), ch5jax.sgd(0.01), steps=300, key=KEY)
     assert unknown.difficulties == set()
-    near = ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY, thresholds=Thresholds(basin=0.9))
+    near = diagnose(BASIN, ch5jax.sgd(0.01), steps=300, key=KEY, thresholds=Thresholds(basin=0.9))
     assert near.difficulties == set()
 
 
@@ -145,13 +147,13 @@ def test_a_task_that_says_nothing_but_its_loss_gets_what_that_allows():
         return state - rate * 2 * state, {"loss": state**2}
 
     bare = ch5jax.Task(lambda key, rate: jnp.ones(()), step, lambda rate, state: {"validation_loss": state**2})
-    lost = ch5jax.diagnose(bare, 1.5, steps=100, key=KEY)
+    lost = diagnose(bare, 1.5, steps=100, key=KEY)
     assert lost.difficulties == {Difficulty.DIVERGED}
     assert lost.evidence[Difficulty.DIVERGED].step == 10  # 4¹⁰ > 10⁶ > 4⁹
     assert "Curvature at the end: not available." in lost.descriptions
-    assert ch5jax.diagnose(bare, 0.1, steps=100, key=KEY, best=0.0).difficulties == set()
+    assert diagnose(bare, 0.1, steps=100, key=KEY, best=0.0).difficulties == set()
     silent = bare._replace(step=lambda *args: (step(*args)[0], {"error": jnp.ones(())}))
-    assert ch5jax.diagnose(silent, 0.1, steps=20, key=KEY).difficulties == set()
+    assert diagnose(silent, 0.1, steps=20, key=KEY).difficulties == set()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_a_task_that_says_nothing_but_its_loss_gets_what_that_allows():
 )
 def test_numbers_that_are_not_positive_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        ch5jax.diagnose(BASIN, ch5jax.sgd(0.01), key=KEY, **options)
+        diagnose(BASIN, ch5jax.sgd(0.01), key=KEY, **options)
 
 
 def test_lowest_is_known_where_it_can_be():
@@ -179,7 +181,7 @@ def test_the_digits_can_be_learned_to_any_loss(x64):
 
 
 def test_runs_too_short_to_tell_are_unknown():
-    found = ch5jax.diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.02), steps=7, key=KEY)
+    found = diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.02), steps=7, key=KEY)
     assert found.main is Difficulty.UNKNOWN
     assert found.difficulties == set()
     assert str(found).startswith("UNKNOWN: to tell how it went takes a loss and 8 probes, and there were 7.")
@@ -196,9 +198,9 @@ def test_parameters_that_are_lost_count_as_diverged_without_a_loss():
         lambda rate, state: {"validation_loss": state**2},
         params=lambda state: state,
     )
-    found = ch5jax.diagnose(quiet, 1e3, steps=30, key=KEY)
+    found = diagnose(quiet, 1e3, steps=30, key=KEY)
     assert found.difficulties == {Difficulty.DIVERGED}
-    assert ch5jax.diagnose(quiet, 0.1, steps=30, key=KEY).main is Difficulty.UNKNOWN
+    assert diagnose(quiet, 0.1, steps=30, key=KEY).main is Difficulty.UNKNOWN
 
 
 def test_the_baseline_of_ready_tasks_is_what_a_constant_gets():
@@ -216,12 +218,12 @@ def test_a_noisy_basin_is_told_by_the_gradient_at_the_end():
     """In two dimensions the late probes say next to nothing of a gradient under noise of 3."""
     noisy = tasks.surface(problems.styblinski_tang(), start=[2.0, -2.0], noise=3.0, start_spread=0.1)
     opt = ch5jax.sgd(ch5jax.linear_decay(0.02, 0.0, 1000))
-    assert ch5jax.diagnose(noisy, opt, steps=1000, key=KEY).main is Difficulty.LOCAL_OPTIMUM
+    assert diagnose(noisy, opt, steps=1000, key=KEY).main is Difficulty.LOCAL_OPTIMUM
 
 
 def test_logistic_regression_has_no_other_basin():
     task = tasks.digits(hidden=())
-    found = ch5jax.diagnose(task, ch5jax.sgd(0.5), steps=400, key=KEY)
+    found = diagnose(task, ch5jax.sgd(0.5), steps=400, key=KEY)
     assert Difficulty.LOCAL_OPTIMUM not in found.difficulties
     assert 0.03 < found.summary.left < 0.2
 
@@ -236,7 +238,7 @@ def test_a_diagnosis_is_short_where_it_is_not_asked_for_words(dead):
 
 def test_every_sentence_reads_without_a_gap():
     """Each with numbers that are there, and with such as are not."""
-    found = ch5jax.diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.3), steps=50, key=KEY)
+    found = diagnose(tasks.digits(hidden=(8,)), ch5jax.sgd(0.3), steps=50, key=KEY)
     for strength in (0.5, np.inf):
         for difficulty in Difficulty:
             if difficulty not in NO_DIFFICULTY:
@@ -262,4 +264,4 @@ def test_every_sentence_reads_without_a_gap():
 )
 def test_what_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        ch5jax.diagnose(**{"task": BASIN, "hyperparameters": ch5jax.sgd(0.1), "steps": 10, "key": KEY, **arguments})
+        diagnose(**{"task": BASIN, "hyperparameters": ch5jax.sgd(0.1), "steps": 10, "key": KEY, **arguments})

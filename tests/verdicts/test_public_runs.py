@@ -108,7 +108,7 @@ def test_a_run_has_learned_by_how_far_it_came_from_a_constant_to_a_reference(sco
     assert 0.6 < constant < 0.65
     assert 0.94 < reference < 0.99
     metrics = {"loss": np.zeros(2), "validation_accuracy": np.array([score, 0.0])}
-    record = exam.Recorded(run.training, None, None, None, metrics, None, 1, 1, None, None)
+    record = exam.Recorded(run.training, None, None, None, None, metrics, None, 1, 1, None, None)
     assert exam.outcomes(run, record) == [outcome, "failed"]
     lost = record._replace(metrics=metrics | {"loss": np.full(2, np.inf)})
     assert exam.outcomes(run, lost) == ["failed", "failed"]
@@ -126,8 +126,10 @@ def test_what_is_recorded_is_judged_as_diagnose_does(compiled_quickly, tmp_path)
         assert isinstance(again, Diagnosis)
         np.testing.assert_array_equal(again.code, record.code)
         assert record.signals.mean_loss.shape == (2, 16)
-        one = jax.tree.map(lambda leaf: leaf[1], (record.signals, record.curvature, record.gradient_norm))
-        alone = diagnosis_of(one[0], 16, 1, np.nan, record.baseline, record.names, Thresholds(), *one[1:])
+        ends = record.signals, record.curvature, record.gradient_norm, record.continuations
+        one = jax.tree.map(lambda leaf: leaf[1], ends)
+        known = np.nan, record.baseline, record.names, Thresholds(), *one[1:3]
+        alone = diagnosis_of(one[0], 16, 1, *known, continuations=one[3])
         assert int(alone.code) == int(record.code[1])
     exam.keep(path, {group[0].name: records[0]._replace(training="as it was before it had another rate")})
     assert exam.kept(path) == {}

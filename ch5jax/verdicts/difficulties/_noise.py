@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._continuations import AS_BEFORE, FASTER, LARGER, SLOWER
 from ch5jax.verdicts._finding import Finding, finding
 from ch5jax.verdicts._phrases import left, n, share
 from ch5jax.verdicts.difficulties._rule import Evidence, Rule
@@ -19,6 +20,14 @@ def explains(of: Evidence) -> jax.Array:
     summary, limits = of.summary, of.limits
     stuck = summary.known & summary.has_best & ~summary.falling & (summary.left > limits.above)
     return stuck & summary.mostly_noise & (summary.lift > limits.lift * summary.above_best)
+
+
+def _averaged(of: Evidence) -> jax.Array:
+    """Larger batches lower the loss, at least half as much as a smaller rate does; steps as before do not."""
+    assert of.continuations is not None
+    gain, gains = of.continuations.gain, of.gains
+    enough = ~(2 * gain[LARGER] < gain[SLOWER])
+    return gains[LARGER] & enough & ~gains[AS_BEFORE] & ~gains[FASTER]
 
 
 def _test(of: Evidence) -> Finding:
@@ -47,4 +56,6 @@ RULE = Rule(
     _say,
     "Try a rate that decays, or larger mini-batches.",
     ("rate ÷ 10", "larger batches", "Adam at 0.001"),
+    proof=_averaged,
+    ways=(LARGER,),
 )

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 
 from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._continuations import AS_BEFORE, FASTER, LARGER, SLOWER
 from ch5jax.verdicts._finding import Finding, finding, late
 from ch5jax.verdicts._phrases import left, n, share
 from ch5jax.verdicts.difficulties._noise import explains
@@ -23,6 +25,14 @@ def _test(of: Evidence) -> Finding:
         stuck = summary.known & ~summary.falling & jnp.where(summary.has_best, summary.left > limits.above, bounces)
         met = stuck & ~explains(of) & ((summary.promised > limits.overshoot) | bounces)
     return finding(met | summary.worse, summary.promised, -1, summary.steps)
+
+
+def _at_a_smaller_rate(of: Evidence) -> jax.Array:
+    """A tenth of the rate lowers the loss, and neither steps as before nor larger batches explain it."""
+    assert of.continuations is not None
+    gain, gains = of.continuations.gain, of.gains
+    noise = gains[LARGER] & (2 * gain[LARGER] > gain[SLOWER])
+    return gains[SLOWER] & ~noise & ~gains[AS_BEFORE] & ~gains[FASTER]
 
 
 def _say(found: Finding, of: "Diagnosis") -> str:
@@ -50,4 +60,6 @@ RULE = Rule(
     _say,
     "Try a smaller learning rate, or one that decays.",
     ("rate ÷ 10", ANEW, "rate ÷ 100"),
+    proof=_at_a_smaller_rate,
+    ways=(SLOWER,),
 )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax.diagnostics import Difficulty
+from ch5jax.verdicts._continuations import DOWNHILL
 from ch5jax.verdicts._finding import Finding, finding, nothing
 from ch5jax.verdicts._phrases import left, n, share
 from ch5jax.verdicts._summary import gradient_is_small
@@ -34,6 +35,17 @@ def _saddle(of: Evidence) -> Finding:
     return finding(((rests & short) | still) & (lowest < -of.limits.saddle), lowest, -1, summary.steps)
 
 
+def _downhill(of: Evidence) -> jax.Array:
+    """A step down the most negative curvature lowers the loss over ten times as much as the gradient could."""
+    assert of.continuations is not None
+    if of.curvature is None:
+        return jnp.array(False)
+    steepest = jnp.maximum(jnp.abs(of.curvature.smallest), jnp.abs(of.curvature.largest))
+    by_gradient = jnp.maximum(of.summary.squared_norm, 0) / 2
+    curves = of.curvature.smallest < -of.limits.saddle * steepest
+    return of.gains[DOWNHILL] & curves & (10 * by_gradient < of.continuations.gain[DOWNHILL] * steepest)
+
+
 def _local_optimum(of: Evidence) -> Finding:
     if of.curvature is None:
         return nothing()
@@ -53,6 +65,8 @@ SADDLE = Rule(
     ),
     "Try momentum, an adaptive rate, smaller mini-batches, or another start.",
     ("Adam at 0.01", "weights drawn anew", "rate × 10"),
+    proof=_downhill,
+    ways=(DOWNHILL,),
 )
 LOCAL_OPTIMUM = Rule(
     Difficulty.LOCAL_OPTIMUM,

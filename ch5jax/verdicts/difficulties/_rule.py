@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
+from ch5jax._types import Scalar
 from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.verdicts._continuations import WAYS, Continuations
 from ch5jax.verdicts._finding import Finding
 from ch5jax.verdicts._summary import RunSummary
 from ch5jax.verdicts._thresholds import Thresholds
@@ -25,6 +28,19 @@ class Evidence(NamedTuple):
     summary: RunSummary
     curvature: Curvature | None
     limits: Thresholds
+    continuations: Continuations | None = None
+
+    @property
+    def gains(self) -> jax.Array:
+        """Which ways to go on lower the loss so far that they prove something: (6,), bool."""
+        return self.lower(self.limits.gain)
+
+    def lower(self, share: Scalar) -> jax.Array:
+        """Which of them lower it, beyond chance, by over that share of what there is to learn: (6,), bool."""
+        if self.continuations is None:
+            return jnp.zeros(len(WAYS), bool)
+        gain, error, _ = self.continuations
+        return self.summary.known & (gain > jnp.maximum(self.limits.errors * error, share * self.summary.reach))
 
 
 class Rule(NamedTuple):
@@ -36,6 +52,8 @@ class Rule(NamedTuple):
     remedies: str  # what the chapter would try
     treatments: tuple[str, ...]  # what `ch5jax.treat` tries, by name, in this order; as far as the task has it
     alone: bool = False  # told only where no other is found
+    proof: Callable[[Evidence], jax.Array] | None = None  # by the ways to go on: asked where nothing else was found
+    ways: tuple[int, ...] = ()  # which of them it is shown by
 
 
 def hindered(of: Evidence) -> jax.Array:

@@ -7,16 +7,22 @@ from ch5jax.verdicts._finding import Finding, finding, first_step, late, nothing
 from ch5jax.verdicts._phrases import hidden, share
 from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule, hindered
 
+ALL = 0.999  # but for rounding
+
 
 def _test(of: Evidence) -> Finding:
-    """The flattest layer, over the last quarter."""
+    """The flattest layer, over the last quarter.
+
+    Where all of it is flat, no output depends on the inputs: nothing was learned, unless a best or a baseline says so.
+    """
     flat_units = of.signals.flat_units
     if flat_units is None:
         return nothing()
     shares = jnp.mean(late(flat_units), axis=0)
     layer = jnp.argmax(shares)
     flat, holds = shares[layer] > of.limits.flat_units, flat_units[:, layer] > of.limits.flat_units
-    return finding(hindered(of) & flat, shares[layer], layer, first_step(holds, of.probed_at))
+    constant = ~of.summary.measured & (shares[layer] > ALL)
+    return finding((hindered(of) | constant) & flat, shares[layer], layer, first_step(holds, of.probed_at))
 
 
 RULE = Rule(

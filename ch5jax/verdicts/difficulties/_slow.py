@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ch5jax.diagnostics import Curvature, Difficulty
+from ch5jax.verdicts._continuations import AS_BEFORE, BY_ADAM, FASTER
 from ch5jax.verdicts._finding import Finding, finding
 from ch5jax.verdicts._phrases import left, n
 from ch5jax.verdicts._summary import RunSummary
@@ -14,6 +15,8 @@ from ch5jax.verdicts.difficulties._rule import ANEW, Evidence, Rule
 
 if TYPE_CHECKING:
     from ch5jax.verdicts._diagnosis import Diagnosis
+
+_WAYS = AS_BEFORE, FASTER, BY_ADAM
 
 
 def _test(of: Evidence) -> Finding:
@@ -38,6 +41,18 @@ def _test(of: Evidence) -> Finding:
     if of.curvature is not None:
         holds &= ~(summary.rate * of.curvature.largest / 2 > limits.stable)
     return finding(holds, strength, -1, summary.steps)
+
+
+def _faster(of: Evidence) -> jax.Array:
+    """More steps lower the loss, ten times the rate, or Adam's; or ten times the rate does so over three times as much.
+
+    The last for a run that has not learned, which short steps move too little to see.
+    """
+    assert of.continuations is not None
+    gain, error, _ = of.continuations
+    beyond_chance = gain[FASTER] > jnp.maximum(of.limits.errors * error[FASTER], 3 * gain[AS_BEFORE])
+    further = ~of.summary.learned & of.summary.known & beyond_chance
+    return jnp.any(of.gains[jnp.array(_WAYS)]) | further
 
 
 def of_the_way(summary: RunSummary, curvature: Curvature) -> jax.Array:
@@ -70,4 +85,6 @@ RULE = Rule(
     "Try a larger learning rate, momentum or an adaptive rate, or more steps.",
     ("Adam at 0.01", "rate × 100", ANEW),
     alone=True,
+    proof=_faster,
+    ways=_WAYS,
 )
