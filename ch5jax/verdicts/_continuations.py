@@ -13,7 +13,7 @@ from ch5jax._types import Hyperparameters, Params, State
 from ch5jax.diagnostics import norm
 from ch5jax.optimizers import adam
 from ch5jax.tasks import Task
-from ch5jax.tracing import peak_bytes
+from ch5jax.tracing import all_eqns, peak_bytes
 
 SHARE, FEWEST = 20, 8  # each takes one step for so many of the run's, and so many at least
 BATCHES = 32  # whose mean loss is compared, before and after
@@ -62,8 +62,7 @@ def go_on(
     keys = jax.random.split(jax.random.fold_in(key, _keys.AT_THE_END), BATCHES)
     params = task.params(state)
     which = _parameters_in(task, state)
-    step_of_one = jax.make_jaxpr(task.step)(key, jnp.int32(0), hyperparameters, state)
-    many = jax.vmap if (len(_SCALES) - 1 + WIDER) * peak_bytes(step_of_one.jaxpr) < AT_ONCE else _one_by_one
+    many = jax.vmap if _fit_together(task, key, hyperparameters, state) else _one_by_one
     missing = [*([SLOWER, FASTER] if which is None else []), *([DOWNHILL] if downhill is None else [])]
 
     def step(lanes: State, i: jax.Array) -> tuple[State, None]:
@@ -94,8 +93,15 @@ def go_on(
     return Continuations(jnp.mean(gains, 0), jnp.std(gains, 0) / BATCHES**0.5, jnp.int32(count))
 
 
+def _fit_together(task: Task, key: jax.Array, hyperparameters: Hyperparameters, state: State) -> bool:
+    """Whether the steps of all ways can be taken side by side: what calls Python back may not know how."""
+    step = jax.make_jaxpr(task.step)(key, jnp.int32(0), hyperparameters, state).jaxpr
+    calls_back = any("callback" in eqn.primitive.name for eqn in all_eqns(step))
+    return not calls_back and (len(_SCALES) - 1 + WIDER) * peak_bytes(step) < AT_ONCE
+
+
 def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`vmap`, for what would take too much memory side by side."""
+    """`vmap`, for what cannot be done side by side."""
     return lambda *args: jax.lax.map(lambda one: function(*one), args)
 
 

@@ -137,6 +137,23 @@ def test_what_would_take_too_much_memory_is_taken_one_by_one(monkeypatch):
     chex.assert_trees_all_close(go_on(task, opt, KEY, state, 40, downhill), together, rtol=1e-4, atol=1e-6)
 
 
+def test_a_step_that_calls_python_back_is_taken_one_by_one():
+    """Without a word on how to map it, JAX refuses to."""
+
+    def called(w, key):
+        drawn = jax.random.uniform(key)
+        return jnp.sum(w**2) + 0 * jax.pure_callback(lambda x: x, jax.ShapeDtypeStruct((), jnp.float32), drawn)
+
+    def evaluate(opt, state):
+        return {"validation_loss": jnp.sum(state[0] ** 2)}
+
+    found, plain = (
+        ch5jax.diagnose(task._replace(evaluate=evaluate), ch5jax.sgd(0.01), steps=20, key=KEY, iterations=0)
+        for task in (descent(called, [1.0, 2.0]), descent(lambda w, key: jnp.sum(w**2), [1.0, 2.0]))
+    )
+    chex.assert_trees_all_close(found.continuations, plain.continuations, rtol=1e-5)
+
+
 def test_batch_norm_dropout_and_integer_parameters():
     task = tasks.digits(hidden=(8,), batch_norm=True)
     found = ch5jax.diagnose(task, ch5jax.sgd(0.1), steps=40, key=KEY).continuations
