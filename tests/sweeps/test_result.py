@@ -12,6 +12,8 @@ import ch5jax
 from ch5jax.sweeps import _assemble
 from tests.sweeps.small import RATES, run
 
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def result():

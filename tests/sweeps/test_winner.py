@@ -12,6 +12,8 @@ import ch5jax
 from ch5jax.sweeps import StoreError
 from tests.sweeps.small import KEY, TASK, assert_same_bits, batches, run
 
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
