@@ -38,7 +38,7 @@ def diagnose(
         typer.Option(
             metavar="LOSS",
             help="The lowest training loss known to be reachable, for a table or a log of your own (of the digits, 0 "
-            "is known). Without it nothing is said of being stuck.",
+            "is known). Without it the course alone tells nothing of being stuck.",
             rich_help_panel="Setting",
             show_default=False,
         ),

@@ -51,7 +51,7 @@ def diagnose(
       steps: how many steps, ≥ 1; what is told by the course of the loss needs eight at least.
       key: the trial's key, as for `train`: the run is the same.
       best: the lowest loss known to be reachable, such as the best of other runs; by default the task's `lowest`.
-        Where neither is known, nothing is said of being stuck: no saddle, local optimum or noise.
+        Where neither is known, its course says nothing of being stuck: no saddle, local optimum or noise.
       signals_every: steps from probe to probe; by default a fiftieth of all.
       iterations: products with the Hessian for the curvature at the end, of the mean loss of eight mini-batches, ≥ 0; 0
         takes none, and then nothing is said of saddles and local optima.

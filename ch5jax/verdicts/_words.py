@@ -1,6 +1,6 @@
 """From numbers to sentences: what was seen, and how the run went."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
 def say(difficulty: Difficulty, found: Finding, of: "Diagnosis") -> str:
     """A finding in a sentence or two, and what to try."""
     rule = RULES[difficulty]
-    seen = Evidence(of.signals, jnp.asarray(of.probed_at), of.summary, of.curvature, of.thresholds)
     # the ways to go on are asked only where no other test told anything
-    proof = of.continuations is not None and rule.ways and not rule.test(seen).found
+    proof = of.continuations is not None and rule.ways and not rule.test(_evidence(of)).found
     return f"{_proof(rule.ways, of) if proof else rule.say(found, of)} {rule.remedies}"
 
 
-def _proof(ways: tuple[int, ...], of: "Diagnosis") -> str:
+def _evidence(of: "Diagnosis") -> Evidence:
+    return Evidence(of.signals, jnp.asarray(of.probed_at), of.summary, of.curvature, of.thresholds, of.continuations)
+
+
+def _proof(ways: Iterable[int], of: "Diagnosis") -> str:
     """That going on in one of these ways lowers the loss, the most of them."""
     assert of.continuations is not None
     gain, _, steps = of.continuations
     way = max(ways, key=lambda way: np.nan_to_num(gain[way], nan=-np.inf))
-    how = "a step down the most negative curvature" if way == DOWNHILL else f"{int(steps):,} steps more {WAYS[way]}"
+    how = "a step in the direction of least curvature" if way == DOWNHILL else f"{int(steps):,} steps more {WAYS[way]}"
     shares = [share(value / of.summary.reach) for value in gain]
     rest = "" if way == AS_BEFORE else f" (as before, {int(steps):,} steps by {shares[AS_BEFORE]})"
     return f"from where it ended, {how} lowered the loss by {shares[way]} of what there is to learn{rest}."
@@ -51,19 +54,23 @@ def without_difficulty(of: "Diagnosis") -> str:
         return "UNKNOWN: the loss is below 0, so that nothing tells what could be reached (pass `best`)."
     if not summary.has_best and not summary.learned:
         return f"UNKNOWN: it ended at {n(summary.end)} without having learned, and no test tells why."
+    lower = np.flatnonzero(_evidence(of).lower(of.thresholds.idle))
+    if len(lower):
+        return f"UNKNOWN: {_proof(lower, of)} It got far, but not as far as it could."
     return f"UNKNOWN: {share(summary.left)} of the descent is left, and no test tells why."
 
 
 def describe(of: "Diagnosis") -> Iterator[str]:
     """Facts about the run's course, where it ended and how far that is from its start."""
     summary, signals, limits = of.summary, of.signals, of.thresholds
+    unsaid = "" if of.continuations is not None else ", so that nothing is said of being stuck"
     if summary.known:
         best = (
             "lower than the best known"
             if summary.has_best and summary.left < -0.005
             else f"{share(summary.left)} of the descent to the best known is left"
             if summary.has_best
-            else "what could be reached is not known, so that nothing is said of being stuck (pass `best`)"
+            else f"what could be reached is not known{unsaid} (pass `best`)"
         )
         yield f"Loss: {n(summary.first)} at first, {n(summary.end)} at the end; {best}."
     if signals.spike is not None and not of.findings.found[Difficulty.CLIFF]:

@@ -214,7 +214,7 @@ def test_a_step_down_the_curvature_proves_a_saddle_without_a_best():
 
     found = told(descent(saddle, [0.3, 1e-5]), ch5jax.sgd(0.05), steps=100)
     assert found.main is Difficulty.SADDLE
-    assert "a step down the most negative curvature lowered the loss by" in str(found)
+    assert "a step in the direction of least curvature lowered the loss by" in str(found)
     assert found.continuations.gain[5] > 0.5
 
 
@@ -272,6 +272,15 @@ def test_a_gain_is_one_beyond_its_error():
     assert judged([g / 10 for g in gain])[0] is Difficulty.HEALTHY
     assert judged([g / 10 for g in gain], thresholds=Thresholds(idle=0.01))[0] is Difficulty.UNKNOWN
     assert judged([g / 10 for g in gain], thresholds=Thresholds(gain=0.01))[0] is Difficulty.OSCILLATING
+
+
+def test_what_came_far_and_could_come_further_is_unknown_and_says_by_what():
+    """Straight down to under half, where it stops: a tenth of the rate would lower it by 5 % of what there was."""
+    task = descent(lambda w, key: jnp.sum(jnp.abs(w)) + 4, [6.4])
+    found = told(task, ch5jax.sgd(1.0), thresholds=Thresholds(alternation=2.0))
+    assert found.main is Difficulty.UNKNOWN
+    assert "steps more at a tenth of the rate lowered the loss by" in str(found)
+    assert "not as far as it could" in str(found)
 
 
 def test_a_saddle_is_proven_by_curvature_that_no_gradient_explains():
