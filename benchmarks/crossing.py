@@ -80,7 +80,7 @@ def main() -> None:
     for hidden, batch in itertools.product(HIDDEN, BATCHES):
         rows.append(measure(data, hidden, batch))
         print(rows[-1], flush=True)
-    save("crossing" if ON_CPU else "crossing_gpu", {"rows": rows})
+    save("crossing", {"rows": rows})
     print(table(rows))
 
 

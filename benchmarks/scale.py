@@ -103,7 +103,7 @@ def data() -> list[dict[str, object]]:
 
 def main() -> None:
     found = {"sizes": sizes(), "data": data()}
-    save("scale" if ON_CPU else "scale_gpu", dict(found))
+    save("scale", dict(found))
     for rows in found.values():
         print(table(rows) + "\n")
 

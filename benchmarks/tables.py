@@ -27,6 +27,9 @@ def measured_on(machine: dict[str, object]) -> str:
     """Machine, versions and date in a line."""
     versions = ", ".join(f"{label} {machine[name]}" for name, label in PACKAGES.items() if name in machine)
     date = f", {machine['date']}" if "date" in machine else ""
+    device = str(machine.get("device", "cpu"))
+    if device.startswith("gpu "):
+        return f"{device.removeprefix('gpu ')}; {versions}{date}."
     return f"{machine['cores']} cores of {machine['processor']}; {versions}{date}."
 
 

@@ -5,6 +5,7 @@ figures mean nothing, and are not kept.
 """
 
 import datetime
+import functools
 import json
 import os
 import platform
@@ -25,17 +26,24 @@ TINY = "--tiny" in sys.argv
 T = TypeVar("T")
 
 
-def at(full: T, tiny: T) -> T:
-    """A size, by how the benchmark was called."""
-    return tiny if TINY else full
+@functools.cache
+def on_gpu() -> bool:
+    """Whether JAX computes on a GPU: PyTorch's contestants then do too."""
+    return jax.default_backend() == "gpu"
+
+
+def at(full: T, tiny: T, gpu: T | None = None) -> T:
+    """A size, by how the benchmark was called, and on what: a GPU needs more, or the host's asking is what is timed."""
+    return tiny if TINY else gpu if gpu is not None and on_gpu() else full
 
 
 _FLUSH = np.zeros(at(64 << 20, 1 << 10), np.uint8)
 
 
 def flush_cache() -> None:
-    """Writes 64 MiB, more than the caches hold."""
-    _FLUSH.__iadd__(1)
+    """Writes 64 MiB, more than the caches hold; on a GPU nothing, where sizes are many times its cache."""
+    if not on_gpu():
+        _FLUSH.__iadd__(1)
 
 
 def alternate(contestants: dict[str, Callable[[], object]], rounds: int, flush: bool = True) -> dict[str, list[float]]:
@@ -94,4 +102,4 @@ def save(name: str, content: dict[str, object]) -> None:
     text = json.dumps({"machine": machine(), **content}, indent=1)
     if not TINY:
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(text + "\n")
+        (RESULTS / f"{name}{'_gpu' * on_gpu()}.json").write_text(text + "\n")

@@ -11,7 +11,7 @@ import optax
 import torch
 
 import ch5jax
-from benchmarks.bandwidth import TRIAD, triad
+from benchmarks.bandwidth import DEVICE, TRIAD, triad, wait
 from benchmarks.tables import table
 from benchmarks.timing import alternate, at, median, ratio, save
 
@@ -29,7 +29,7 @@ BYTES = {"sgd": 12, "momentum": 20, "adagrad": 20, "rmsprop": 20, "adam": 28}
 
 
 def workload(kind: str) -> list[np.ndarray]:
-    shapes = [at((2048, 2048), (8, 8))] * 4 if kind == "large" else [(64, 64), (64,)] * at(300, 2)
+    shapes = [at((2048, 2048), (8, 8), gpu=(8192, 8192))] * 4 if kind == "large" else [(64, 64), (64,)] * at(300, 2)
     generator = np.random.default_rng(0)
     return [generator.standard_normal(shape, np.float32) for shape in shapes]
 
@@ -58,14 +58,15 @@ class Torch:
     """PyTorch's fused Adam."""
 
     def __init__(self, leaves: list[np.ndarray], gradients: list[np.ndarray]):
-        self.params = [torch.nn.Parameter(torch.tensor(leaf)) for leaf in leaves]
+        self.params = [torch.nn.Parameter(torch.tensor(leaf, device=DEVICE)) for leaf in leaves]
         for param, gradient in zip(self.params, gradients, strict=True):
-            param.grad = torch.tensor(gradient)
+            param.grad = torch.tensor(gradient, device=DEVICE)
         self.opt = torch.optim.Adam(self.params, lr=1e-3, eps=1e-7, fused=True)
 
     def __call__(self, repeats: int = 1) -> None:
         for _ in range(repeats):
             self.opt.step()
+        wait()
 
 
 def flat(leaves: list[np.ndarray]) -> np.ndarray:
