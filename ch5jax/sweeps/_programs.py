@@ -55,7 +55,7 @@ class Traced(NamedTuple):
 
     init: Hoisted  # (hyperparameters, seed, key) -> (Carried, what distances are measured from)
     step: InTwo  # (hyperparameters, seed, key, Carried, index) -> (Carried, metrics, Signals)
-    probe: InTwo  # (hyperparameters, seed, key, state, what distances are measured from, index) -> Signals
+    probe: InTwo  # (hyperparameters, seed, key, states, what distances are measured from, index) -> Signals
     evaluate: Hoisted  # (hyperparameters, state) -> Evaluation
     probes: Probes  # when signals are taken
     program: str  # a hash of all of them, lowered, without the data that the task closes over
@@ -126,9 +126,14 @@ def trace_group(group: Group, key: jax.Array, probes: Probes) -> Traced:
         return driver(hyperparameters, seed, key).step(index, carried)
 
     def probe(
-        hyperparameters: Hyperparameters, seed: Any, key: jax.Array, state: State, origin: Any, index: Any
+        hyperparameters: Hyperparameters,
+        seed: Any,
+        key: jax.Array,
+        states: tuple[State, State],
+        origin: Any,
+        index: Any,
     ) -> Signals:
-        return driver(hyperparameters, seed, key).probe(index, state, origin) if probes.every else Signals()
+        return driver(hyperparameters, seed, key).probe(index, *states, origin) if probes.every else Signals()
 
     def evaluate(hyperparameters: Hyperparameters, state: State) -> Evaluation:
         trial = Driver(task, hyperparameters, None, probes)  # that draws nothing
@@ -141,7 +146,7 @@ def trace_group(group: Group, key: jax.Array, probes: Probes) -> Traced:
     drawn = hoist(init, hyperparameters, seeds, key)
     carried, origin = drawn.shapes
     stepped = hoist_in_two(step, (1, 2, 4), 1, hyperparameters, seeds, key, carried, index)
-    probed = hoist_in_two(probe, (1, 2, 5), 1, hyperparameters, seeds, key, carried.state, origin, index)
+    probed = hoist_in_two(probe, (1, 2, 5), 1, hyperparameters, seeds, key, (carried.state,) * 2, origin, index)
     evaluated = hoist(evaluate, hyperparameters, carried.state)
     parts = (drawn, *stepped, *probed, evaluated)
 
@@ -150,7 +155,7 @@ def trace_group(group: Group, key: jax.Array, probes: Probes) -> Traced:
     ) -> Any:
         carried, origin = drawn.function(constants[0], hyperparameters, seed, key)
         of_step = hyperparameters, seed, key, carried, index
-        of_probe = hyperparameters, seed, key, carried.state, origin, index
+        of_probe = hyperparameters, seed, key, (carried.state,) * 2, origin, index
         return (
             stepped.rest.function(constants[2], stepped.common.function(constants[1], seed, key, index), *of_step),
             probed.rest.function(constants[4], probed.common.function(constants[3], seed, key, index), *of_probe),
@@ -238,17 +243,21 @@ def compile_programs(
 
         def to_the_next_probe(at: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
             index, (carried, record) = at
+            now = traced.probes.now(index)
+            stop = jnp.where(now, index + 1, jnp.minimum(traced.probes.following(index), end))
+            new, record = jax.lax.fori_loop(index, stop, one, (carried, record))
             found = jax.lax.cond(
-                traced.probes.now(index),
+                now,
                 lambda: probe(
                     *(constants[3], drawn(traced.probe, constants[2], index)),
-                    *(hyperparameters, seeds, key, carried.state, origin, index),
+                    *(hyperparameters, seeds, key, (carried.state, new.state), origin, index),
                 ),
                 lambda: jax.tree.map(lambda s: jnp.zeros((trials, *s.shape), s.dtype), traced.probe.shapes),
             )
-            signals = with_row(record.signals, traced.probes.row(index) - before, found)
-            stop = jnp.minimum(traced.probes.following(index), end)
-            return stop, jax.lax.fori_loop(index, stop, one, (carried, record._replace(signals=signals)))
+            return stop, (
+                new,
+                record._replace(signals=with_row(record.signals, traced.probes.row(index) - before, found)),
+            )
 
         def rows(count: int, like: Any) -> jax.Array:
             return jnp.zeros((count, trials, *like.shape), like.dtype, device=reported)
@@ -258,7 +267,8 @@ def compile_programs(
         held = carried, Record(metrics, signals)
         if not traced.probes.every:
             return jax.lax.fori_loop(begin, end, one, held)
-        # a loop of its own from probe to probe: where one loop has a branch that reads the state, XLA copies it
+        # loops of their own for a probed step and for those up to it: where one loop has a branch that reads the state,
+        # XLA copies it
         return jax.lax.while_loop(lambda at: at[0] < end, to_the_next_probe, (begin, held))[1]
 
     def evaluate(constants: Any, hyperparameters: Hyperparameters, state: State) -> Evaluation:

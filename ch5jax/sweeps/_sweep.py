@@ -65,7 +65,7 @@ def sweep(
         time.
       evaluate_every: evaluate every so many steps; by default at the end only.
       signals_every: take every trial's signals of the difficulties (`diagnostics.Signals`) every so many steps, and at
-        the last. A probe costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at
+        the last. A probe costs about three steps; by default there is one in a fiftieth of the steps, and in 25 at
         most, or eight probes where that is more: what a verdict needs. 0 takes none.
       width: trials side by side on each device, ≥ 1; by default what the cache of a CPU or the memory of a GPU holds.
         It is recorded in the store. Another width gives other last bits.

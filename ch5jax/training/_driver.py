@@ -58,26 +58,27 @@ class Driver(NamedTuple):
         watched = Signals(**{name: getattr(watch, name) for name in names})
         return Carried(state, watch_reset(watch, self.probes.now(index))), metrics, watched
 
-    def probe(self, index: jax.Array, state: State, origin: Params | None) -> Signals:
-        """The signals of the step that comes now, which is taken a second time here; not those that `step` reports."""
+    def probe(self, index: jax.Array, state: State, new_state: State, origin: Params | None) -> Signals:
+        """The signals of the step from one state to the next; not those that `step` reports."""
         task, key = self.task, self.key
         if task.params is None or task.loss is None:
             return Signals()
-        hyperparameters, state, origin = jax.lax.stop_gradient((self.hyperparameters, state, origin))
-        loss, params = task.loss, task.params(state)
+        hyperparameters, state, new_state, origin = jax.lax.stop_gradient(
+            (self.hyperparameters, state, new_state, origin)
+        )
+        loss, params, new_params = task.loss, task.params(state), task.params(new_state)
         if not _trees.is_inexact(params):
             return Signals()  # what counts has no gradient
         this, other = (jax.random.fold_in(k, index) for k in (key, jax.random.fold_in(key, _keys.OTHER_BATCH)))
         traced = tap(lambda w: loss(this, hyperparameters, state, w), activations=True).trace(params)
         gradient, site_gradients = jax.grad(traced, (0, 1))(params, traced.zeros())
         other_gradient = jax.grad(lambda w: loss(other, hyperparameters, state, w))(params)
-        new_params = task.params(self._replace(hyperparameters=hyperparameters)._step(index, state)[0])
         return observe(params, new_params, origin, gradient, other_gradient, site_gradients)
 
     def signals(self, carried: Carried) -> tuple[Signals, Signals]:
         """What `probe` and `step` report of signals, in shapes and dtypes."""
         index, origin = jax.ShapeDtypeStruct((), jnp.int32), jax.eval_shape(self.origin, carried.state)
-        probed = jax.eval_shape(self.probe, index, carried.state, origin)
+        probed = jax.eval_shape(self.probe, index, carried.state, carried.state, origin)
         return probed, jax.eval_shape(self.step, index, carried)[2]
 
     def _step(self, index: jax.Array, state: State) -> tuple[Any, dict[str, jax.Array]]:

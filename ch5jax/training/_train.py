@@ -43,7 +43,7 @@ def train(
       evaluate_every: evaluate every so many steps, a multiple of `record_every`, and at the end; by default only at the
         end.
       signals_every: take the signals of the difficulties (`diagnostics.Signals`) every so many steps, and at the last.
-        A probe costs three to four steps; by default there is one in a fiftieth of the steps, and in 25 at most, or
+        A probe costs about three steps; by default there is one in a fiftieth of the steps, and in 25 at most, or
         eight probes where that is more. 0 takes none. They are not differentiated, and do not touch the training,
         though a compiler may round a program with them differently.
       state: a state to go on from, instead of the task's initial one; its buffers are donated.
@@ -112,13 +112,14 @@ def _train(
 
     def one(held: tuple[Carried, Signals], index: jax.Array) -> tuple[tuple[Carried, Signals], dict[str, jax.Array]]:
         carried, record = held
-        row = probes.row(index)
+        new, metrics, found = driver.step(index, carried)
         if signals_every:  # what is written before the row's own step is written over then
             nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), probed)
-            found = jax.lax.cond(probes.now(index), lambda: driver.probe(index, carried.state, origin), lambda: nothing)
-            record = with_row(record, row, found)
-        carried, metrics, watched = driver.step(index, carried)
-        return (carried, with_row(record, row, watched)), metrics
+            seen = jax.lax.cond(
+                probes.now(index), lambda: driver.probe(index, carried.state, new.state, origin), lambda: nothing
+            )
+            found = joined(seen, found)
+        return (new, with_row(record, probes.row(index), found)), metrics
 
     def recorded(held: Any, first: jax.Array, count: int) -> tuple[Any, dict[str, jax.Array]]:
         held, metrics = jax.lax.scan(one, held, first + jnp.arange(count, dtype=jnp.int32))
