@@ -32,7 +32,12 @@ from ch5jax.diagnostics._loss_course import (
     loss_slope as loss_slope,
     lost as lost,
 )
-from ch5jax.diagnostics._nan import nan_is_data as nan_is_data
+from ch5jax.diagnostics._nan import (
+    inf_is_data as inf_is_data,
+    masked as masked,
+    nan_is_data as nan_is_data,
+    unmasked as unmasked,
+)
 from ch5jax.diagnostics._noise import (
     Noise as Noise,
     example_square_norms as example_square_norms,

@@ -82,7 +82,8 @@ def spikes_update(state: Spikes, value: jax.typing.ArrayLike) -> tuple[Spikes, j
     first, other = functools.reduce(_two_largest, zip(largest, second, strict=True))
     share = jnp.clip((1 - QUANTILE) * (count - 1).astype(value.dtype), 0, 1)
     usual = (1 - share) * first + share * other
-    spike = jnp.where(value > 0, value / usual, jnp.where(value == 0, 0, value))
+    above = jnp.where(value > 0, value, 1) / usual  # 0/0 would stop who debugs NaN, in a loop that is not compiled
+    spike = jnp.where(value > 0, above, jnp.where(value == 0, 0, value))
     spike = jnp.where(count < FEWEST, 1, spike)
     kept, full = jnp.isfinite(value), count % BLOCK == 0
     shifted = [

@@ -1,13 +1,101 @@
-"""What NaN means to who takes signals."""
+"""What is not known: NaN to who reads it, a number to who debugs NaN.
+
+JAX_DEBUG_NANS looks at what a compiled program returns. So a program returns −max of the dtype for a number that is not
+known, which no measurement gives, and it is NaN where a result is read.
+"""
 
 import contextlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+
+T = TypeVar("T")
+
+
+class _Off:
+    """A flag of JAX's that is off as long as somebody asks for it, in all threads.
+
+    JAX has a context manager for that, but after it the flag that is on for all threads no longer stops a compiled
+    program that has run before, in this thread and for good (JAX 0.10 and 0.12). So it serves only who has the flag on
+    by the same means.
+    """
+
+    def __init__(self, name: str, locally: Callable[[bool], contextlib.AbstractContextManager[None]]):
+        self.name, self.locally = name, locally
+        self.lock, self.asked, self.before = threading.Lock(), 0, False
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self.lock:
+            self.asked += 1
+            if self.asked == 1:
+                self.before = getattr(jax.config, self.name) and self._for_all()
+                self._put(on=False)
+        try:
+            with self.locally(False) if getattr(jax.config, self.name) else contextlib.nullcontext():
+                yield
+        finally:
+            with self.lock:
+                self.asked -= 1
+                if not self.asked:
+                    self._put(on=True)
+
+    def _for_all(self) -> bool:
+        """What it is where no context manager of this thread's says otherwise."""
+        with ThreadPoolExecutor(1) as elsewhere:
+            return bool(elsewhere.submit(getattr, jax.config, self.name).result())
+
+    def _put(self, *, on: bool) -> None:
+        if self.before:  # else there is nothing to do
+            jax.config.update(self.name, on)
+
+
+_nans, _infs = _Off("jax_debug_nans", jax.debug_nans), _Off("jax_debug_infs", jax.debug_infs)
+
+
+@contextlib.contextmanager
+def inf_is_data() -> Iterator[None]:
+    """Inside it JAX_DEBUG_INFS stops nothing: a ratio to a norm of zero is infinite."""
+    with _infs():
+        yield
 
 
 @contextlib.contextmanager
 def nan_is_data() -> Iterator[None]:
-    """Inside it JAX_DEBUG_NANS stops nothing: what diverges is data, and a signal not known yet is NaN."""
-    with jax.debug_nans(False), jax.debug_infs(False):
+    """Inside it neither JAX_DEBUG_NANS nor JAX_DEBUG_INFS stops anything: what diverges is a row, or a verdict."""
+    with _nans(), _infs():
         yield
+
+
+def unknown(dtype: jax.typing.DTypeLike) -> float:
+    """What stands for NaN in what a program returns."""
+    return -float(jnp.finfo(dtype).max)
+
+
+def masked(tree: T) -> T:
+    """A pytree of arrays whose NaN are −max, for a program to return."""
+    return jax.tree.map(_masked, tree)
+
+
+def unmasked(tree: T) -> T:
+    """The same with NaN again: NumPy's arrays, or tracers inside a program."""
+    return jax.tree.map(_unmasked, tree)
+
+
+def _masked(values: jax.Array) -> jax.Array:
+    if not jnp.issubdtype(jnp.result_type(values), jnp.floating):
+        return values
+    xp = jnp if isinstance(values, jax.Array) else np
+    return xp.where(xp.isnan(values), unknown(values.dtype), values)
+
+
+def _unmasked(values: jax.Array) -> jax.Array:
+    if not jnp.issubdtype(jnp.result_type(values), jnp.floating):
+        return values
+    xp = jnp if isinstance(values, jax.core.Tracer) else np
+    return xp.where(values == unknown(values.dtype), values.dtype.type(xp.nan), values)

@@ -17,7 +17,7 @@ class RecorderState(NamedTuple):
 
     count: jax.Array  # (), int32: updates so far
     update_norm: jax.Array  # (): ‖u‖ of what passed through last, over all parameters
-    update_ratio: jax.Array  # (matrices,): ‖u‖/‖w‖ of each weight matrix; NaN without params
+    update_ratio: jax.Array  # (matrices,): ‖u‖/‖w‖ of each weight matrix; −1 without params
     update_spike: jax.Array  # (): ‖u‖ over its running 0.99 quantile, at the last update
     largest_spike: jax.Array  # (): the largest of these so far
     spiked_at: jax.Array  # (), int32: the update at which that came, from 0; −1 before any
@@ -45,7 +45,7 @@ def _update(
     del values, extra_args
     size = norm(updates)
     watch = watch_update(state.watch._replace(spike=jnp.zeros_like(state.watch.spike)), value, size)
-    ratios = jnp.full_like(state.update_ratio, jnp.nan)
+    ratios = jnp.full_like(state.update_ratio, -1)
     if params is not None and len(ratios):
         _trees.check_match(updates, params, "updates", "params")
         pairs = zip(weight_matrices(updates), weight_matrices(params), strict=True)

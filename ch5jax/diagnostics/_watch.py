@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from ch5jax import _trees
 from ch5jax.diagnostics._cliff import Spikes, spikes_init, spikes_update
 from ch5jax.diagnostics._loss_course import lost
+from ch5jax.diagnostics._nan import unknown, unmasked
 
 MEMORY = 50  # steps over which the share of turns is averaged
 
@@ -22,10 +23,20 @@ class Watch(NamedTuple):
     steps: jax.Array  # shape (), int32: losses seen
     finite: jax.Array  # shape (), int32: how many of them were finite
     alternation: jax.Array  # shape (): of late, the share of steps at which the loss turned
-    first_loss: jax.Array  # shape (): the first finite one; NaN before it
-    mean_loss: jax.Array  # shape (): the mean of this interval's finite ones; NaN of none
+    masked_first_loss: jax.Array  # shape (): `first_loss` as programs return it: −max where it is NaN
+    masked_mean_loss: jax.Array  # shape (): `mean_loss`, likewise
     averaged: jax.Array  # shape (), int32: how many there are in it
     lost_since: jax.Array  # shape (), int32: what `diverged_at` says of the losses so far
+
+    @property
+    def first_loss(self) -> jax.Array:
+        """The first finite loss; NaN before it. NumPy's, outside of programs."""
+        return unmasked(self.masked_first_loss)
+
+    @property
+    def mean_loss(self) -> jax.Array:
+        """The mean of this interval's finite losses; NaN of none. NumPy's, outside of programs."""
+        return unmasked(self.masked_mean_loss)
 
 
 def watch_init() -> Watch:
@@ -46,7 +57,7 @@ def watch_init() -> Watch:
       0
     """
     zero, none = jnp.zeros((), _trees.default_float()), jnp.zeros((), jnp.int32)
-    nan = jnp.full((), jnp.nan, zero.dtype)
+    nan = jnp.full((), unknown(zero.dtype), zero.dtype)
     return Watch(spikes_init(), zero, zero, zero, none, none, zero, nan, nan, none, none - 1)
 
 
@@ -71,7 +82,7 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
       >>> float(watch.mean_loss), int(ch5jax.diagnostics.watch_reset(watch).averaged)
       (2.0, 0)
     """
-    new = {"spike": 0, "mean_loss": jnp.nan, "averaged": 0}
+    new = {"spike": 0, "masked_mean_loss": unknown(watch.loss.dtype), "averaged": 0}
     return watch._replace(**{name: jnp.where(now, value, getattr(watch, name)) for name, value in new.items()})
 
 
@@ -111,8 +122,8 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
         turned = (difference * watch.difference < 0).astype(loss.dtype)
         share = 1 / jnp.clip(watch.finite - 1, 1, MEMORY).astype(loss.dtype)  # from the third loss on it can turn
         alternation = jnp.where(watch.finite > 1, watch.alternation + share * (turned - watch.alternation), 0)
-        first = jnp.where(finite & (watch.finite == 0), loss, watch.first_loss)
-        mean = jnp.where(watch.averaged > 0, watch.mean_loss, 0)
+        first = jnp.where(finite & (watch.finite == 0), loss, watch.masked_first_loss)
+        mean = jnp.where(watch.averaged > 0, watch.masked_mean_loss, 0)
         mean = mean + (loss - mean) / (watch.averaged + 1).astype(loss.dtype)
         since = jnp.where(watch.lost_since < 0, watch.steps, watch.lost_since)
         new = {
@@ -120,8 +131,8 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
             "difference": difference,
             "finite": watch.finite + 1,
             "alternation": alternation,
-            "first_loss": first,
-            "mean_loss": mean,
+            "masked_first_loss": first,
+            "masked_mean_loss": mean,
             "averaged": watch.averaged + 1,
         }
         new = {name: jnp.where(finite, value, getattr(watch, name)) for name, value in new.items()}

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
-from ch5jax.verdicts import Diagnosis, Finding
+from ch5jax.verdicts import Diagnosis
 
 RATE = "learning_rate"
 TIED = 0.005  # of the best score: who comes so near is not accused
@@ -47,7 +47,7 @@ def with_siblings(
     found[:, Difficulty.UNKNOWN] = nothing & ~found[:, Difficulty.HEALTHY]
     step = np.where(found, np.asarray(diagnoses.findings.step), -1)
     step[:, none] = np.where(found[:, none], diagnoses.steps, -1)
-    findings = Finding(found, diagnoses.findings.strength, diagnoses.findings.where, step.astype(np.int32))
+    findings = diagnoses.findings._replace(found=found, step=step.astype(np.int32))
     return dataclasses.replace(diagnoses, findings=findings)
 
 

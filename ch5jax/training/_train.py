@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from ch5jax import _trees, tracing
 from ch5jax._types import Hyperparameters, State
-from ch5jax.diagnostics import Signals, nan_is_data
+from ch5jax.diagnostics import Signals, inf_is_data
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training._driver import Carried, Driver, empty, joined, with_row
 from ch5jax.training._probes import Probes
@@ -77,7 +77,7 @@ def train(
         raise ValueError(f"evaluate_every must be a multiple of record_every = {record_every}, got {evaluate_every}")
     _trees.check_data(hyperparameters, "hyperparameters")
     spacings = steps, int(record_every), int(evaluate_every or steps), signals_every  # NumPy's are strong types
-    with nan_is_data() if signals_every else contextlib.nullcontext():
+    with inf_is_data() if signals_every else contextlib.nullcontext():
         return _train(task, hyperparameters, key, *spacings, state, start)
 
 

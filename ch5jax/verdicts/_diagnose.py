@@ -11,7 +11,7 @@ import numpy as np
 
 from ch5jax import _keys, _trees, tracing
 from ch5jax._types import Hyperparameters, Params, State
-from ch5jax.diagnostics import Curvature, Signals, curvature_and_downhill, nan_is_data, norm
+from ch5jax.diagnostics import Curvature, Signals, curvature_and_downhill, masked, nan_is_data, norm
 from ch5jax.tasks import Task
 from ch5jax.training import recorded_steps, train
 from ch5jax.verdicts._continuations import Continuations, go_on
@@ -188,10 +188,9 @@ def diagnosis_of(
     summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, limits)
     return Diagnosis(
         findings=findings_of(Evidence(signals, probed_at, summary, curvature, limits, continuations)),
-        summary=summary,
+        masked=masked((summary, continuations)),
         signals=signals,
         curvature=curvature,
-        continuations=continuations,
         thresholds=limits,
         metrics={},
         steps=steps,

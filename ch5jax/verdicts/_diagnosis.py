@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 
-from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.diagnostics import Curvature, Difficulty, Signals, nan_is_data, unmasked
 from ch5jax.training import recorded_steps
 from ch5jax.verdicts._continuations import Continuations
 from ch5jax.verdicts._finding import PRECEDENCE, Finding
@@ -27,10 +27,9 @@ class Diagnosis:
 
     Attributes:
       findings: of every difficulty, a `Finding` with them along its last axis.
-      summary: what the loss, the steps and the noise did late in the run.
+      masked: `summary` and `continuations` as programs return them: a number that is not known is −max of its dtype.
       signals: the run's `diagnostics.Signals`, a row for each probe.
       curvature: of the loss at the end, or None.
-      continuations: what lowers the loss from the last state on, or None.
       thresholds: what they were measured against.
       metrics: the step's, of the last step, and those of `evaluate`; none for a trial of a sweep, whose table has them.
       steps: how many steps there were.
@@ -39,15 +38,24 @@ class Diagnosis:
     """
 
     findings: Finding
-    summary: RunSummary
+    masked: tuple[RunSummary, Continuations | None]
     signals: Signals
     curvature: Curvature | None
-    continuations: Continuations | None
     thresholds: Thresholds
     metrics: dict[str, jax.Array]
     steps: int = dataclasses.field(metadata={"static": True})
     signals_every: int = dataclasses.field(metadata={"static": True})
     names: Names = dataclasses.field(metadata={"static": True})
+
+    @property
+    def summary(self) -> RunSummary:
+        """What the loss, the steps and the noise did late in the run; NaN for what is not known."""
+        return unmasked(self.masked[0])
+
+    @property
+    def continuations(self) -> Continuations | None:
+        """What lowers the loss from the last state on, or None; NaN for a way that is not to be had."""
+        return unmasked(self.masked[1])
 
     @property
     def probed_at(self) -> np.ndarray:
@@ -78,16 +86,19 @@ class Diagnosis:
         return {difficulty: self.findings.of(difficulty) for difficulty in found}
 
     @property
+    @nan_is_data()
     def sentences(self) -> dict[Difficulty, str]:
         """The same in words, with what to try."""
         return {difficulty: say(difficulty, found, self) for difficulty, found in self.evidence.items()}
 
     @property
+    @nan_is_data()
     def descriptions(self) -> tuple[str, ...]:
         """Where the run ended and how far it came, in sentences that accuse nobody."""
         self._check_one()
         return tuple(describe(self))
 
+    @nan_is_data()
     def __str__(self) -> str:
         lines = [f"{difficulty.name}: {sentence}" for difficulty, sentence in self.sentences.items()]
         return "\n".join([*(lines or [without_difficulty(self)]), *self.descriptions])

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees
-from ch5jax.diagnostics import Difficulty
+from ch5jax.diagnostics import Difficulty, masked, unmasked
 
 # Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
 PRECEDENCE = (
@@ -32,9 +32,14 @@ class Finding(NamedTuple):
     """One difficulty in one run; made by `judge`, all of them: each field has a last axis, `Difficulty`'s values."""
 
     found: jax.Array  # (), bool
-    strength: jax.Array  # (), what was measured; NaN where it could not be
+    masked_strength: jax.Array  # (), `strength` as programs return it: −max where it is NaN
     where: jax.Array  # (), int32: the layer or the weight matrix, from 0; −1 where there is none
     step: jax.Array  # (), int32: steps taken when it was first seen (of DIVERGED the first lost step); −1 where not
+
+    @property
+    def strength(self) -> jax.Array:
+        """What was measured; NaN where it could not be. NumPy's array, outside of programs."""
+        return unmasked(self.masked_strength)
 
     @property
     def code(self) -> jax.Array:
@@ -54,7 +59,7 @@ def finding(
     found = jnp.asarray(found, bool)
     return Finding(
         found,
-        jnp.asarray(strength).astype(_trees.default_float()),
+        masked(jnp.asarray(strength).astype(_trees.default_float())),
         jnp.asarray(where, jnp.int32),
         jnp.where(found, jnp.asarray(step, jnp.int32), -1),
     )

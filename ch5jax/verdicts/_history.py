@@ -11,7 +11,7 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._types import PyTree, Scalar
-from ch5jax.diagnostics import Difficulty, RecorderState, Signals, nan_is_data
+from ch5jax.diagnostics import Difficulty, RecorderState, Signals, masked, nan_is_data
 from ch5jax.verdicts._diagnosis import Diagnosis
 from ch5jax.verdicts._finding import Finding
 from ch5jax.verdicts._intervals import Intervals, intervals, signals_of
@@ -158,10 +158,9 @@ def _diagnosis(
 ) -> HistoryDiagnosis:
     return HistoryDiagnosis(
         findings=findings,
-        summary=summary,
+        masked=masked((summary, None)),
         signals=signals,
         curvature=None,
-        continuations=None,
         thresholds=limits,
         metrics={},
         steps=int(at[-1]),

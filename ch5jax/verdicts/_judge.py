@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ch5jax.diagnostics import Curvature, Difficulty, Signals
+from ch5jax.diagnostics import Curvature, Difficulty, Signals, nan_is_data
 from ch5jax.verdicts._continuations import Continuations
 from ch5jax.verdicts._finding import Finding, finding
 from ch5jax.verdicts._summary import summarise
@@ -14,6 +14,7 @@ from ch5jax.verdicts.difficulties._rules import RULES
 DEFAULT = Thresholds()
 
 
+@nan_is_data()
 def judge(
     signals: Signals,
     probed_at: jax.typing.ArrayLike,

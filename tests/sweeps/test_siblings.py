@@ -84,7 +84,7 @@ def test_who_is_tied_with_the_best_is_neither_accused_nor_healthy_unless_it_lear
 def test_the_best_of_a_sweep_that_learned_nothing_is_not_healthy():
     flat = np.full(PROBES, BASELINE)
     found = diagnoses([flat])
-    best = dataclasses.replace(found, summary=found.summary._replace(left=np.zeros(1)))
+    best = dataclasses.replace(found, masked=(found.masked[0]._replace(left=np.zeros(1)), None))
     assert told(with_siblings(best, {}, np.zeros(1), np.ones(1, bool), BASELINE)) == ["UNKNOWN"]
 
 

@@ -123,7 +123,8 @@ def test_a_difficulty_is_found_over_its_threshold_and_not_under_it(difficulty, o
     found, verdict = said(signals(mean_loss=STUCK, **over))
     assert found == {difficulty}
     assert int(verdict.code) == difficulty
-    seen = tuple(map(float, verdict.of(difficulty)[1:]))
+    seen = verdict.of(difficulty)
+    seen = tuple(map(float, (seen.strength, seen.where, seen.step)))
     np.testing.assert_allclose(seen, evidence, rtol=1e-6)
     assert difficulty not in said(signals(mean_loss=STUCK, **under))[0]
 
