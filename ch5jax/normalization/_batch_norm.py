@@ -74,7 +74,9 @@ def batch_norm(
 
     Args:
       x: floating, any shape with a batch axis at least; with `axis_name` it may be one example, of the features only.
-        Its squares have to be finite: in float32, below 1e19.
+        Σ(x−μ)² has to be finite: a standard deviation below √(max/n), which is 1.8e19/√n in float32, in which bfloat16
+        and float16 are summed too, and 1.3e154/√n in float64. Beyond it y is the bias and the gradient of x is 0; both
+        are NaN where even Σx is not finite.
       params: `BatchNormParams(scale, bias)` of the features' shape; None, for it or in it, means no scale or bias.
       state: the running statistics, float32 or float64.
       axis: the feature axis, or several, which keep the order that they have in x; all others are the batch.
@@ -89,9 +91,9 @@ def batch_norm(
 
     Returns:
       y, with the shape and dtype of x, and the new `BatchNormState`, with the structure and dtypes of the old. A single
-      sample gives y = bias; a feature without a sample or whose statistics are not
-      finite leaves the running ones as they were. All is computed in float32
-      at least.
+      sample gives y = bias. A feature without a sample, or whose mean or variance is not finite, leaves its running
+      statistics as they were, where PyTorch and Flax lose them for good to one batch. All is computed in float32 at
+      least.
 
     Raises:
       ValueError: if x is empty, has no batch axis, its own or a mapped one, or is not floating, an argument has the

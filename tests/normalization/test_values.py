@@ -135,6 +135,25 @@ def test_a_constant_feature_gives_its_bias_and_no_nan(value):
     assert np.all(np.isfinite(dscale))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "mean"), [("float32", 0.0), ("float32", 3.0), ("bfloat16", 0.0), ("float64", 0.0), ("float64", 3.0)]
+)
+def test_y_is_right_up_to_squares_whose_sum_is_the_largest_number_and_the_bias_beyond(dtype, mean):
+    """The limit that the docstring states: a standard deviation of √(max/n) of what is summed in."""
+    n, held = 64, "float64" if dtype == "float64" else "float32"
+    with jax.enable_x64(dtype == "float64"):
+        signs = np.where(np.arange(n) % 2, 1.0, -1.0)[:, None]
+        limit = (float(jnp.finfo(held).max) / n) ** 0.5
+        for share, due, var in ((0.95, 3 + 2 * signs, (0.95 * limit) ** 2), (1.05, np.full((n, 1), 3.0), 1.0)):
+            x = jnp.asarray((mean + signs) * limit * share, dtype)
+            y, state, dx, *_ = run(x, np.cos(np.arange(n))[:, None], np.full(1, 2.0), np.full(1, 3.0), momentum=0.0)
+            np.testing.assert_allclose(y.astype(float), due, rtol=1e-2 if dtype == "bfloat16" else 1e-5)
+            np.testing.assert_allclose(state.var, [var], rtol=1e-2 if dtype == "bfloat16" else 1e-5)
+            assert np.isfinite(state.mean).all()
+            assert np.isfinite(dx.astype(float)).all()
+            assert np.all(dx == 0) or share < 1
+
+
 @jax.jit
 def normalized(x):
     return ch5jax.batch_norm(x, None, ch5jax.batch_norm_init(x.shape[-1])[1], momentum=0.0)
