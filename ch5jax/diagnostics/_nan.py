@@ -78,12 +78,42 @@ def unknown(dtype: jax.typing.DTypeLike) -> float:
 
 
 def masked(tree: T) -> T:
-    """A pytree of arrays whose NaN are −max, for a program to return."""
+    """A pytree of arrays whose NaN are −max of their dtype, for a program to return.
+
+    Args:
+      tree: arrays; those that are not floating stay as they are.
+
+    Returns:
+      The same, of the same shapes and dtypes.
+
+    Raises:
+      ValueError: never.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> ch5jax.diagnostics.masked(jnp.array([1.0, jnp.nan])).tolist()
+      [1.0, -3.4028234663852886e+38]
+    """
     return jax.tree.map(_masked, tree)
 
 
 def unmasked(tree: T) -> T:
-    """The same with NaN again: NumPy's arrays, or tracers inside a program."""
+    """What was `masked`, with NaN again.
+
+    Args:
+      tree: arrays; those that are not floating stay as they are.
+
+    Returns:
+      The same: NumPy's arrays, or inside a program JAX's.
+
+    Raises:
+      ValueError: never.
+
+    Example:
+      >>> import ch5jax, jax.numpy as jnp
+      >>> ch5jax.diagnostics.unmasked(ch5jax.diagnostics.masked(jnp.array([1.0, jnp.nan]))).tolist()
+      [1.0, nan]
+    """
     return jax.tree.map(_unmasked, tree)
 
 
