@@ -16,6 +16,7 @@ class Met(NamedTuple):
     verdict: str  # a `diagnostics.Difficulty`'s name in lower case
     trials: int
     where: dict[str, tuple[float, float]]  # each swept number, from and to; of settings most of whose seeds had it
+    remedy: str  # what the table's `remedy` says of at least half of them, such as "learning_rate 0.03"; else ""
 
 
 def difficulties(result: SweepResult) -> tuple[Met, ...]:
@@ -26,7 +27,8 @@ def difficulties(result: SweepResult) -> tuple[Met, ...]:
 
     Returns:
       A `Met` for each verdict that a group has, in the order of the groups and, within one, of where it lies on the
-      average; nothing for a sweep without signals.
+      average; nothing for a sweep without signals. Where siblings have seen to work the same for at least half of its
+      trials, its `remedy` says so.
 
     Raises:
       ImportError: without pandas (`ch5jax[sweep]`).
@@ -45,7 +47,9 @@ def difficulties(result: SweepResult) -> tuple[Met, ...]:
 
 def _of_a_group(result: SweepResult, group: str) -> list[Met]:
     settings = gather(result, group)
-    verdicts = result.columns["verdict"][result.columns["group"] == group]
+    mine = result.columns["group"] == group
+    verdicts = result.columns["verdict"][mine]
+    remedies = result.columns["remedy"][mine] if "remedy" in result.columns else np.full(len(verdicts), "")
     swept = settings.swept()
     found = []
     pandas = require("pandas", "sweep", "report.difficulties")
@@ -54,11 +58,16 @@ def _of_a_group(result: SweepResult, group: str) -> list[Met]:
         most = 2 * seeds >= settings.seeds
         rows = most if most.any() else seeds > 0
         where = {name: settings.hyperparameters[name][rows] for name in swept}
-        met = Met(
-            group, str(verdict), int(seeds.sum()), {n: (float(v.min()), float(v.max())) for n, v in where.items()}
-        )
+        spans = {n: (float(v.min()), float(v.max())) for n, v in where.items()}
+        met = Met(group, str(verdict), int(seeds.sum()), spans, _most_frequent(remedies[verdicts == verdict]))
         found.append((_place(settings, swept, seeds), met))
     return [met for _, met in sorted(found, key=lambda pair: pair[0])]
+
+
+def _most_frequent(remedies: np.ndarray) -> str:
+    """What at least half of some trials have; nothing where none is so frequent."""
+    words, counts = np.unique(remedies, return_counts=True)
+    return str(words[counts.argmax()]) if 2 * counts.max() >= len(remedies) else ""
 
 
 def _place(settings: Settings, swept: tuple[str, ...], seeds: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ch5jax.diagnostics import Difficulty
 from ch5jax.report._chart import Chart
-from ch5jax.report._numbers import label, number
+from ch5jax.report._numbers import better_with, label, number
 from ch5jax.report._plotly import POINTS, Figure, Look, figure, numbers, shown, value_axis
 from ch5jax.report._settings import Settings
 from ch5jax.sweeps import SweepResult
@@ -59,9 +59,11 @@ def _points(
     offset = 0.5 * (np.clip(seed / max(gathered.seeds.max() - 1, 1), 0, 1) - 0.5)
     x = gathered.hyperparameters[name].astype(float)[settings]
     seeds, verdicts, met = (result.columns[column][rows[picks]] for column in ("seed", "verdict", "difficulties"))
+    seen = result.columns["remedy"][rows[picks]] if "remedy" in result.columns else np.full(len(picks), "")
     text = [
         f"<b>{shown(group)}</b><br>{shown(label(name))} {shown(number(value))}, seed {s}<br>{label(m or verdict)}"
-        for value, s, verdict, m in zip(x, seeds, verdicts, met, strict=True)
+        + (f"<br>{shown(better_with(remedy), 80)}" if remedy else "")
+        for value, s, verdict, m, remedy in zip(x, seeds, verdicts, met, seen, strict=True)
     ]
     return x, row + offset, verdicts, np.array(text)
 

@@ -13,6 +13,12 @@ def label(name: str) -> str:
     return name.replace("_", " ").strip()
 
 
+def better_with(remedy: str) -> str:
+    """A table's remedy, a hyperparameter and its value, in words."""
+    name, _, value = remedy.partition(" ")
+    return f"better with {label(name)} {value}"
+
+
 def number(value: object, digits: int = 4) -> str:
     """A hyperparameter's value to some significant digits; "–" for none."""
     if isinstance(value, str) or not hasattr(value, "__float__"):

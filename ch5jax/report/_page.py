@@ -17,7 +17,7 @@ from ch5jax.report._course_charts import course_charts
 from ch5jax.report._difficulties import Met, difficulties
 from ch5jax.report._difficulty_chart import difficulty_chart
 from ch5jax.report._leaderboard import Row, Span, leaderboard
-from ch5jax.report._numbers import amount, label, number, with_spread
+from ch5jax.report._numbers import amount, better_with, label, number, with_spread
 from ch5jax.report._objective_chart import objective_chart
 from ch5jax.report._plotly import GROUPS, Look
 from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
@@ -160,7 +160,14 @@ def _met(met: Sequence[Met]) -> dict[str, Any]:
         for place, one in enumerate(row):
             places.setdefault(one.verdict, []).append(place)
     verdicts = sorted(places, key=lambda verdict: float(np.mean(places[verdict])))
-    cells = {(one.group, one.verdict): [f"{one.trials:,}", *map(_where, one.where.items())] for one in met}
+    cells = {
+        (one.group, one.verdict): [
+            f"{one.trials:,}",
+            *map(_where, one.where.items()),
+            *([better_with(one.remedy)] if one.remedy else []),
+        ]
+        for one in met
+    }
     return {
         "names": [label(verdict) for verdict in verdicts],
         "rows": [(group, [cells.get((group, verdict), []) for verdict in verdicts]) for group in rows],

@@ -95,6 +95,33 @@ def test_hovering_tells_all_that_was_met_and_what_is_unknown_is_not_healthy():
     assert said["saturated"][-1] == "saturated, vanishing"
 
 
+def test_what_siblings_have_seen_to_work_is_told_on_hovering_and_in_the_table():
+    rows = met(VERDICTS)
+    for row in rows:
+        row["remedy"] = "learning_rate 0.03" if row["verdict"] == "slow" else ""
+    rows[-1]["remedy"] = "weight_decay 1e-05"  # of one saturated training in five
+    result = made(rows, SGD)
+    chart = difficulty_chart(result, {"sgd": Look("sgd", 0)}, {"sgd": gather(result, "sgd")})
+    said = {trace["name"]: [text.split("<br>")[2:] for text in trace["text"]] for trace in chart.figure["data"]}
+    assert said["slow"] == [["slow", "better with learning rate 0.03"]] * 4
+    assert said["healthy"] == [["healthy"]] * 6
+    assert said["saturated"] == [["saturated"]] * 4 + [["saturated", "better with weight decay 1e-05"]]
+    assert [one.remedy for one in difficulties(result)] == ["learning_rate 0.03", "", ""]
+    head, row = page(result).tables["difficulties"]
+    cells = {name: " ".join(cell.split()) for name, cell in zip(head, row, strict=True)}
+    assert cells["slow"].endswith("better with learning rate 0.03")
+    assert "better" not in cells["healthy"] + cells["saturated"]
+
+
+def test_a_hostile_remedy_is_text_too():
+    rows = met(VERDICTS)
+    for row in rows:
+        row["remedy"] = "rule <img src=x onerror=alert(3)>" if row["verdict"] == "slow" else ""
+    result = made(rows, SGD)
+    chart = difficulty_chart(result, {"sgd": Look("sgd", 0)}, {"sgd": gather(result, "sgd")})
+    assert all("<img" not in text for trace in chart.figure["data"] for text in trace["text"])
+
+
 def test_a_hostile_group_is_text_in_the_chart():
     name = "<img src=x onerror=alert(2)>"
     result = made(met(VERDICTS, name), {name: ("learning_rate",)})
