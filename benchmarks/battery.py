@@ -268,12 +268,22 @@ def _of_the_data() -> list[Case]:
 
     network = ch5jax.networks.mlp((8, 64, 3))
     few = tasks.supervised(network, (inputs[:60], classes), 0.3, None, batch_size=16)  # labels that mean nothing
+
+    def unscaled(scale: Any) -> Task:  # tanh units that no step brings back
+        model = ch5jax.networks.mlp((8, 16, 1), jnp.tanh)
+        return tasks.supervised(model, (inputs * np.array(scale, np.float32), numbers))
+
+    large = [
+        ("inputs times 1,000, SGD", 1000, ch5jax.sgd(0.1)),
+        ("one input in eight times 10,000, Adam", [1] * 7 + [1e4], ch5jax.adam(1e-3)),
+    ]
     runs = [
         (Difficulty.NO_GRADIENT, "rounded outputs, SGD", (init, rounded), ch5jax.sgd(0.1)),
         (Difficulty.NO_GRADIENT, "one softmax unit, Adam", (init, one_softmax), ch5jax.adam(1e-2)),
     ]
     return [
         *(Case(label, name, tasks.supervised(model, (inputs, numbers)), opt, 200) for label, name, model, opt in runs),
+        *(Case(Difficulty.UNSCALED, name, unscaled(scale), opt, 200) for name, scale, opt in large),
         Case(Difficulty.OVERFITTING, "60 examples with labels at random, Adam", few, ch5jax.adam(1e-2), 400),
         Case(Difficulty.OVERFITTING, "60 examples with labels at random, momentum", few, ch5jax.momentum(0.1), 400),
     ]

@@ -52,6 +52,7 @@ class Recorded(NamedTuple):
     signals_every: int
     names: Names
     baseline: float | None
+    input_scale: float | None = None
 
 
 def recorded(group: list[Run], seeds: int = SEEDS, steps: int | None = None) -> Callable[[], list[Recorded]]:
@@ -94,6 +95,7 @@ def _recorded(run: Run, task: Task, found: Diagnosis) -> Recorded:
         found.signals_every,
         found.names,
         task.baseline,
+        task.input_scale,
     )
 
 
@@ -120,7 +122,7 @@ def judged(record: Recorded, thresholds: Thresholds | None = None) -> Diagnosis:
     def one(signals: Signals, curvature: Any, gradient_norm: jax.Array, held: Any, ways: Any) -> Diagnosis:
         spacing = record.steps, record.signals_every
         known = jnp.nan, record.baseline, record.names
-        return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm, held, ways)
+        return diagnosis_of(signals, *spacing, *known, limits, curvature, gradient_norm, held, ways, record.input_scale)
 
     held = record.metrics.get("validation_loss")
     arrays = jax.tree.map(

@@ -14,7 +14,7 @@ from ch5jax import Task, tasks
 from ch5jax.diagnostics import Difficulty
 
 OUR_OWN = "our own"
-FURTHER = ("UNSCALED", "RATE_TOO_LARGE")  # what a label may name though no verdict does
+FURTHER = ("RATE_TOO_LARGE",)  # what a label may name though no verdict does
 LABELS = {difficulty.name for difficulty in Difficulty} - {"UNKNOWN"} | {*FURTHER}
 
 

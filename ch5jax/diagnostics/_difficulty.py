@@ -34,3 +34,4 @@ class Difficulty(IntEnum):
     UNKNOWN = 12  # none of these was seen, but it did not get where it could, or there were too few probes to tell
     NO_GRADIENT = 13  # the gradient is exactly zero where nothing was learned: the outputs do not fit their loss
     OVERFITTING = 14  # much of what was learned does not hold on the validation part
+    UNSCALED = 15  # the inputs are far larger than initial weights are made for, and the run failed

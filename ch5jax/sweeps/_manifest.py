@@ -16,7 +16,7 @@ from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._plan import END, Plan
 from ch5jax.sweeps._programs import Traced
 
-FORMAT = 7
+FORMAT = 8
 SCHEDULED = ("steps", "record_every", "evaluate_every", "width")
 SPACINGS = ("record_every", "evaluate_every", "signals_every")
 _FINISHED = re.compile(r"group\d{3,}-chunk\d{6,}")

@@ -21,6 +21,7 @@ class Outline(NamedTuple):
     task: int  # groups with the same number have the same task
     lowest: float | None  # the task's
     baseline: float | None
+    input_scale: float | None
     names: Names  # of the task's layers
 
     @property
@@ -43,6 +44,7 @@ class Outline(NamedTuple):
             "task": self.task,
             "lowest": self.lowest,
             "baseline": self.baseline,
+            "input_scale": self.input_scale,
             "names": self.names._asdict(),
         }
 
@@ -65,15 +67,16 @@ def outlines(groups: tuple[Group, ...], traced: list[Traced]) -> tuple[Outline, 
         }
         names = names_of(task, group.rows(np.zeros((), int))[0]) if signals else Names()
         first = next(i for i, other in enumerate(tasks) if other is task)
-        lowest, baseline = (None if value is None else float(value) for value in (task.lowest, task.baseline))
+        numbers = task.lowest, task.baseline, task.input_scale
+        lowest, baseline, scale = (None if value is None else float(value) for value in numbers)
         seeds = np.tile(group.seeds, group.settings).astype(np.int64)
-        found.append(Outline(group.name, group.columns(), seeds, contents, first, lowest, baseline, names))
+        found.append(Outline(group.name, group.columns(), seeds, contents, first, lowest, baseline, scale, names))
     return tuple(found)
 
 
 def reopened(name: str, described: dict[str, Any], arrays: dict[str, Any]) -> Outline:
     """An outline as `described` and `arrays` have it."""
-    fields = {field: described[field] for field in ("contents", "task", "lowest", "baseline")}
+    fields = {field: described[field] for field in ("contents", "task", "lowest", "baseline", "input_scale")}
     settings = {field: arrays["settings"][field] for field in described["settings"]}  # in their order
     names = Names(**{field: tuple(values) for field, values in described["names"].items()})
     return Outline(name, settings, arrays["seeds"], names=names, **fields)

@@ -19,6 +19,7 @@ def with_siblings(
 
     - No rate is called too small whose family has its best loss at a smaller one, nor too large with the best at a
       larger one. A family is a setting with its seed, but for the learning rate.
+    - Inputs are not called unscaled where the best trial has learned from them.
     - A trial whose score is tied with the best is not accused, but only if it has learned something, and only then
       healthy: the best of a sweep in which all failed has failed too.
 
@@ -41,6 +42,9 @@ def with_siblings(
     start = np.asarray(summary.first) if baseline is None else np.full(len(end), baseline)
     earned = ~(np.asarray(summary.end) > (1 - np.asarray(diagnoses.thresholds.nothing)) * start)
     found[(tied & earned)[:, None] & accusing] = False
+    halfway = (1 - np.asarray(diagnoses.thresholds.learned)) * start
+    if (tied & (end <= halfway)).any():
+        found[:, Difficulty.UNSCALED] = False
     near = tied | (np.asarray(summary.left) <= np.asarray(diagnoses.thresholds.above))
     nothing = ~np.delete(found, none, axis=1).any(axis=1)
     found[:, Difficulty.HEALTHY] = nothing & earned & near & np.asarray(summary.known)

@@ -43,9 +43,9 @@ def diagnose_trials(
     for group in outlines:
         rivals = [signals[other.name] for other in outlines if other.task == group.task]
         best = _lowest(rivals) if group.lowest is None else group.lowest
-        baseline = np.nan if group.baseline is None else group.baseline
+        baseline, scale = (np.nan if one is None else one for one in (group.baseline, group.input_scale))
         held = _validation(curves[group.name], len(diverged[group.name]))
-        batch = _in_lots(signals[group.name], held, steps, signals_every, best, baseline)
+        batch = _in_lots(signals[group.name], held, steps, signals_every, best, baseline, scale)
         batch = dataclasses.replace(batch, names=group.names)
         if group.lowest is None:
             others = [scores[other.name] for other in outlines if other.task == group.task]
@@ -93,7 +93,13 @@ def _validation(curves: Curves, trials: int) -> np.ndarray:
 
 
 def _in_lots(
-    signals: Signals, validation: np.ndarray, steps: int, signals_every: int, best: float, baseline: float
+    signals: Signals,
+    validation: np.ndarray,
+    steps: int,
+    signals_every: int,
+    best: float,
+    baseline: float,
+    input_scale: float,
 ) -> Diagnosis:
     trials = len(jax.tree.leaves(signals)[0])
     size = min(max(1 << (trials - 1).bit_length(), FEWEST_AT_ONCE), MOST_AT_ONCE)
@@ -101,7 +107,7 @@ def _in_lots(
     for first in range(0, trials, size):
         rows = np.minimum(np.arange(first, first + size), trials - 1)
         lot = jax.tree.map(lambda values, rows=rows: values[rows], (signals, validation))
-        lots.append(_diagnose_lot(steps, signals_every)(*lot, best, baseline))
+        lots.append(_diagnose_lot(steps, signals_every)(*lot, best, baseline, input_scale))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:trials], *lots)
 
 
@@ -109,8 +115,11 @@ def _in_lots(
 def _diagnose_lot(steps: int, signals_every: int) -> Callable[..., Diagnosis]:
     """`diagnosis_of`, compiled for a lot of trials; not before the first one: JAX's backend has to have started."""
 
-    def one(signals: Signals, validation: jax.Array, best: jax.Array, baseline: jax.Array) -> Diagnosis:
-        return diagnosis_of(signals, steps, signals_every, best, baseline, validation=validation)
+    def one(
+        signals: Signals, validation: jax.Array, best: jax.Array, baseline: jax.Array, input_scale: jax.Array
+    ) -> Diagnosis:
+        more = {"validation": validation, "input_scale": input_scale}
+        return diagnosis_of(signals, steps, signals_every, best, baseline, **more)
 
     options = compiler_options(ONCE, jax.default_backend())
-    return jax.jit(jax.vmap(one, (0, 0, None, None)), compiler_options=options)
+    return jax.jit(jax.vmap(one, (0, 0, None, None, None)), compiler_options=options)

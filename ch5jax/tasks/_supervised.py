@@ -15,6 +15,7 @@ from ch5jax.tasks._batches import Batches
 from ch5jax.tasks._descent import descend
 from ch5jax.tasks._examples import Pair, Parts, divide, on_device, size, take
 from ch5jax.tasks._flat import AS_THEY_ARE, one_vector
+from ch5jax.tasks._input_scale import input_scale
 from ch5jax.tasks._losses import LOSSES, Score, check_outputs, scores_of
 from ch5jax.tasks._setting import read_setting
 from ch5jax.tasks._task import Task
@@ -201,6 +202,7 @@ def supervised(
         baseline=baseline,
         predict=predict,
         variants=functools.cache(lambda: variants(remake, model, own, parts)),
+        input_scale=input_scale(own, defaults, parts.train.inputs),
     )
 
 

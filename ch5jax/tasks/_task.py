@@ -46,6 +46,8 @@ class Task(NamedTuple):
       predict: (hyperparameters, state, inputs) -> outputs, of new examples, for `SweepResult.predict`.
       variants: () -> the same training with one thing otherwise, `Variant`s: what `ch5jax.treat` can try beside the
         numbers that there are. The same ones at every call.
+      input_scale: the largest root mean square of an input, as the first layer sees it, where that is known; initial
+        weights are made for one of about 1. Of a run that failed with much larger ones, a verdict says so.
 
     Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
@@ -83,3 +85,4 @@ class Task(NamedTuple):
     steps: int | None = None
     predict: Callable[[Hyperparameters, State, PyTree], PyTree] | None = None
     variants: Callable[[], tuple[Variant, ...]] = tuple
+    input_scale: float | None = None

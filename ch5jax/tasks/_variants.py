@@ -27,7 +27,8 @@ def variants(remake: functools.partial[Any], model: Any, own: Model, parts: Part
       parts: the examples.
     """
     model_of_numbers = adjustable(own, parts)
-    of_numbers = functools.cache(lambda: remake(model=model_of_numbers))  # one task, and so one program
+    # one task, and so one program, whose inputs have the scale that its hyperparameters say
+    of_numbers = functools.cache(lambda: remake(model=model_of_numbers)._replace(input_scale=None))
     numbers = [name for name in model_of_numbers.defaults if name not in own.defaults]
     found = [Variant(name.replace("_", " "), of_numbers, name) for name in numbers]
     remade = model.remade if isinstance(model, Network) else None

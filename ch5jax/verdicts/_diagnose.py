@@ -125,7 +125,8 @@ def _program(
     names = names_of(task, hyperparameters)
     last = run.last()
     held = last.get("validation_loss")
-    found = diagnosis_of(signals, steps, every, best, task.baseline, names, limits, *end[:2], held, end[2])
+    known = best, task.baseline, names, limits
+    found = diagnosis_of(signals, steps, every, *known, *end[:2], held, end[2], task.input_scale)
     return dataclasses.replace(found, metrics=last)
 
 
@@ -153,6 +154,7 @@ def diagnosis_of(
     gradient_norm: jax.typing.ArrayLike | None = None,
     validation: jax.typing.ArrayLike | None = None,
     continuations: Continuations | None = None,
+    input_scale: jax.typing.ArrayLike | None = None,
 ) -> Diagnosis:
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
@@ -168,6 +170,7 @@ def diagnosis_of(
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
       validation: the same loss of other examples, at the end; None where there is none.
       continuations: what lowered the loss from the last state on; None where nothing was tried.
+      input_scale: the task's; None or NaN where it is not known.
 
     Returns:
       A `Diagnosis`, without metrics.
@@ -185,7 +188,7 @@ def diagnosis_of(
     Source: see `judge`.
     """
     probed_at = jnp.asarray(recorded_steps(steps, signals_every), jnp.int32)
-    summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, limits)
+    summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, limits, input_scale)
     return Diagnosis(
         findings=findings_of(Evidence(signals, probed_at, summary, curvature, limits, continuations)),
         masked=masked((summary, continuations)),

@@ -10,6 +10,7 @@ from ch5jax.diagnostics import Difficulty, masked, unmasked
 
 # Which of several difficulties is the run's verdict: what is wrong from the start before what comes of it.
 PRECEDENCE = (
+    Difficulty.UNSCALED,
     Difficulty.DIVERGED,
     Difficulty.SYMMETRY,
     Difficulty.SATURATED,

@@ -24,6 +24,7 @@ def judge(
     curvature: Curvature | None = None,
     gradient_norm: jax.typing.ArrayLike | None = None,
     validation: jax.typing.ArrayLike | None = None,
+    input_scale: jax.typing.ArrayLike | None = None,
     continuations: Continuations | None = None,
     thresholds: Thresholds = DEFAULT,
 ) -> Finding:
@@ -44,6 +45,7 @@ def judge(
 
     Of a run that got where it could, no more than that is said. Of others:
 
+    - UNSCALED: an input's root mean square is over `unscaled`, of a run that has not learned or is lost.
     - SYMMETRY: units with a twin in a weight matrix at every probe of the last quarter.
     - SATURATED: over `flat_units` of a layer flat over whole mini-batches, on average over the last quarter.
     - VANISHING, EXPLODING: ‖∂L/∂z₁‖ / ‖∂L/∂z_L‖ below `vanishing`, above `exploding`, at more than half of the probes,
@@ -88,11 +90,12 @@ def judge(
       curvature: of the loss at the end, as of `diagnostics.curvature`.
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
       validation: the same loss of other examples, at the end.
+      input_scale: the largest root mean square of an input, as the first layer sees it.
       continuations: what lowered the loss from the last state on, as `diagnose` tries it.
       thresholds: `Thresholds`.
 
     Returns:
-      A `Finding` whose fields have shape (15,), one for each `Difficulty` by its number; its `code` is the verdict.
+      A `Finding` whose fields have shape (16,), one for each `Difficulty` by its number; its `code` is the verdict.
 
     Raises:
       ValueError: if `probed_at` has another length than the signals.
@@ -119,7 +122,7 @@ def judge(
             f"signals of shape {wrong or shapes}; map over many runs with jax.vmap"
         )
     probed_at = jnp.asarray(probed_at, jnp.int32)
-    summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, thresholds)
+    summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, thresholds, input_scale)
     return findings_of(Evidence(signals, probed_at, summary, curvature, thresholds, continuations))
 
 
@@ -127,7 +130,9 @@ def findings_of(evidence: Evidence) -> Finding:
     """`judge`, of a run whose course is known."""
     probed_at, summary, thresholds = evidence.probed_at, evidence.summary, evidence.limits
     of = {difficulty: rule.test(evidence) for difficulty, rule in RULES.items()}
-    others = jnp.any(jnp.stack([found.found for difficulty, found in of.items() if not RULES[difficulty].alone]))
+    others = jnp.any(
+        jnp.stack([of[rule.difficulty].found for rule in RULES.values() if not (rule.alone or rule.of_the_data)])
+    )
     for difficulty, rule in RULES.items():
         if rule.alone:
             of[difficulty] = finding(of[difficulty].found & ~others, of[difficulty].strength, -1, probed_at[-1])

@@ -43,6 +43,7 @@ class RunSummary(NamedTuple):
     moved: jax.Array  # the distance travelled, over the initial norm
     validation: jax.Array  # the validation loss at the end
     lost_share: jax.Array  # by how much that is above the training loss, as a share of what that has fallen by
+    input_scale: jax.Array  # the largest root mean square of an input
     steps: jax.Array  # how many there were
 
 
@@ -54,6 +55,7 @@ def summarise(
     gradient_norm: jax.typing.ArrayLike | None,
     validation: jax.typing.ArrayLike | None,
     limits: Thresholds,
+    input_scale: jax.typing.ArrayLike | None = None,
 ) -> RunSummary:
     """Measures a run's course, as far as its signals go."""
     no, nan = jnp.array(False), jnp.full((), jnp.nan, _trees.default_float())
@@ -62,6 +64,8 @@ def summarise(
         ("known", "has_best", "learned", "holds", "measured", "worse", "still", "falling", "mostly_noise", "steep"), no
     )
     summary = summary._replace(**unknown, steps=probed_at[-1])
+    if input_scale is not None:
+        summary = summary._replace(input_scale=jnp.asarray(input_scale, nan.dtype))
     if signals.mean_loss is not None and signals.first_loss is not None and len(probed_at) >= FEWEST_PROBES:
         summary = _of_the_loss(summary, signals.mean_loss, signals.first_loss[-1], best, baseline, validation, limits)
     if signals.distance is not None:

@@ -42,6 +42,8 @@ class Thresholds(NamedTuple):
       idle: and over which a run is not healthy.
       overfitting: the validation loss over the training loss, as a share of the way that the training loss has come,
         over which a run has overfitted.
+      unscaled: the largest root mean square of an input, over which inputs are not on the scale that initial weights
+        are made for.
 
     Example:
       >>> import ch5jax
@@ -49,7 +51,7 @@ class Thresholds(NamedTuple):
       0.8
 
     Source: the values were chosen on seeds 0 to 7 of the battery of labelled runs (`benchmarks/battery.py`), the last
-    seven on half of the public ones (`benchmarks/public/`), and are reported on the others.
+    eight on half of the public ones (`benchmarks/public/`), and are reported on the others.
     """
 
     vanishing: Scalar = 1e-3
@@ -77,3 +79,4 @@ class Thresholds(NamedTuple):
     gain: Scalar = 0.1
     idle: Scalar = 0.025
     overfitting: Scalar = 0.5
+    unscaled: Scalar = 30.0

@@ -18,7 +18,7 @@ import ch5jax
 from ch5jax.sweeps import StoreError
 from ch5jax.sweeps._store import Folder
 
-MANIFEST = {"format": 7, "steps": 2, "groups": []}
+MANIFEST = {"format": 8, "steps": 2, "groups": []}
 TASK = ch5jax.tasks.surface(ch5jax.problems.beale())
 
 
@@ -134,7 +134,7 @@ def test_a_second_thread_is_told_who_works_there(tmp_path):
 HOLD = """
 import os, sys, time
 from ch5jax.sweeps._store import Folder
-with Folder(sys.argv[1]).held({"format": 7, "steps": 2, "groups": []}):
+with Folder(sys.argv[1]).held({"format": 8, "steps": 2, "groups": []}):
     if sys.argv[2] == "forks" and not os.fork():
         os.write(1, f"child {os.getpid()}\\n".encode())
         time.sleep(60)
@@ -171,7 +171,7 @@ def test_what_is_no_file_is_named_and_not_waited_for(copied, name, what):
         ch5jax.open(copied)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[]", "\0", "NaN", '{"format": 7}'])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[]", "\0", "NaN", '{"format": 8}'])
 def test_a_strange_manifest_is_damaged(copied, text):
     (copied / "manifest.json").write_text(text)
     with pytest.raises(StoreError, match=r"manifest\.json is damaged"):

@@ -17,13 +17,13 @@ PROBES = 40
 BASELINE = 2.3
 
 
-def diagnoses(losses):
+def diagnoses(losses, input_scale=None):
     """Of trials whose mean loss takes this course, with nothing else known."""
 
     def one(loss):
         first = jnp.full(PROBES, loss[0])
         signals = Signals(mean_loss=loss, first_loss=first, lost_since=jnp.full(PROBES, -1, jnp.int32))
-        return diagnosis_of(signals, PROBES, 1, 0.5, BASELINE)
+        return diagnosis_of(signals, PROBES, 1, 0.5, BASELINE, input_scale=input_scale)
 
     return jax.tree.map(np.asarray, jax.vmap(one)(jnp.asarray(losses)))
 
@@ -86,6 +86,16 @@ def test_the_best_of_a_sweep_that_learned_nothing_is_not_healthy():
     found = diagnoses([flat])
     best = dataclasses.replace(found, masked=(found.masked[0]._replace(left=np.zeros(1)), None))
     assert told(with_siblings(best, {}, np.zeros(1), np.ones(1, bool), BASELINE)) == ["UNKNOWN"]
+
+
+def test_inputs_are_not_unscaled_where_the_best_has_learned_from_them():
+    slow, half, far = falling(1.9), falling(1.3), falling(1.0)
+    for losses, due in (((slow, half), ["UNSCALED", "HEALTHY"]), ((slow, far), ["SLOW", "HEALTHY"])):
+        found = diagnoses(losses, input_scale=100.0)
+        assert told(found) == ["UNSCALED"] * 2
+        rates = {"learning_rate": np.array([0.01, 0.1])}
+        changed = with_siblings(found, rates, np.zeros(2), np.array([False, True]), BASELINE)
+        assert told(changed) == due
 
 
 def test_ties_are_within_half_a_percent_of_the_best():

@@ -372,6 +372,7 @@ def test_codes_are_stored_and_never_change():
         "UNKNOWN": 12,
         "NO_GRADIENT": 13,
         "OVERFITTING": 14,
+        "UNSCALED": 15,
     }
     assert ch5jax.diagnostics.Difficulty is D
 
@@ -470,6 +471,22 @@ def test_what_was_learned_has_to_hold_on_other_examples():
     found, verdict = said(learned, best=None, validation=0.7, thresholds=lax)
     assert found == set()
     assert int(verdict.code) == D.UNKNOWN  # not healthy: half of the way has to hold there too
+
+
+def test_inputs_that_are_far_too_large_are_told_where_the_run_failed_and_before_what_they_made_of_it():
+    stuck = signals(mean_loss=STUCK, flat_units=np.stack([rows(0.9, slice(0, 40))] * 2, axis=1))
+    found, verdict = said(stuck, best=None, input_scale=31)
+    assert found == {D.UNSCALED, D.SATURATED}
+    assert int(verdict.code) == D.UNSCALED
+    assert [float(part) for part in verdict.of(D.UNSCALED)] == [1, 31, -1, 0]
+    assert said(stuck, best=None, input_scale=29)[0] == {D.SATURATED}
+    assert said(stuck, best=None, input_scale=np.nan)[0] == said(stuck, best=None)[0] == {D.SATURATED}
+    lost = signals(lost_since=np.full(PROBES, 3, np.int32), mean_loss=np.full(PROBES, np.nan))
+    assert said(lost, best=None, input_scale=31)[0] == {D.UNSCALED, D.DIVERGED}
+    assert said(signals(), best=None, input_scale=1e4)[0] == said(signals(), input_scale=1e4)[0] == set()
+    slow = signals(mean_loss=1 - 0.2 * T / PROBES)
+    assert said(slow, input_scale=31)[0] == {D.UNSCALED, D.SLOW}
+    assert said(slow, input_scale=31, thresholds=Thresholds(unscaled=100.0))[0] == {D.SLOW}
 
 
 def test_a_loss_that_ends_far_above_its_start_is_thrown_up_by_the_steps_whatever_the_network_looks_like():

@@ -51,7 +51,8 @@ class Rule(NamedTuple):
     say: Callable[[Finding, "Diagnosis"], str]  # what was seen, where and how strongly
     remedies: str  # what the chapter would try
     treatments: tuple[str, ...]  # what `ch5jax.treat` tries, by name, in this order; as far as the task has it
-    alone: bool = False  # told only where no other is found
+    alone: bool = False  # told only where no other is found, but for those of the data
+    of_the_data: bool = False  # told by the data: what the course shows is told beside it
     proof: Callable[[Evidence], jax.Array] | None = None  # by the ways to go on: asked where nothing else was found
     ways: tuple[int, ...] = ()  # which of them it is shown by
 

@@ -11,10 +11,12 @@ from ch5jax.verdicts.difficulties._rest import LOCAL_OPTIMUM, SADDLE
 from ch5jax.verdicts.difficulties._saturated import RULE as SATURATED
 from ch5jax.verdicts.difficulties._slow import RULE as SLOW
 from ch5jax.verdicts.difficulties._symmetry import RULE as SYMMETRY
+from ch5jax.verdicts.difficulties._unscaled import RULE as UNSCALED
 
 RULES = {
     rule.difficulty: rule
     for rule in (
+        UNSCALED,
         DIVERGED,
         SYMMETRY,
         SATURATED,
