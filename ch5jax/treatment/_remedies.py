@@ -29,6 +29,10 @@ class Case(NamedTuple):
     task: Task
     hyperparameters: Hyperparameters
     numbers: tuple[str, ...] = ()  # those of the task's variants that are numbers, and are done
+    best_step: int | None = (
+        None  # after how many steps its evaluation was best, where it was looked at and not the last
+    )
+    steps: int | None = None  # how many it takes; None for all
 
     def realised(self) -> tuple[Task, Hyperparameters]:
         """What is trained: where the task has such variants, the one program that serves all of them."""
@@ -47,6 +51,7 @@ class Remedy(NamedTuple):
     apply: Callable[[Case], Case | None]
 
 
+EARLY = "early stopping"
 JOINED = " + "  # between the names of remedies that go together
 
 
@@ -104,6 +109,11 @@ def adam_at(rate: float) -> Callable[[Any], Any]:
     return lambda _: adam(rate)
 
 
+def _stopped(case: Case) -> Case | None:
+    """Trained for as many steps as the best evaluation came after; None where that is not known, or was the last."""
+    return case._replace(steps=case.best_step) if case.best_step and case.steps is None else None
+
+
 def _clipped(optimizer: Any) -> Any:
     return chain(lift(optax.clip_by_global_norm, 1.0), optimizer)
 
@@ -113,7 +123,7 @@ def _decayed(optimizer: Any) -> Any:
 
 
 def _remedies() -> dict[str, Remedy]:
-    found = {
+    found: dict[str, Callable[[Case], Case | None]] = {
         f"rate {sign} {factor}": functools.partial(_rate, float(factor) if sign == "×" else 1 / factor)
         for sign in "×÷"
         for factor in (10, 100)
@@ -121,6 +131,7 @@ def _remedies() -> dict[str, Remedy]:
     found |= {f"Adam at {rate}": functools.partial(with_optimizer, adam_at(rate)) for rate in (0.001, 0.003, 0.01)}
     found["clipped gradient"] = functools.partial(with_optimizer, _clipped)
     found["weight decay"] = functools.partial(with_optimizer, _decayed)
+    found[EARLY] = _stopped
     found |= {name: functools.partial(_variant, name) for name in VARIANTS}
     return {name: Remedy(name, apply) for name, apply in found.items()}
 

@@ -13,12 +13,14 @@ from ch5jax.diagnostics import Difficulty
 from ch5jax.optimizers import stack
 from ch5jax.sweeps import Progress, SweepResult, Trial, listed_seeds, sweep
 from ch5jax.tasks import Task, steps_of
-from ch5jax.treatment._remedies import JOINED, REMEDIES, Case, adam_at, treated, with_optimizer
+from ch5jax.training import recorded_steps, train
+from ch5jax.treatment._remedies import EARLY, JOINED, REMEDIES, Case, adam_at, treated, with_optimizer
 from ch5jax.treatment._treatment import AS_IT_WAS, Kind, Treatment, Tried, chosen_of, compared
 from ch5jax.verdicts import NO_DIFFICULTY, diagnose
 from ch5jax.verdicts.difficulties import ANEW, RULES
 
 OF_NO_DIFFICULTY = (ANEW, "rate ÷ 10", "Adam at 0.01")  # where it is not known what is wrong
+EVALUATIONS = 20  # of which the best says when to stop
 RANDOM_RATES = (1e-4, 1.0)  # of Adam, between which random search draws, evenly in their logarithm
 
 
@@ -85,7 +87,9 @@ def treat(
     start, difficulty = AS_IT_WAS, diagnosis.main
     for number in range(1, rounds + 1):
         asked = remedies if number == 1 else None
-        new = _possible(cases[start], start, asked or remedies_of(difficulty), len(asked) if asked else tries)
+        names = asked or remedies_of(difficulty)
+        looked_at = _with_best_step(cases[start], names, steps, key)
+        new = _possible(looked_at, start, names, len(asked) if asked else tries)
         random = _random_settings(case, key, sum(one.kind == "random" for one in tried), len(new))
         due = ({} if tried else {AS_IT_WAS: case}) | new | random
         if not due:
@@ -94,7 +98,7 @@ def treat(
         found = _trained(due, steps, key, seeds, progress)
         kinds: dict[str, Kind] = {name: "remedy" if name in new else "random" for name in (*new, *random)}
         tried += tuple(
-            Tried(name, kinds.get(name, "untreated"), number, *case.realised(), *found[name])
+            Tried(name, kinds.get(name, "untreated"), number, *case.realised(), *found[name], steps=case.steps)
             for name, case in due.items()
         )
         tried = compared(tried, case.task.objective, case.task.maximize)
@@ -137,6 +141,19 @@ def remedies_of(difficulty: Difficulty) -> tuple[str, ...]:
     return RULES[difficulty].treatments if difficulty in RULES else OF_NO_DIFFICULTY
 
 
+def _with_best_step(case: Case, names: Sequence[str], steps: int, key: jax.Array) -> Case:
+    """The case with the step at which its evaluation was best, where a remedy asks for it: the run, trained again."""
+    if case.steps is not None or not any(EARLY in name.split(JOINED) for name in names):
+        return case
+    task, hyperparameters = case.realised()
+    every = max(1, steps // EVALUATIONS)
+    spacing = {"record_every": every, "evaluate_every": every, "signals_every": 0}
+    values = np.asarray(train(task, hyperparameters, key, steps, **spacing).evaluations[task.objective], float)
+    scores = np.where(np.isfinite(values), values if task.maximize else -values, -np.inf)
+    best = int(recorded_steps(steps, every)[scores.argmax()])
+    return case._replace(best_step=best if best < steps else None)
+
+
 def _possible(case: Case, done: str, names: Sequence[str], most: int) -> dict[str, Case]:
     """The first of the remedies that can be had, by what has been done altogether."""
     before = "" if done == AS_IT_WAS else done + JOINED
@@ -160,7 +177,22 @@ def _trained(
     seeds: int | Sequence[int],
     progress: Callable[[Progress], object] | None,
 ) -> dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]]:
-    """Trains settings over the seeds, those of one structure as one batch: each one's metrics and verdicts by seed."""
+    """Trains settings over the seeds, those of as many steps as one sweep: each one's metrics and verdicts by seed."""
+    found: dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]] = {}
+    for count in dict.fromkeys(case.steps or steps for case in due.values()):
+        some = {name: case for name, case in due.items() if (case.steps or steps) == count}
+        found |= _trained_for(some, count, key, seeds, progress)
+    return found
+
+
+def _trained_for(
+    due: dict[str, Case],
+    steps: int,
+    key: jax.Array,
+    seeds: int | Sequence[int],
+    progress: Callable[[Progress], object] | None,
+) -> dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]]:
+    """Those of one structure are one batch."""
     groups: dict[Any, dict[str, Any]] = {}
     for name, case in due.items():
         task, hyperparameters = case.realised()

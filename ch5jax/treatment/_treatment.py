@@ -35,6 +35,7 @@ class Tried:
       error: the standard error of that average; 0 for one seed.
       better: whether that is no chance: the gain is over two standard errors, or no seed is worse and most are better,
         as where one seed of a lost loss is as large as all else together.
+      steps: how many each of its trainings took, where they were stopped early; None for all.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Tried:
     gain: float = 0.0
     error: float = 0.0
     better: bool = False
+    steps: int | None = None
 
     @property
     def difficulty(self) -> Difficulty:
@@ -128,7 +130,7 @@ class Treatment:
             "error": one.error,
             "better": one.better,
             "verdict": one.difficulty.name.lower(),
-            "steps": len(scores) * self.steps,
+            "steps": len(scores) * (one.steps or self.steps),
         }
 
     def table(self) -> DataFrame:
@@ -157,4 +159,5 @@ class Treatment:
         if chosen is self.untreated:
             return "No remedy was better beyond its error: the setting stays as it was."
         beside = "" if random is None else f"; the best of random search gained {random.gain:+.3g}"
-        return f"Go on with: {chosen.name}. It gained {chosen.gain:+.3g}{beside}."
+        stopped = "" if chosen.steps is None else f", after {chosen.steps:,} steps"
+        return f"Go on with: {chosen.name}{stopped}. It gained {chosen.gain:+.3g}{beside}."

@@ -101,6 +101,27 @@ def test_a_task_that_cannot_be_changed_is_treated_by_its_rate_alone():
     assert {one.name for one in found.tried if one.kind == "remedy"} == {"Adam at 0.01", "rate × 100", "Adam at 0.003"}
 
 
+def test_what_overfits_is_stopped_where_its_evaluation_was_best():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(60, 8)).astype(np.float32), rng.integers(0, 2, 60)
+    task = supervised(ch5jax.networks.mlp((8, 16, 2)), x, y, objective="validation_loss")
+    opt, remedies = ch5jax.adam(0.01), ["early stopping", "early stopping + weight decay"]
+    found = ch5jax.treat(task, opt, steps=100, key=KEY, seeds=2, remedies=remedies)
+    assert found.diagnosis.main is Difficulty.OVERFITTING
+    run = ch5jax.train(task, opt, KEY, 100, record_every=5, evaluate_every=5, signals_every=0)
+    due = 5 * (1 + int(np.argmin(run.evaluations["validation_loss"])))
+    early = [one for one in found.tried if one.name.startswith("early")]
+    assert [one.name for one in early] == remedies
+    assert {one.steps for one in early} == {due}
+    assert due < 100
+    again = ch5jax.train(task, opt, jax.random.fold_in(KEY, 1), due, signals_every=0)
+    now = early[0].metrics["validation_loss"]
+    np.testing.assert_allclose(now[1], again.evaluations["validation_loss"][-1], rtol=1e-4)
+    assert early[0].better
+    assert dict(zip(found.columns["what"], found.columns["steps"], strict=True))["early stopping"] == 2 * due
+    assert f", after {due} steps. It gained" in str(found)
+
+
 def scored(name, values, kind="remedy"):
     return Tried(name, kind, 1, None, {}, {"loss": np.array(values, float)}, ("slow",) * len(values))
 

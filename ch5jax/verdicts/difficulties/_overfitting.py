@@ -20,6 +20,7 @@ RULE = Rule(
         f"{share(found.strength)} of what was learned (over {share(of.thresholds.overfitting)}) does not hold on other "
         "examples."
     ),
-    "Try fewer steps, a smaller network, weight decay, dropout, or more examples.",
-    ("weight decay", "rate ÷ 10", "Adam at 0.001 + weight decay"),
+    "Try early stopping (the parameters of the best validation step), a smaller network, weight decay, dropout, or "
+    "more examples.",
+    ("early stopping", "weight decay", "rate ÷ 10"),
 )
