@@ -29,9 +29,7 @@ class Case(NamedTuple):
     task: Task
     hyperparameters: Hyperparameters
     numbers: tuple[str, ...] = ()  # those of the task's variants that are numbers, and are done
-    best_step: int | None = (
-        None  # after how many steps its evaluation was best, where it was looked at and not the last
-    )
+    best_step: int | None = None  # after which its evaluation was best; None where not known, or the last
     steps: int | None = None  # how many it takes; None for all
 
     def realised(self) -> tuple[Task, Hyperparameters]:

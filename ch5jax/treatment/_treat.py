@@ -178,37 +178,26 @@ def _trained(
     progress: Callable[[Progress], object] | None,
 ) -> dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]]:
     """Trains settings over the seeds, those of as many steps as one sweep: each one's metrics and verdicts by seed."""
-    found: dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]] = {}
-    for count in dict.fromkeys(case.steps or steps for case in due.values()):
-        some = {name: case for name, case in due.items() if (case.steps or steps) == count}
-        found |= _trained_for(some, count, key, seeds, progress)
-    return found
-
-
-def _trained_for(
-    due: dict[str, Case],
-    steps: int,
-    key: jax.Array,
-    seeds: int | Sequence[int],
-    progress: Callable[[Progress], object] | None,
-) -> dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]]:
-    """Those of one structure are one batch."""
-    groups: dict[Any, dict[str, Any]] = {}
+    sweeps: dict[int, dict[Any, dict[str, Any]]] = {}  # of one number of steps: batches of one structure, by name
     for name, case in due.items():
         task, hyperparameters = case.realised()
         shapes = [np.shape(leaf) for leaf in jax.tree.leaves(hyperparameters)]
-        groups.setdefault((task, jax.tree.structure(hyperparameters), str(shapes)), {})[name] = hyperparameters
-    result = sweep(
-        {str(g): task for g, (task, *_) in enumerate(groups)},
-        {str(g): stack(list(settings.values())) for g, settings in enumerate(groups.values())},
-        steps=steps,
-        key=key,
-        seeds=seeds,
-        progress=progress,
-    )
-    names = [name for settings in groups.values() for name in settings]
-    rows = np.arange(len(result)).reshape(len(names), -1)
-    return {name: _of_rows(result, row) for name, row in zip(names, rows, strict=True)}
+        batches = sweeps.setdefault(case.steps or steps, {})
+        batches.setdefault((task, jax.tree.structure(hyperparameters), str(shapes)), {})[name] = hyperparameters
+    found: dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]] = {}
+    for count, batches in sweeps.items():
+        result = sweep(
+            {str(g): task for g, (task, *_) in enumerate(batches)},
+            {str(g): stack(list(settings.values())) for g, settings in enumerate(batches.values())},
+            steps=count,
+            key=key,
+            seeds=seeds,
+            progress=progress,
+        )
+        names = [name for settings in batches.values() for name in settings]
+        rows = np.arange(len(result)).reshape(len(names), -1)
+        found |= {name: _of_rows(result, row) for name, row in zip(names, rows, strict=True)}
+    return found
 
 
 def _of_rows(result: SweepResult, rows: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
