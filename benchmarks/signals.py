@@ -18,7 +18,8 @@ from benchmarks.tables import table
 from benchmarks.timing import alternate, at, median, ratio, save
 from ch5jax import diagnostics
 from ch5jax.sweeps._groups import make_groups
-from ch5jax.sweeps._programs import compile_programs, trace_group
+from ch5jax.sweeps._programs import compile_programs
+from ch5jax.sweeps._traced import trace_group
 from ch5jax.tasks import supervised
 from ch5jax.training import Probes
 

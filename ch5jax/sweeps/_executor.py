@@ -15,10 +15,11 @@ from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, Paused, from_host, to_host
 from ch5jax.sweeps._layout import Layout
 from ch5jax.sweeps._plan import STATE, Plan, chunk_name, end_name, state_name
-from ch5jax.sweeps._programs import Programs, Traced
+from ch5jax.sweeps._programs import Programs
 from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._stop import Stop
 from ch5jax.sweeps._store import Store
+from ch5jax.sweeps._traced import Traced
 
 SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
 SECONDS_A_SEGMENT = 2.0  # how long the host hears nothing: no progress, no Ctrl-C, no state stored

@@ -14,7 +14,7 @@ import numpy as np
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._plan import END, Plan
-from ch5jax.sweeps._programs import Traced
+from ch5jax.sweeps._traced import Traced
 
 FORMAT = 8
 SCHEDULED = ("steps", "record_every", "evaluate_every", "width")

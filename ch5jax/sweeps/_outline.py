@@ -7,7 +7,7 @@ import numpy as np
 from ch5jax.diagnostics import Signals
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import Chunk
-from ch5jax.sweeps._programs import Traced
+from ch5jax.sweeps._traced import Traced
 from ch5jax.verdicts import Names, names_of
 
 

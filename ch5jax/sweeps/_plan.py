@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from ch5jax.sweeps._groups import Group
-from ch5jax.sweeps._programs import SEGMENT, Programs, Traced, compile_programs
+from ch5jax.sweeps._programs import SEGMENT, Programs, compile_programs
+from ch5jax.sweeps._traced import Traced
 from ch5jax.training import Probes, recorded_steps
 
 

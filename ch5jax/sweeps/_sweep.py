@@ -17,10 +17,10 @@ from ch5jax.sweeps._layout import lay_out, read_layout
 from ch5jax.sweeps._manifest import FORMAT, SCHEDULED, StoreError, manifest_of, sweep_hash
 from ch5jax.sweeps._outline import outlines
 from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
-from ch5jax.sweeps._programs import trace_group
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import MANIFEST, Folder, Memory, begun_with
+from ch5jax.sweeps._traced import trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 
 from ch5jax._memory import host_memory
-from ch5jax.sweeps._programs import Traced
+from ch5jax.sweeps._traced import Traced
 
 # Measured on 2 cores with 1 MiB of L2 each, microseconds a configuration-step (digits, Adam): an MLP 64-32-10 of 29 kB
 # of state took 15.0, 12.9, 9.7 and 12.0 at widths 4, 16, 64 and 256; 64-128-128-10 of 313 kB took 66, 67, 85, 86 and 89

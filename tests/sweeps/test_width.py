@@ -13,7 +13,8 @@ from ch5jax import problems, tasks
 from ch5jax._memory import Memory
 from ch5jax.sweeps import _width
 from ch5jax.sweeps._groups import make_groups
-from ch5jax.sweeps._programs import compile_programs, trace_group
+from ch5jax.sweeps._programs import compile_programs
+from ch5jax.sweeps._traced import trace_group
 from ch5jax.sweeps._width import choose_width, free_memory
 from ch5jax.training import Probes
 
