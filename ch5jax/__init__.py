@@ -46,7 +46,14 @@ from ch5jax.optimizers import (
 )
 from ch5jax.pretraining import Pretrained as Pretrained, pretrain_layerwise as pretrain_layerwise
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
-from ch5jax.sweeps import SweepResult as SweepResult, open_sweep, sweep as sweep
+from ch5jax.sweeps import (
+    Rungs as Rungs,
+    SweepResult as SweepResult,
+    halving as halving,
+    open_sweep,
+    stop_lost as stop_lost,
+    sweep as sweep,
+)
 from ch5jax.tapping import Site as Site, Tapped as Tapped, tap as tap
 from ch5jax.tasks import Task as Task
 from ch5jax.training import Run as Run, recorded_steps as recorded_steps, train as train

@@ -303,11 +303,42 @@ def test_every_optimizer_is_named_in_80_columns_also_for_a_regression_over_seeds
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize(("option", "lengths"), [("--stop-lost", [12, 100]), (("--halving", "2"), [24, 36, 60, 100])])
+def test_what_is_lost_or_worst_is_stopped_early(tmp_path, option, lengths):
+    options = [option] if isinstance(option, str) else option
+    rates = ["--learning-rate", "0.01,0.02,0.05,0.1,0.2,1e30", "--optimizer", "sgd", "--seeds", "1", "--steps", "100"]
+    result = run(*rates, *options, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    assert table.steps_trained.iloc[-1] == min(table.steps_trained)
+    assert table.steps_trained.max() == 100
+    assert sorted({*table.steps_trained}) == [table.steps_trained.iloc[-1], *lengths[1:]]
+    short = table.steps_trained[table.steps_trained < 100]
+    said = f"{len(short)} of 6 trainings: {(short == short.min()).sum()} after {short.min()} steps"
+    assert f"Stopped early: {said}" in result.stdout
+    assert said in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("factor", "words"), [("1", "over 1"), ("nan", "over 1"), ("x", "halving")])
+def test_a_factor_that_stops_nothing_is_refused(factor, words):
+    result = run("--halving", factor)
+    assert result.exit_code > 0
+    assert words in result.stderr
+
+
 def test_jobs_have_a_folder_each(tmp_path):
     (tmp_path / "a b.csv").write_text("x,y\n1,2\n")
     job = Job(None, None, None, ("sgd",), np.array([0.1]), 1, 10, 1, (4,), 8, Activation.RELU, 1.0)
     tabled = job._replace(data=tmp_path / "a b.csv", target="y")
-    jobs = [job, job._replace(steps=11), job._replace(seeds=[1]), job._replace(learning_rates=np.array([0.2])), tabled]
+    jobs = [
+        job,
+        job._replace(halving=3.0),
+        job._replace(stop_lost=True),
+        job._replace(steps=11),
+        job._replace(seeds=[1]),
+        job._replace(learning_rates=np.array([0.2])),
+        tabled,
+    ]
     folders = [str(each.folder()) for each in jobs]
     assert len(set(folders)) == len(folders)
     assert folders[0] == str(job._replace(learning_rates=np.array([0.1])).folder())

@@ -64,6 +64,8 @@ class Job(NamedTuple):
     batch_norm: bool = False
     width: int | None = None
     reading: Mapping[str, Any] = MappingProxyType({})  # how the data are read, as `read_table` has it
+    halving: float | None = None  # the factor
+    stop_lost: bool = False
 
     @property
     def seed_count(self) -> int:
@@ -82,8 +84,9 @@ class Job(NamedTuple):
           OSError: if the data cannot be read.
         """
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
-        if not self.reading:
-            del settings["reading"]  # or a default would change the name
+        for name in ("reading", "halving", "stop_lost"):
+            if not settings[name]:
+                del settings[name]  # or a default would change the name
         stem = "digits"
         if self.data is not None:
             settings["data"] = _digest(self.data)
@@ -132,7 +135,14 @@ class Job(NamedTuple):
             evaluate_every=self.evaluate_every,
             width=self.width,
             progress=progress,
+            rungs=self.rungs(),
         )
+
+    def rungs(self) -> ch5jax.Rungs | None:
+        """When trials are stopped early."""
+        if self.halving is not None:
+            return ch5jax.halving(self.steps, self.halving)
+        return ch5jax.stop_lost(self.steps) if self.stop_lost else None
 
     def grids(self) -> dict[str, Any]:
         """The batch of each optimizer."""

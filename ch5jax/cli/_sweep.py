@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import jax
+import numpy as np
 import typer
 
 from ch5jax import report
@@ -15,6 +16,7 @@ from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
 from ch5jax.cli._screen import Reporter, say, show_beside, show_difficulties, show_files, show_leaderboard
 from ch5jax.cli._values import parse_grid, parse_names, parse_path, parse_seeds
 from ch5jax.optimizers import RULES
+from ch5jax.sweeps import SweepResult
 
 
 @with_setting
@@ -40,6 +42,19 @@ def sweep(
     seeds: Annotated[
         str, typer.Option(metavar="SEEDS", help="How many seeds, or which, such as 3,4,5.", rich_help_panel="Search")
     ] = "4",
+    halving: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="Stop the worst early: of all settings the best 1/FACTOR go on after a 1/FACTOR³, 1/FACTOR² and "
+            "1/FACTOR of the steps, such as 3. [default: train all to the end]",
+            rich_help_panel="Search",
+            show_default=False,
+        ),
+    ] = None,
+    stop_lost: Annotated[
+        bool, typer.Option("--stop-lost", help="Stop what has diverged early.", rich_help_panel="Search")
+    ] = False,
     evaluate_every: Annotated[
         int | None,
         typer.Option(
@@ -100,6 +115,8 @@ def sweep(
         seeds=parsed("--seeds", parse_seeds, seeds),
         evaluate_every=evaluate_every or max(1, setting.steps // 10),
         width=width,
+        halving=halving,
+        stop_lost=stop_lost,
     )
     with errors_in_a_line(traceback):
         programs = keep_programs(cache)
@@ -138,10 +155,15 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
         say(f"warning: {warning}", "yellow")
     if warnings:
         say("")
+    stopped = _stopped_early(result)
+    if stopped:
+        say(f"Stopped early: {stopped}.")
+        say("")
     machine = jax.local_devices()
     settings = prepared.settings | {
         "run": f"{counted(len(machine), 'device')} ({machine[0].device_kind}), {result.width} trainings side by side "
-        f"on each; ch5jax {version('ch5jax')}, JAX {jax.__version__}"
+        f"on each; ch5jax {version('ch5jax')}, JAX {jax.__version__}",
+        **({"stopped early": stopped} if stopped else {}),
     }
     files = report.write_files(
         result,
@@ -156,3 +178,12 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
     show_files(files)
     if programs:
         say(programs, stderr=True)
+
+
+def _stopped_early(result: SweepResult) -> str:
+    """How many trainings a rung stopped, and after how many steps; empty where none did."""
+    steps, counts = np.unique(result.steps_trained[result.steps_trained < result.steps], return_counts=True)
+    if not len(steps):
+        return ""
+    at = ", ".join(f"{count:,} after {step:,} steps" for step, count in zip(steps, counts, strict=True))
+    return f"{counts.sum():,} of {len(result):,} trainings: {at}"

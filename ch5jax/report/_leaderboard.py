@@ -52,9 +52,9 @@ def leaderboard(result: SweepResult) -> tuple[Row, ...]:
     The best setting of a group is the one with the best mean over its seeds of the objective, a validation metric;
     equal means (to six digits) are decided by the mean `validation_loss`, if there is one, and then by the order in the
     table. Where a sweep evaluates on the way, every metric of a trial is that of its best evaluation, at `best_step`;
-    otherwise of the last step. A setting with a diverged seed, or with an objective that is not finite, ranks behind
-    all others. Values within 1 % of the best are those with an accuracy at most 0.01 below it, or another objective at
-    most 1 % worse.
+    otherwise of the last step. A setting that a rung stopped ranks behind those that went on, and one with a diverged
+    seed, or with an objective that is not finite, behind all others. Values within 1 % of the best are those with an
+    accuracy at most 0.01 below it, or another objective at most 1 % worse.
 
     Args:
       result: a sweep.
@@ -78,7 +78,7 @@ def leaderboard(result: SweepResult) -> tuple[Row, ...]:
     for position, group in enumerate(result.groups):
         settings = gather(result, group)
         best = settings.order()[0]
-        key = (settings.score[best], settings.tie[best], position)
+        key = (settings.failed()[best], -settings.steps[best], settings.score[best], settings.tie[best], position)
         rows.append((key, _row(result, group, settings, int(best))))
     return tuple(row for _, row in sorted(rows, key=lambda pair: pair[0]))
 

@@ -28,13 +28,17 @@ class Settings(NamedTuple):
     metrics: dict[str, Spreads]
     score: np.ndarray  # shape (settings,): the mean objective, less is better, inf where there is none
     tie: np.ndarray  # shape (settings,): what decides between equal scores, likewise
+    steps: np.ndarray  # shape (settings,): how many it was trained for; less where a rung stopped it
 
     def __len__(self) -> int:
         return len(self.seeds)
 
     def order(self) -> np.ndarray:
-        """The settings, the best first; those without an objective last, the fewest diverged seeds first."""
-        return np.lexsort((self.diverged, self.tie, self.score))
+        """The settings, the best first; those without an objective last, the fewest diverged seeds first.
+
+        Those that a rung stopped come behind those that went on.
+        """
+        return np.lexsort((self.diverged, self.tie, self.score, np.where(self.failed(), np.inf, -self.steps)))
 
     def failed(self) -> np.ndarray:
         """Which settings have no objective: a seed diverged, or its value is not finite."""
@@ -107,6 +111,7 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
         metrics=gathered,
         score=score,
         tie=tie,
+        steps=pandas.Series(result.steps_trained[rows]).groupby(of_trial).max().to_numpy(),
     )
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from ch5jax._types import Metrics
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._history import Chunk
 from ch5jax.sweeps._layout import Layout
@@ -16,7 +15,8 @@ from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import Store
 from ch5jax.sweeps._verdicts import diagnose_trials, verdict_columns
 
-OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties", "remedy")
+STEPS_TRAINED = "steps_trained"
+OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties", "remedy", STEPS_TRAINED)
 
 
 def assemble(
@@ -31,10 +31,7 @@ def assemble(
     """Joins what was stored of every group into columns and curves."""
     tables, curves, names, diverged = [], {}, {}, {}
     for group, layout in zip(outlines, layouts, strict=True):
-        numbers = ((number, chunk_name(layout.g, number)) for number in layout.chunks)
-        parts = [store.read(name, group.chunk, layout.of(name, number)) for number, name in numbers]
-        rows = layout.rows()
-        chunk = jax.tree.map(lambda *arrays, rows=rows: np.concatenate(arrays)[rows], *parts)
+        chunk = _gathered(group, layout, store)
         at, last = schedule.evaluated_at, {name: values[:, -1] for name, values in chunk.metrics.items()}
         curves[group.name] = Curves(
             *(schedule.recorded_at, chunk.metrics, at, chunk.evaluations),
@@ -55,7 +52,9 @@ def assemble(
                 **_best(objective, maximize, chunk, at),
             }
         )
-    scores = {name: _scores(objective, maximize, curves[name].evaluations, lost) for name, lost in diverged.items()}
+    scores = {
+        name: _scores(curves[name].evaluations[objective][:, -1], maximize, lost) for name, lost in diverged.items()
+    }
     diagnoses = diagnose_trials(outlines, curves, diverged, schedule.steps, schedule.probes.every, scores)
     if diagnoses:
         for table, group in zip(tables, outlines, strict=True):
@@ -63,7 +62,7 @@ def assemble(
     columns = {"trial": np.arange(sum(group.trials for group in outlines)), **_stacked(tables)}
     return SweepResult(
         *(columns, curves, names, objective, maximize, schedule.steps, schedule.width),
-        *(diagnoses, again),
+        *(tuple((np.flatnonzero(columns["group"] == name), batch) for name, batch in diagnoses.items()), again),
     )
 
 
@@ -72,10 +71,27 @@ def _named_apart(settings: dict[str, np.ndarray], taken: set[str]) -> dict[str, 
     return {f"hyperparameter {name}" if name in taken else name: values for name, values in settings.items()}
 
 
-def _scores(objective: str, maximize: bool, evaluations: Metrics, diverged: np.ndarray) -> np.ndarray:
-    """The last value of the objective, the larger the better; −∞ where the trial has diverged."""
-    values = np.asarray(evaluations[objective], float)[:, -1]
+def scores_of(result: SweepResult) -> np.ndarray:
+    """Each trial's last value of the objective, the larger the better; −∞ where it has diverged or is not finite."""
+    return _scores(result.columns[result.objective], result.maximize, result.columns["diverged_at"])
+
+
+def _scores(values: np.ndarray, maximize: bool, diverged: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, float)
     return np.where((diverged < 0) & np.isfinite(values), values if maximize else -values, -np.inf)
+
+
+def _gathered(group: Outline, layout: Layout, store: Store) -> Chunk:
+    """A group's trials from all of its chunks, each read into its place: there is never more than one beside them."""
+    whole: Any = None
+    for number in layout.chunks:
+        name = chunk_name(layout.g, number)
+        part = store.read(name, group.chunk, layout.of(name, number))
+        rows = np.searchsorted(layout.members, layout.trials(number))
+        if whole is None:
+            whole = jax.tree.map(lambda values: np.empty((group.trials, *values.shape[1:]), values.dtype), part)
+        jax.tree.map(lambda to, values, rows=rows: to.__setitem__(rows, values), whole, part)
+    return whole
 
 
 def _best(objective: str, maximize: bool, chunk: Chunk, at: np.ndarray) -> dict[str, np.ndarray]:
@@ -99,8 +115,9 @@ def _stacked(tables: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Tables one below the other: hyperparameters first; a column that one of them lacks is NaN there."""
     names = {name: None for table in tables for name in list(table)[: list(table).index("seed")]}
     names |= {name: None for table in tables for name in table}
-    return {name: np.concatenate([_column(table, name) for table in tables]) for name in names}
+    return {name: np.concatenate([filled(table, name) for table in tables]) for name in names}
 
 
-def _column(table: dict[str, Any], name: str) -> np.ndarray:
+def filled(table: dict[str, Any], name: str) -> np.ndarray:
+    """A column of a table; NaN where it has none of that name."""
     return table[name] if name in table else np.full(len(table["group"]), np.nan)

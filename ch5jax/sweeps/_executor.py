@@ -3,7 +3,7 @@
 import bisect
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ import numpy as np
 from ch5jax._types import PyTree
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, Paused, from_host, to_host
-from ch5jax.sweeps._layout import Layout
 from ch5jax.sweeps._plan import STATE, Plan, chunk_name, end_name, state_name
 from ch5jax.sweeps._programs import Programs
+from ch5jax.sweeps._stages import Stage
 from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._stop import Stop
 from ch5jax.sweeps._store import Store
@@ -42,24 +42,30 @@ class Executor:
     def __init__(
         self,
         groups: tuple[Group, ...],
-        layouts: tuple[Layout, ...],
         plan: Plan,
+        stages: Sequence[Stage],
+        keep: float,
         store: Store,
         traced: list[Traced],
         compiled: list[Callable[[], Programs]],
         progress: Callable[[Progress], object] | None,
         keep_states: bool,
     ):
-        self.groups, self.layouts, self.plan, self.store, self.progress = groups, layouts, plan, store, progress
-        self.traced, self.compiled, self.keep_states = traced, compiled, keep_states
-        names = store.names()
+        *before, stage = stages
+        self.before = before[-1] if before else None
+        self.groups, self.plan, self.layouts = groups, plan._replace(schedule=stage.schedule), stage.layouts
+        self.store, self.progress = store, progress
+        self.traced, self.compiled, self.keep_states = traced, compiled, keep_states or bool(stage.later)
+        names, layouts = store.names(), stage.layouts
         self.pending = [
             [chunk for chunk in layout.chunks if chunk_name(layout.g, chunk) not in names] for layout in layouts
         ]
         waiting = sum(len(layouts[g].trials(chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
-        self.trials = sum(group.trials for group in groups)
-        self.trials_done = self.trials - waiting
-        self.steps_done = self.trials_done * plan.schedule.steps
+        self.begin = self.before.schedule.steps if self.before else 0
+        self.is_last = not stage.later
+        self.trials, self.steps_due = sum(group.trials for group in groups), stage.steps_due(keep)
+        self.trials_done = stage.trials_left + (stage.trials - waiting) * self.is_last
+        self.steps_done = stage.steps_left + waiting * self.begin + (stage.trials - waiting) * stage.schedule.steps
         self.length = FIRST_SEGMENT
         self.monitor, self.stop = StallMonitor(), Stop()
 
@@ -98,7 +104,7 @@ class Executor:
         paused: dict[int, list[int]] = {}
         for chunk in self.pending[g]:
             held = self._paused(g, chunk)
-            paused.setdefault(int(held.step) if held else 0, []).append(chunk)
+            paused.setdefault(int(held.step) if held else self.begin, []).append(chunk)
         size = len(self.plan.devices)
         return [
             (start, chunks[i : i + size])
@@ -112,9 +118,26 @@ class Executor:
         name = next((name for name in (state_name(g, chunk), end_name(g, chunk)) if name in names), None)
         if name is None:
             return None
+        return self._read(g, name, self.layouts[g].of(name, chunk))
+
+    def _read(self, g: int, name: str, of: str) -> Paused:
         leaves = [np.zeros(0)] * len(jax.tree.leaves(self.traced[g].init.shapes[0]))
-        like = Paused(np.zeros(0), leaves, self.traced[g].history(0))
-        return self.store.read(name, like, self.layouts[g].of(name, chunk))
+        return self.store.read(name, Paused(np.zeros(0), leaves, self.traced[g].history(0)), of)
+
+    def _from_the_rung(self, g: int, chunk: int) -> Paused | None:
+        """A chunk's trials as the stage before left them, put side by side; None where there was none."""
+        if self.before is None:
+            return None
+        trials, layout = self.layouts[g].trials(chunk), self.before.layouts[g]
+        chunks, rows = layout.place(trials)
+        parts = []
+        for number in np.unique(chunks).tolist():
+            name = end_name(g, number)
+            held, here = self._read(g, name, layout.of(name, number)), rows[chunks == number]
+            parts.append(jax.tree.map(lambda leaf, here=here: leaf[here], (held.carried, held.history)))
+        carried, history = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        full = np.resize(np.arange(len(trials)), self.plan.schedule.width)
+        return Paused(np.array(self.begin), [leaf[full] for leaf in carried], history)
 
     def _train(self, g: int, programs: Programs, start: int, chunks: list[int]) -> None:
         """Trains a chunk on each device, from a step on to the end, and stores them."""
@@ -122,7 +145,7 @@ class Executor:
         lots = [self.layouts[g].trials(chunk) for chunk in chunks]
         where = self._where(g, lots)
         hyperparameters, seeds = jax.device_put(group.rows(self._padded(lots)), programs.sharding)
-        held = [paused for chunk in chunks if start and (paused := self._paused(g, chunk))]
+        held = [held for chunk in chunks if (held := self._paused(g, chunk) or self._from_the_rung(g, chunk))]
         histories = [paused.history for paused in held] or [self.traced[g].history(len(lot)) for lot in lots]
         self.monitor.now(f"drawing the initial states {where}")
         carried, origin = programs.init(hyperparameters, seeds, plan.key)
@@ -131,7 +154,7 @@ class Executor:
         rows = [slice(i * schedule.width, i * schedule.width + len(trials)) for i, trials in enumerate(lots)]
         live, stored_at = sum(map(len, lots)), time.monotonic()
         taken_at = stored_at
-        self.steps_done += live * start
+        self.steps_done += live * (start - self.begin)
 
         def take(begin: int, end: int, record: Any, evaluation: Any) -> None:
             nonlocal taken_at
@@ -194,7 +217,7 @@ class Executor:
             self.store.remove(state_name(g, chunk))
             if not self.keep_states:
                 self.store.remove(end_name(g, chunk))
-            self.trials_done += len(self.layouts[g].trials(chunk))
+            self.trials_done += len(self.layouts[g].trials(chunk)) * self.is_last
         self._report(self.groups[g].name)
 
     def _store_states(self, g: int, chunks: list[int], step: int, carried: Any, histories: list[History]) -> None:
@@ -213,8 +236,6 @@ class Executor:
 
     def _report(self, group: str) -> None:
         if self.progress is not None:
-            done = Progress(
-                group, self.trials_done, self.trials, self.steps_done, self.trials * self.plan.schedule.steps
-            )
+            done = Progress(group, self.trials_done, self.trials, self.steps_done, self.steps_due)
             self.monitor.now("reporting the progress")
             self.progress(done)

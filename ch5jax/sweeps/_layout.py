@@ -17,23 +17,32 @@ from ch5jax.sweeps._store import Store
 
 @dataclass(frozen=True)
 class Layout:
-    """A group's trials in chunks of a fixed width; the last chunk of the sweep and of each extension may be short."""
+    """A group's trials in chunks of a fixed width; the last chunk of the sweep and of each extension may be short.
+
+    After a rung, those that go on have chunks of their own, behind the chunks that were there.
+    """
 
     g: int
     width: int
     sweep: str  # a hash of all that the sweep and the group are but their trials and steps
     steps: int  # how many the sweep has: what a finished chunk is of, and no state
     ids: np.ndarray  # shape (trials, ...), uint8: what tells a trial from all others of its group
-    slots: np.ndarray  # shape (trials,), int64: chunk · width + row
+    slots: np.ndarray  # shape (trials,), int64: chunk · width + row; −1 for who has left the sweep
+
+    @functools.cached_property
+    def members(self) -> np.ndarray:
+        """The trials that have a place, in their order."""
+        return np.flatnonzero(self.slots >= 0)
 
     @property
     def chunks(self) -> range:
         """Their numbers."""
-        return range(int(self.slots.max()) // self.width + 1)
+        used = self._by_slot[1] // self.width
+        return range(int(used[0]), int(used[-1]) + 1) if len(used) else range(0)
 
     @functools.cached_property
     def _by_slot(self) -> tuple[np.ndarray, np.ndarray]:
-        order = np.argsort(self.slots)
+        order = self.members[np.argsort(self.slots[self.members])]
         return order, self.slots[order]
 
     def trials(self, chunk: int) -> np.ndarray:
@@ -42,9 +51,17 @@ class Layout:
         first, last = np.searchsorted(slots, [chunk * self.width, (chunk + 1) * self.width])
         return order[first:last]
 
-    def rows(self) -> np.ndarray:
-        """For each trial its row in all chunks, one below the other."""
-        return np.argsort(self._by_slot[0])
+    def place(self, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The chunk of each of some members, and its row there."""
+        slots, all_slots = self.slots[trials], self._by_slot[1]
+        chunks = slots // self.width
+        return chunks, np.searchsorted(all_slots, slots) - np.searchsorted(all_slots, chunks * self.width)
+
+    def after_rung(self, steps: int, members: np.ndarray) -> "Layout":
+        """For those that go on, up to so many steps: side by side, in chunks behind those that were there."""
+        slots = np.full(len(self.slots), -1)
+        slots[members] = self.width * (self.slots.max() // self.width + 1) + np.arange(len(members))
+        return dataclasses.replace(self, steps=steps, slots=slots)
 
     def of(self, name: str, chunk: int | None = None) -> str:
         """What a file has to be of: which of which sweep, and with which trials."""
@@ -92,6 +109,8 @@ def lay_out(g: int, outline: Outline, ids: np.ndarray, schedule: Schedule, sweep
             "choose another folder"
         )
     new = slots < 0
+    if schedule.rungs and new.any():
+        raise StoreError("the store holds a sweep with rungs, which cannot be extended; choose another folder")
     slots[new] = schedule.width * (held["slots"].max() // schedule.width + 1) + np.arange(new.sum())
     return dataclasses.replace(fresh, slots=slots)
 

@@ -14,6 +14,7 @@ import numpy as np
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._plan import END, Plan
+from ch5jax.sweeps._rungs import Rungs
 from ch5jax.sweeps._traced import Traced
 
 FORMAT = 8
@@ -27,7 +28,7 @@ class StoreError(ValueError):
 
 
 def manifest_of(
-    groups: tuple[Group, ...], known: tuple[Outline, ...], traced: list[Traced], plan: Plan
+    groups: tuple[Group, ...], known: tuple[Outline, ...], traced: list[Traced], plan: Plan, rungs: Rungs | None
 ) -> dict[str, Any]:
     """All that the sweep is: what differs from it is another sweep."""
     schedule, task = plan.schedule, groups[0].task
@@ -38,6 +39,7 @@ def manifest_of(
         "objective": task.objective,
         "maximize": task.maximize,
         "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
+        **({"rungs": list(rungs.at), "keep": rungs.keep} if rungs else {}),
         "groups": [
             {
                 "name": group.name,
@@ -88,6 +90,8 @@ def check_same(found: dict[str, Any], manifest: dict[str, Any], names: Collectio
     like = {**due, "groups": kept} | ({"steps": steps} if goes_on else {})
     if differences := list(_differences(found, like)):
         raise StoreError(f"{where} belongs to another sweep: {'; '.join(differences[:5])}; choose another folder")
+    if "rungs" in due and (goes_on or len(kept) < len(due["groups"])):
+        raise StoreError(f"{where} holds a sweep with rungs, which cannot be extended; choose another folder")
     if not goes_on:
         return
     said = f"{where} holds a sweep of {steps:,} steps, which cannot go on to {due['steps']:,}"

@@ -36,6 +36,11 @@ class Outline(NamedTuple):
         metrics, evaluations, signals = (dict.fromkeys(names, none) for names in self.contents.values())
         return Chunk(metrics, evaluations, Signals(**signals) if signals else None, none)
 
+    def of(self, trials: np.ndarray) -> "Outline":
+        """That of some of the trials."""
+        settings = {name: values[trials] for name, values in self.settings.items()}
+        return self._replace(settings=settings, seeds=self.seeds[trials])
+
     def described(self) -> dict[str, Any]:
         """What JSON can hold of it; the arrays stand in a file of their own."""
         return {

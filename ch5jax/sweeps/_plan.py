@@ -20,6 +20,7 @@ class Schedule(NamedTuple):
     evaluate_every: int
     probes: Probes
     width: int
+    rungs: tuple[int, ...] = ()  # steps after which trials are ranked, and some leave
 
     @property
     def recorded_at(self) -> np.ndarray:
@@ -29,7 +30,8 @@ class Schedule(NamedTuple):
     @property
     def evaluated_at(self) -> np.ndarray:
         """Steps taken at each evaluation."""
-        return recorded_steps(self.steps, self.evaluate_every)
+        rungs = np.array([rung for rung in self.rungs if rung < self.steps], int)
+        return np.union1d(recorded_steps(self.steps, self.evaluate_every), rungs)
 
     @property
     def stops(self) -> list[int]:

@@ -92,11 +92,12 @@ class SweepResult:
         `best_<objective>` with `best_step`, the best evaluation and how many steps it came after, and, where signals
         were taken, `verdict`, the first difficulty that the trial met, `difficulties`, all of them (the names of
         `diagnostics.Difficulty`, but for saddles and local optima, which need curvature), and `remedy`, of who is not
-        healthy: another value of one hyperparameter that its siblings have, with a better score at every seed.
+        healthy: another value of one hyperparameter that its siblings have, with a better score at every seed. With
+        rungs there is `steps_trained` too, how many steps a trial took before one stopped it.
       curves: the course of each group's trials, by group.
       hyperparameters: the names of the hyperparameters' columns in each group.
       objective: the metric that selects; `maximize` says which way.
-      steps: how many steps each trial took.
+      steps: how many steps each trial took that no rung stopped.
       width: how many trials ran side by side on a device.
     """
 
@@ -107,7 +108,7 @@ class SweepResult:
     maximize: bool
     steps: int
     width: int
-    _diagnoses: dict[str, Diagnosis] = field(repr=False)
+    _diagnoses: tuple[tuple[np.ndarray, Diagnosis], ...] = field(repr=False)  # batches, with their trials' numbers
     _again: Again | None = field(repr=False)  # None where the task is not at hand
 
     @property
@@ -129,12 +130,19 @@ class SweepResult:
     def ranking(self) -> np.ndarray:
         """The trials' numbers, the best first; those that diverged come last, in the order of their divergence.
 
+        Those that a rung stopped come behind those that went on.
         With them are those whose objective is no finite number, on whichever side: −∞ is no lowest loss.
         """
         score = self.columns[self.objective].astype(float)
         diverged = self.columns["diverged_at"]
-        score = np.where((diverged >= 0) | ~np.isfinite(score), np.inf, -score if self.maximize else score)
-        return np.lexsort((-diverged, score))
+        lost = (diverged >= 0) | ~np.isfinite(score)
+        score = np.where(lost, np.inf, -score if self.maximize else score)
+        return np.lexsort((-diverged, score, np.where(lost, np.inf, -self.steps_trained)))
+
+    @property
+    def steps_trained(self) -> np.ndarray:
+        """How many steps each trial took, shape (trials,): all of them, or those to the rung that stopped it."""
+        return self.columns.get("steps_trained", np.full(len(self), self.steps))
 
     def best(self, keep: Keep = "last") -> Trial:
         """The trial that comes first, with its parameters and state.
@@ -153,7 +161,8 @@ class SweepResult:
             return self.trial(int(self.ranking()[0]))
         values = self.columns[f"best_{self.objective}"].astype(float)
         score = np.where(np.isfinite(values), -values if self.maximize else values, np.inf)
-        return self.trial(int(np.argmin(score)), keep)
+        behind = np.where(np.isfinite(values), -self.steps_trained, np.inf)
+        return self.trial(int(np.lexsort((score, behind))[0]), keep)
 
     def trial(self, number: int, keep: Keep = "last") -> Trial:
         """A trial: what it was given, to train it elsewhere, and its parameters and state.
@@ -171,7 +180,7 @@ class SweepResult:
         if keep not in ("last", "best"):
             raise ValueError(f"keep must be 'last' or 'best', got {keep!r}")
         number, again = self._checked(number), self._source()
-        steps = self.steps if keep == "last" else int(self.columns["best_step"][number])
+        steps = int((self.steps_trained if keep == "last" else self.columns["best_step"])[number])
         return Trial(number, *again.given(number), steps, again.task(number), again.rerun)
 
     def predict(self, number: int, inputs: PyTree, keep: Keep = "last") -> PyTree:
@@ -183,7 +192,7 @@ class SweepResult:
 
         Args:
           number: the trial.
-          steps: how many steps, from 1 to all of them, which is the default.
+          steps: how many steps, from 1 to all of the sweep's; by default as many as it has trained.
 
         Returns:
           A `Run`: the state after these steps, every step's metrics, and the evaluations and signals on the way, at the
@@ -193,10 +202,11 @@ class SweepResult:
           ValueError: if there is no such trial, or it had fewer steps; if the result was opened or unpickled, and the
             task is not at hand.
         """
-        steps = self.steps if steps is None else steps
+        number = self._checked(number)
+        steps = int(self.steps_trained[number]) if steps is None else steps
         if not 1 <= steps <= self.steps:
             raise ValueError(f"steps must be from 1 to the sweep's {self.steps}, got {steps}")
-        return self._source().rerun(self._checked(number), int(steps))
+        return self._source().rerun(number, int(steps))
 
     def diagnosis(self, number: int) -> Diagnosis:
         """What a trial's verdict was told by, and in words: `print(result.diagnosis(7))`.
@@ -210,9 +220,9 @@ class SweepResult:
         if not self._diagnoses:
             raise ValueError("a diagnosis needs signals, and this sweep took none (signals_every=0)")
         number = self._checked(number)
-        group = self.columns["group"][number]
-        row = int((self.columns["group"][:number] == group).sum())
-        return jax.tree.map(lambda values: values[row], self._diagnoses[str(group)])
+        numbers, batch = next(one for one in self._diagnoses if number in one[0])
+        row = int(np.searchsorted(numbers, number))
+        return jax.tree.map(lambda values: values[row], batch)
 
     def _source(self) -> Again:
         if self._again is None:

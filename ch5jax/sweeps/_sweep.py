@@ -1,5 +1,6 @@
 """The sweep: many trainings as one program for each group, kept as they come."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,15 +11,17 @@ import numpy as np
 from ch5jax import _trees
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
-from ch5jax.sweeps._assemble import OWN_COLUMNS, assemble
+from ch5jax.sweeps._assemble import OWN_COLUMNS
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out, read_layout
 from ch5jax.sweeps._manifest import FORMAT, SCHEDULED, StoreError, manifest_of, sweep_hash
 from ch5jax.sweeps._outline import outlines
-from ch5jax.sweeps._plan import Plan, Schedule, chunk_name, compiler, group_name
+from ch5jax.sweeps._plan import Plan, Schedule, compiler, group_name
+from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
+from ch5jax.sweeps._rungs import Rungs
 from ch5jax.sweeps._store import MANIFEST, Folder, Memory, begun_with
 from ch5jax.sweeps._traced import trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
@@ -40,6 +43,7 @@ def sweep(
     width: int | None = None,
     progress: Callable[[Progress], object] | None = None,
     keep_states: bool = False,
+    rungs: Rungs | None = None,
 ) -> SweepResult:
     """Trains every setting with every seed, as one vmapped program over all devices for each group.
 
@@ -72,6 +76,10 @@ def sweep(
       progress: called with a `Progress` after every segment of steps.
       keep_states: whether the store keeps what each trial carries after its last step, so that a later call with more
         `steps` goes on from there. It takes as much room as all parameters and optimizers' states.
+      rungs: when trials that are lost, and the settings that are worst, are stopped: see `Rungs` and `halving`. By
+        default none is. The table then has `steps_trained`, curves are NaN where a trial was not trained any more, and
+        its other columns and its verdict are those of its last step, beside all that came as far. A sweep with rungs
+        cannot be extended.
 
     Returns:
       A `SweepResult`.
@@ -103,6 +111,8 @@ def sweep(
     if len(counts) > 1:
         raise ValueError(f"steps must be the same for every group, and their tasks have {sorted(counts)}")
     steps = counts.pop()
+    if rungs is not None:
+        _check_rungs(rungs, keep_states)
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
     for group in groups:
         taken = (*OWN_COLUMNS, f"best_{group.task.objective}")
@@ -111,10 +121,12 @@ def sweep(
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     begun = begun_with(store)
-    record_every = record_every or begun.get("record_every") or max(1, steps // 100)
+    record_every = record_every or begun.get("record_every") or _spacing(steps, rungs)
     evaluate_every = evaluate_every or begun.get("evaluate_every") or steps
     probes = Probes.spaced(steps, begun.get("signals_every") if signals_every is None else signals_every)
-    schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1)
+    if rungs is not None:
+        rungs.check(steps, record_every=record_every, signals_every=probes.every)
+    schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, tuple(rungs.at) if rungs else ())
     traced = [trace_group(group, key, probes) for group in groups]
     memory = free_memory(devices)
     if width is None:
@@ -123,19 +135,27 @@ def sweep(
     check_width(width, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
-    manifest = manifest_of(groups, known, traced, plan)
+    manifest = manifest_of(groups, known, traced, plan, rungs)
     with nan_is_data(), (Memory() if store is None else Folder(store)).held(manifest) as kept:
         layouts = tuple(
             lay_out(g, outline, group.ids(), plan.schedule, sweep_hash(manifest, g), kept)
             for g, (outline, group) in enumerate(zip(known, groups, strict=True))
         )
-        kept.begin(manifest, {name: of for layout in layouts for name, of in layout.files().items()})
+        compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
+        first, again = groups[0].task, Again(groups, plan, compiled)
+        race = Race(known, layouts, plan.schedule, rungs, first.objective, first.maximize, kept, again)
+        while race.go_on():  # as far as the store has come
+            pass
+        kept.begin(manifest, race.files())
         for layout, outline in zip(layouts, known, strict=True):
             layout.write(outline, kept)
-        compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
-        Executor(groups, layouts, plan, kept, traced, compiled, progress, keep_states).run()
-        first, again = groups[0].task, Again(groups, plan, compiled)
-        return assemble(known, layouts, plan.schedule, first.objective, first.maximize, kept, again)
+        while True:
+            Executor(groups, plan, race.stages, race.keep, kept, traced, compiled, progress, keep_states).run()
+            going_on = race.go_on()
+            if rungs:
+                race.forget_states(all_of_them=not going_on)
+            if not going_on:
+                return race.result()
 
 
 def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
@@ -166,7 +186,10 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
     if manifest.get("format") != FORMAT:
         raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
     probes = Probes(manifest["signals_every"], manifest["steps"])
-    schedule = Schedule(probes=probes, **{name: manifest[name] for name in SCHEDULED})
+    rungs = Rungs(manifest["rungs"], manifest["keep"]) if "rungs" in manifest else None
+    schedule = Schedule(
+        probes=probes, rungs=tuple(rungs.at) if rungs else (), **{name: manifest[name] for name in SCHEDULED}
+    )
     if not folder.names() >= {group_name(g) for g in range(len(manifest["groups"]))}:
         raise StoreError(
             f"{store} must hold a finished sweep, and this one had hardly begun: the same sweep goes on there"
@@ -175,14 +198,29 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
         read_layout(g, group, schedule, sweep_hash(manifest, g), folder) for g, group in enumerate(manifest["groups"])
     ]
     known, layouts = (tuple(part) for part in zip(*pairs, strict=True))
-    due = [chunk_name(layout.g, chunk) for layout in layouts for chunk in layout.chunks]
-    if missing := [name for name in due if name not in folder.names()]:
-        raise StoreError(
-            f"{store} must hold a finished sweep, and {len(missing)} of its {len(due)} chunks are missing: the same "
-            "sweep goes on there"
-        )
+    race = Race(known, layouts, schedule, rungs, manifest["objective"], manifest["maximize"], folder, None)
     with nan_is_data():
-        return assemble(known, layouts, schedule, manifest["objective"], manifest["maximize"], folder, None)
+        while race.go_on():
+            pass
+        if missing := race.stages[-1].missing(folder):
+            raise StoreError(
+                f"{store} must hold a finished sweep, and {len(missing)} of its chunks are missing: the same sweep "
+                "goes on there"
+            )
+        return race.result()
+
+
+def _check_rungs(rungs: Any, keep_states: bool) -> None:
+    if not isinstance(rungs, Rungs):
+        raise ValueError(f"rungs must be ch5jax.Rungs, such as ch5jax.halving(steps), got {rungs!r}")
+    if keep_states:
+        raise ValueError("keep_states must be False with rungs: such a sweep cannot be extended")
+
+
+def _spacing(steps: int, rungs: Rungs | None) -> int:
+    """A hundredth of the steps; with rungs, the largest number up to that by which all of them can be divided."""
+    common = math.gcd(*rungs.at) if rungs else 0
+    return next(every for every in range(max(1, steps // 100), 0, -1) if common % every == 0)
 
 
 def _checked_key(key: Any) -> jax.Array:

@@ -1,0 +1,44 @@
+"""The stages of a sweep with rungs: who trains from one rung to the next. Without rungs there is one."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ch5jax.sweeps._layout import Layout
+from ch5jax.sweeps._plan import Schedule, chunk_name, end_name
+from ch5jax.sweeps._store import Store
+
+
+class Stage(NamedTuple):
+    """Trials that train up to the same step, from the rung before."""
+
+    schedule: Schedule  # the sweep's, up to this stage's last step
+    layouts: tuple[Layout, ...]  # by group: where this stage's trials are
+    later: tuple[int, ...] = ()  # the last steps of the stages that may follow
+    trials_left: int = 0  # who has left before
+    steps_left: int = 0  # configuration-steps that they took
+
+    @property
+    def trials(self) -> int:
+        """How many it trains."""
+        return sum(len(layout.members) for layout in self.layouts)
+
+    def steps_due(self, keep: float) -> int:
+        """Configuration-steps of the whole sweep, if a share of `keep` goes on at each rung."""
+        due, trials = self.steps_left + self.trials * self.schedule.steps, float(self.trials)
+        for before, after in zip((self.schedule.steps, *self.later), self.later, strict=False):
+            trials *= keep
+            due += round(trials * (after - before))
+        return due
+
+    def missing(self, store: Store) -> list[str]:
+        """The chunks that the store does not hold yet."""
+        names = store.names()
+        return [name for layout, chunk in self._chunks() if (name := chunk_name(layout.g, chunk)) not in names]
+
+    def forget_states(self, store: Store) -> None:
+        """Nobody goes on from its last step any more."""
+        for layout, chunk in self._chunks():
+            store.remove(end_name(layout.g, chunk))
+
+    def _chunks(self) -> Iterator[tuple[Layout, int]]:
+        return ((layout, chunk) for layout in self.layouts for chunk in layout.chunks)
