@@ -243,4 +243,5 @@ if __name__ == "__main__":
     print(table(single))
     finite = zero_hessian()
     print(f"finite on a zero Hessian: {finite}")
-    save("signals", {"in a training": rows, "one by one": single, "finite on a zero Hessian": finite})
+    save("signals", {"rows": rows, "finite on a zero Hessian": finite})
+    save("signals_one_by_one", {"rows": single})

@@ -203,9 +203,10 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
         while race.go_on():
             pass
         if missing := race.stages[-1].missing(folder):
+            due = sum(len(layout.chunks) for stage in race.stages for layout in stage.layouts)
             raise StoreError(
-                f"{store} must hold a finished sweep, and {len(missing)} of its chunks are missing: the same sweep "
-                "goes on there"
+                f"{store} must hold a finished sweep, and {len(missing)} of its {due} chunks are missing: the same "
+                "sweep goes on there"
             )
         return race.result()
 

@@ -7,7 +7,7 @@ import pytest
 import ch5jax
 from ch5jax.diagnostics import Difficulty
 from ch5jax.sweeps import _verdicts
-from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, judge
+from ch5jax.verdicts import NO_DIFFICULTY, PRECEDENCE, Thresholds, judge
 from tests.sweeps import small
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -24,6 +24,18 @@ def sweep(task=BASIN, rates=RATES, **options):
 @pytest.fixture(scope="module")
 def result():
     return sweep(seeds=2)
+
+
+def test_a_million_verdicts_hold_what_is_known_once(result):
+    """Their signals are the curves', and thresholds one row for all."""
+    ((numbers, batch),) = result._diagnoses
+    curves = result.curves["sgd"].signals
+    assert numbers.tolist() == [*range(6)]
+    assert np.shares_memory(batch.signals.gradient_norm, curves.gradient_norm)
+    assert all(leaf.strides[0] == 0 and len(leaf) == 6 for leaf in jax.tree.leaves(batch.thresholds))
+    one = result.diagnosis(3)
+    np.testing.assert_array_equal(one.signals.gradient_norm, curves.gradient_norm[3])
+    np.testing.assert_allclose(jax.tree.leaves(one.thresholds), jax.tree.leaves(Thresholds()), rtol=1e-6)
 
 
 def test_a_column_names_what_each_trial_met(result):

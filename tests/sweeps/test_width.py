@@ -33,6 +33,8 @@ GPU = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 80e9}
         (1e12, 8e3, 100, [CPU], 1),
         (150, 2e3, 10**6, [CPU, CPU], 31250),  # 16 rounds of what the record leaves room for
         (150, 2e6, 10**6, [CPU, CPU], 32),
+        (450, 2e3, 10**6, [CPU, CPU], 31250),  # two numbers and their signals: measured the same from 11,000 to 33,000
+        (1001, 2e3, 10**6, [CPU, CPU], 4951),
         (0, 0, 10**6, [CPU, CPU], 31250),  # at most 32,768
         (75e3, 8e3, 10**6, [GPU], 32259),
     ],
