@@ -86,9 +86,10 @@ def seen_to_work(settings: dict[str, np.ndarray], seeds: np.ndarray, scores: np.
     """
     setting = _alike(list(settings.values())) if settings else np.zeros(len(seeds), int)
     _, first = np.unique(setting, return_index=True)
-    order = np.lexsort((seeds, setting))
-    # a row for each setting, a column for each seed: every setting has all of them
-    of = scores[order].reshape(len(first), -1)
+    # a row for each setting, a column for each seed; a seed that is not there was lost at a rung
+    every_seed, column = np.unique(seeds, return_inverse=True)
+    of = np.full((len(first), len(every_seed)), -np.inf)
+    of[setting, column] = scores  # equal settings have equal scores
     least = TIED * np.abs(scores[np.isfinite(scores)]).max(initial=0.0)
     mean, found = np.full(len(first), -np.inf), np.full(len(first), "", object)
     for name, values in settings.items():

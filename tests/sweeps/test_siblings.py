@@ -157,3 +157,29 @@ def test_remedies_in_words_stand_where_the_trials_do():
     order = np.random.default_rng(0).permutation(8)
     found = seen_to_work({name: values[order] for name, values in settings.items()}, seeds[order], scores[order])
     assert found.tolist() == np.array(["activation tanh", "", "", "rate 0.1"]).repeat(2)[order].tolist()
+
+
+def test_equal_settings_count_once():
+    """Two of three settings are the same: seven rows of two settings, whatever their order."""
+    settings, seeds = settings_of(learning_rate=[0.01, 0.1, 0.1])
+    scores = np.repeat([0.2, 0.9, 0.9], 2)
+    assert seen_to_work(settings, seeds, scores).tolist() == ["learning_rate 0.1"] * 2 + [""] * 4
+
+
+def test_a_seed_that_left_at_a_rung_counts_as_lost():
+    settings, seeds = settings_of(learning_rate=[0.01, 0.1])
+    scores = np.array([0.2, 0.3, 0.9, 0.8])
+    rows = [0, 2, 3]  # the second seed of the first setting has left
+    some = {name: values[rows] for name, values in settings.items()}
+    assert seen_to_work(some, seeds[rows], scores[rows]).tolist() == ["learning_rate 0.1", "", ""]
+    rows = [0, 1, 3]  # of the second setting, which is then not better at every seed
+    some = {name: values[rows] for name, values in settings.items()}
+    assert seen_to_work(some, seeds[rows], scores[rows]).tolist() == ["", "", ""]
+
+
+def test_a_sweep_may_have_a_setting_twice():
+    rates = [0.01, 0.02, 0.02, 0.05, 0.03, 0.04, 0.06]
+    task = ch5jax.tasks.surface(ch5jax.problems.styblinski_tang(), start=[-2.0, -2.0])
+    found = ch5jax.sweep(task, ch5jax.grid(ch5jax.sgd, learning_rate=rates), steps=40, key=KEY, seeds=3)
+    assert found.columns["remedy"][3:6].tolist() == found.columns["remedy"][6:9].tolist()
+    assert len(found) == 21
