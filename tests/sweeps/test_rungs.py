@@ -88,7 +88,7 @@ def test_who_was_stopped_ranks_behind_who_went_on(found):
     assert found.steps_trained[found.best("best").number] == 30
 
 
-@pytest.mark.parametrize("stopped_at", [1, 3, 6, 9, 11, 14])
+@pytest.mark.parametrize("stopped_at", [3, 9, 14])
 def test_interrupted_anywhere_it_ends_with_the_same_bits(tmp_path, found, stopped_at):
     class StoppedError(Exception):
         pass
