@@ -104,7 +104,8 @@ class Executor:
         paused: dict[int, list[int]] = {}
         for chunk in self.pending[g]:
             held = self._paused(g, chunk)
-            paused.setdefault(int(held.step) if held else self.begin, []).append(chunk)
+            start = int(held.step) if held else self.begin if self._at_the_rung(g, chunk) else 0
+            paused.setdefault(start, []).append(chunk)
         size = len(self.plan.devices)
         return [
             (start, chunks[i : i + size])
@@ -124,19 +125,28 @@ class Executor:
         leaves = [np.zeros(0)] * len(jax.tree.leaves(self.traced[g].init.shapes[0]))
         return self.store.read(name, Paused(np.zeros(0), leaves, self.traced[g].history(0)), of)
 
-    def _from_the_rung(self, g: int, chunk: int) -> Paused | None:
-        """A chunk's trials as the stage before left them, put side by side; None where there was none."""
+    def _at_the_rung(self, g: int, chunk: int) -> dict[str, tuple[str, np.ndarray]]:
+        """Where a chunk's trials are as the stage before left them: files, what they are of, and the rows there.
+
+        Nothing where there was no stage before, or its states have been forgotten: then they train from the beginning.
+        """
         if self.before is None:
-            return None
-        trials, layout = self.layouts[g].trials(chunk), self.before.layouts[g]
-        chunks, rows = layout.place(trials)
-        parts = []
+            return {}
+        layout, found = self.before.layouts[g], {}
+        chunks, rows = layout.place(self.layouts[g].trials(chunk))
         for number in np.unique(chunks).tolist():
             name = end_name(g, number)
-            held, here = self._read(g, name, layout.of(name, number)), rows[chunks == number]
+            found[name] = layout.of(name, number), rows[chunks == number]
+        return found if found.keys() <= self.store.names() else {}
+
+    def _from_the_rung(self, g: int, chunk: int) -> Paused:
+        """These trials, put side by side."""
+        parts = []
+        for name, (of, here) in self._at_the_rung(g, chunk).items():
+            held = self._read(g, name, of)
             parts.append(jax.tree.map(lambda leaf, here=here: leaf[here], (held.carried, held.history)))
         carried, history = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-        full = np.resize(np.arange(len(trials)), self.plan.schedule.width)
+        full = np.resize(np.arange(len(self.layouts[g].trials(chunk))), self.plan.schedule.width)
         return Paused(np.array(self.begin), [leaf[full] for leaf in carried], history)
 
     def _train(self, g: int, programs: Programs, start: int, chunks: list[int]) -> None:
@@ -145,7 +155,7 @@ class Executor:
         lots = [self.layouts[g].trials(chunk) for chunk in chunks]
         where = self._where(g, lots)
         hyperparameters, seeds = jax.device_put(group.rows(self._padded(lots)), programs.sharding)
-        held = [held for chunk in chunks if (held := self._paused(g, chunk) or self._from_the_rung(g, chunk))]
+        held = [self._paused(g, chunk) or self._from_the_rung(g, chunk) for chunk in chunks] if start else []
         histories = [paused.history for paused in held] or [self.traced[g].history(len(lot)) for lot in lots]
         self.monitor.now(f"drawing the initial states {where}")
         carried, origin = programs.init(hyperparameters, seeds, plan.key)

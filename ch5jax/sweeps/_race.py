@@ -1,6 +1,7 @@
 """From stage to stage: who goes on at a rung, and what all stages found together."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import jax
@@ -67,9 +68,11 @@ class Race:
         self.stages.append(Stage(until, layouts, tuple(later), stage.trials_left + leaving, steps_left))
         return True
 
-    def files(self) -> dict[str, str]:
-        """What each file of the store has to be of, as far as the stages are known."""
-        return {name: of for stage in self.stages for layout in stage.layouts for name, of in layout.files().items()}
+    def files(self) -> dict[str, str | None]:
+        """What each file of the store has to be of; None for those of stages that are not known yet."""
+        unknown = dict.fromkeys(self.store.names()) if self.stages[-1].later else {}
+        known = (layout.files() for stage in self.stages for layout in stage.layouts)
+        return dict(itertools.chain(unknown.items(), *(files.items() for files in known)))
 
     def forget_states(self, all_of_them: bool) -> None:
         """Those that nobody goes on from any more; all, or all but those before the last known stage."""

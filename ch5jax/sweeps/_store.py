@@ -52,7 +52,7 @@ class Memory:
         """Nobody else has it."""
         yield self
 
-    def begin(self, manifest: dict[str, Any], files: Mapping[str, str]) -> None:
+    def begin(self, manifest: dict[str, Any], files: Mapping[str, str | None]) -> None:
         """Nothing is there."""
 
     def names(self) -> set[str]:
@@ -136,12 +136,12 @@ class Folder:
         finally:
             lock.release()
 
-    def begin(self, manifest: dict[str, Any], files: Mapping[str, str]) -> None:
+    def begin(self, manifest: dict[str, Any], files: Mapping[str, str | None]) -> None:
         """Reads all that is there; then clears away what a kill left half written, and says what sweep this is.
 
         Args:
           manifest: what sweep it is.
-          files: what each file has to be of, by its name.
+          files: what each file has to be of, by its name; None where that shows only when it is needed.
 
         Raises:
           StoreError: if a file is damaged or of something else, naming it; nothing was touched.
@@ -150,7 +150,8 @@ class Folder:
         goes_on = (self.manifest() or manifest)["steps"] != manifest["steps"]
         longer = finished(self.names()) if goes_on else []
         for name in sorted(self.names() - {*longer}):
-            self._arrays(name, files.get(name, "nothing: this sweep has none of that name"))
+            if (of := files.get(name, "nothing: this sweep has none of that name")) is not None:
+                self._arrays(name, of)
         with self._explained("write to"):
             for left_over in self.path.glob("*.part"):
                 if _PART.fullmatch(left_over.name):

@@ -13,7 +13,7 @@ from ch5jax.sweeps._traced import Traced
 # array of a step) fill some 5 MB.
 CPU_WORKING_SET = 5e6
 # Trials of two numbers do not care: 200,000 of 200 steps took 5.9, 5.3 and 5.1 s at widths of 11,112, 20,000 and 33,334
-# (JAX 0.12.0.1). Wider ones are fewer chunks, and so fewer files: 34 for a million trials, of 93.
+# (JAX 0.12.0.1). Wider ones are fewer chunks, and so fewer files: 35 for a million trials, of 93.
 SMALL, CPU_WORKING_SET_OF_SMALL = 1e3, 15e6  # bytes of a trial, and of all
 CPU_RECORD = 64e6  # bytes of metrics and signals that a segment of steps reports: written once, and in memory
 LARGEST = 1 << 15

@@ -111,6 +111,21 @@ def test_interrupted_anywhere_it_ends_with_the_same_bits(tmp_path, found, stoppe
     assert not [*tmp_path.glob("*-end.npz"), *tmp_path.glob("*-state.npz")]
 
 
+@pytest.mark.parametrize("which", [0, 4, -1])
+def test_a_damaged_chunk_is_named_and_what_is_deleted_trains_again(tmp_path, found, which):
+    """Of the first stage, of a later one, and of the last: all states are gone by then."""
+    halved(store=tmp_path)
+    chunks = sorted(tmp_path.glob("group001-chunk*.npz"))
+    others = {file: file.read_bytes() for file in chunks if file != chunks[which]}
+    chunks[which].write_bytes(b"x")
+    with pytest.raises(StoreError, match=f"{chunks[which].name} is damaged.*delete it"):
+        halved(store=tmp_path)
+    chunks[which].unlink()
+    assert_same_bits(halved(store=tmp_path), found)
+    assert {file: file.read_bytes() for file in others} == others
+    assert_same_bits(ch5jax.open(tmp_path), found)
+
+
 def test_progress_never_goes_back_and_ends_with_all():
     seen = []
     found = halved(progress=seen.append)
