@@ -1,7 +1,7 @@
 """The optimization chapter of a deep-learning textbook as pure, composable JAX transformations."""
 
 from ch5jax import (
-    _ending as _ending,
+    _command as _command,
     diagnostics as diagnostics,
     initializers as initializers,
     models as models,

@@ -431,10 +431,96 @@ def test_the_command_from_a_shell(tmp_path, environment):
 
     before = (folder / "table.csv").read_bytes()
     second = shell(*arguments, cwd=tmp_path, env=environment)
-    assert second.returncode == 0
-    assert "(6 of 6 trainings done)" in second.stderr
-    assert "6 trainings, all found in" in second.stdout
+    assert (second.returncode, second.stderr) == (0, "")
+    found, *said = second.stdout.splitlines()
+    assert found == f"6 trainings, all found in {folder.relative_to(tmp_path)}"
+    assert said == first.stdout.splitlines()[1:]
     assert (folder / "table.csv").read_bytes() == before
+    # other settings of JAX are another sweep
+    third = shell(*arguments, cwd=tmp_path, env=environment | {"JAX_ENABLE_X64": "1"})
+    assert (third.returncode, "belongs to another sweep" in third.stderr) == (1, True)
+
+
+def a_table(path, rows=60, classes=2):
+    draw = np.random.default_rng(rows)
+    frame = pd.DataFrame({"a": draw.normal(size=rows), "b": draw.normal(size=rows), "gone": "x"})
+    frame["kind"] = np.arange(rows) % classes
+    frame.loc[0, "kind"] = np.nan
+    frame.to_csv(path, index=False)
+
+
+def found_without_training(monkeypatch, *arguments):
+    """The command, where neither data are read nor a training is traced; None if it wanted to."""
+
+    def refuse(job):
+        raise ValueError("it reads the data again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ch5jax.cli._sweep.prepare", refuse)
+        result = run(*arguments)
+    if "it reads the data again" in result.stderr:
+        return None
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def test_a_finished_command_says_the_same_again_and_reads_nothing(tmp_path, monkeypatch):
+    a_table("t.csv")
+    arguments = [*TINY, "--optimizer", "sgd", "--data", "t.csv", "--target", "kind", "--out", tmp_path / "out"]
+    first = run(*arguments)
+    assert first.exit_code == 0, first.stderr
+    assert "1 of 60 rows" in first.stdout  # has no target, a note
+    assert "gradient boosting" in first.stdout
+
+    def rest(said):
+        return [line for line in said.splitlines() if not re.match(r"\d+ trainings", line)]
+
+    again = found_without_training(monkeypatch, *arguments)
+    assert again.startswith(f"3 trainings, all found in {tmp_path / 'out'}\n")
+    assert rest(again) == rest(first.stdout)
+    # and where it is not found, all is said too, and the same
+    (tmp_path / "out" / "said.json").unlink()
+    assert found_without_training(monkeypatch, *arguments) is None
+    assert rest(run(*arguments).stdout) == rest(first.stdout)
+    assert found_without_training(monkeypatch, *arguments) == again
+
+
+def damage(text):
+    return lambda out: (out / "said.json").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda out: (out / "table.csv").unlink(), id="the table is gone"),
+        pytest.param(lambda out: (out / "report.html").write_text("mine"), id="another page"),
+        pytest.param(lambda out: next(out.glob("store/*chunk*.npz")).unlink(), id="a chunk is gone"),
+        pytest.param(lambda out: os.utime(out / "store" / "manifest.json", (1, 1)), id="a manifest copied there"),
+        pytest.param(lambda out: a_table("t.csv", classes=3), id="other data"),
+        pytest.param(damage("[" * 100_000), id="nested"),
+        pytest.param(damage('{"said": "1"}'), id="a part of it"),
+        pytest.param(damage("null"), id="nothing"),
+        pytest.param(lambda out: (out / "said.json").unlink(), id="never kept"),
+    ],
+)
+def test_nothing_that_has_changed_counts_as_found(tmp_path, monkeypatch, change):
+    a_table("t.csv")
+    out = tmp_path / "out"
+    arguments = [*TINY, "--optimizer", "sgd", "--data", "t.csv", "--target", "kind", "--out", out]
+    assert run(*arguments).exit_code == 0
+    assert found_without_training(monkeypatch, *arguments)
+    change(out)
+    assert found_without_training(monkeypatch, *arguments) is None
+
+
+def test_another_command_or_another_ch5jax_is_not_found(tmp_path, monkeypatch):
+    arguments = [*TINY, "--optimizer", "sgd", "--out", tmp_path / "out"]
+    assert run(*arguments).exit_code == 0
+    assert found_without_training(monkeypatch, *arguments)
+    assert found_without_training(monkeypatch, *arguments, "--steps", 21) is None
+    assert found_without_training(monkeypatch, *arguments, "--width", 2) is None
+    monkeypatch.setattr("ch5jax.cli._found._code", lambda: "a line was changed")
+    assert found_without_training(monkeypatch, *arguments) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to a process there")

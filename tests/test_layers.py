@@ -13,7 +13,7 @@ pytestmark = pytest.mark.smoke
 
 PACKAGE = Path(ch5jax.__file__).parent
 LAYERS = [
-    "_ending",
+    "_command",
     "_types",
     "_extras",
     "_memory",

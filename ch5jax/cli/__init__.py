@@ -4,7 +4,7 @@ import importlib
 import sys
 import unicodedata
 
-from ch5jax._ending import end_in_a_line
+from ch5jax._command import end_in_a_line, imported
 from ch5jax._extras import require
 
 LONGEST = 50_000  # characters of an argument
@@ -21,7 +21,9 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     # not before: it needs the extra
-    importlib.import_module("ch5jax.cli._app").app()
+    app = importlib.import_module("ch5jax.cli._app").app
+    imported()
+    app()
 
 
 def _check_arguments(arguments: list[str]) -> None:

@@ -73,6 +73,11 @@ class Job(NamedTuple):
         return self.seeds if isinstance(self.seeds, int) else len(self.seeds)
 
     @property
+    def trials(self) -> int:
+        """How many trainings there are."""
+        return len(self.optimizers) * len(self.learning_rates) * self.seed_count
+
+    @property
     def listed_seeds(self) -> list[int]:
         """The seeds, one by one."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
@@ -94,12 +99,15 @@ class Job(NamedTuple):
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return Path("runs", f"{stem}-{digest[:8]}")
 
+    def settings(self) -> dict[str, Any]:
+        """All of it as JSON has it, with where the data are and a hash of them."""
+        where = {"data": str(self.data.resolve()), "digest": _digest(self.data)} if self.data is not None else {}
+        return json.loads(json.dumps(self._asdict() | {"learning_rates": self.learning_rates.tolist()} | where))
+
     def write(self, path: Path) -> None:
         """Keeps the job, for `ch5jax predict`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        where = {"data": str(self.data.resolve()), "digest": _digest(self.data)} if self.data is not None else {}
-        settings = self._asdict() | {"learning_rates": self.learning_rates.tolist()} | where
-        write_whole(path, (json.dumps(settings, indent=1) + "\n").encode())
+        write_whole(path, (json.dumps(self.settings(), indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> "Job":

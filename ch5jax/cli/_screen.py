@@ -22,9 +22,29 @@ from ch5jax.verdicts import Diagnosis
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where there is no terminal to draw a bar on
 
 
+_listening: list[Console] = []  # the console that keeps what is printed, if one does
+
+
 def console(*, stderr: bool = False) -> Console:
     """Where to print; made anew, since tests and pipes replace the streams."""
+    if _listening and not stderr:
+        return _listening[-1]
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def listening() -> Iterator[Console]:
+    """Gives a console that keeps what is printed inside, but for errors: `export_text(styles=True)` gives it."""
+    _listening.append(Console(highlight=False, soft_wrap=True, record=True))
+    try:
+        yield _listening[-1]
+    finally:
+        _listening.pop()
+
+
+def say_again(text: str) -> None:
+    """Prints what a console has kept."""
+    console().print(Text.from_ansi(text.removesuffix("\n")))
 
 
 def say(text: str, style: str = "", *, stderr: bool = False) -> None:

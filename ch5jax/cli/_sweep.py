@@ -9,11 +9,21 @@ import numpy as np
 import typer
 
 from ch5jax import report
-from ch5jax._ending import say_at_the_end
+from ch5jax._command import say_at_the_end
 from ch5jax.cli._errors import errors_in_a_line, parsed
-from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
+from ch5jax.cli._found import keep_said, said_before
+from ch5jax.cli._job import JOB_FILE, Job, Prepared, counted, keep_programs, prepare, start_devices
 from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
-from ch5jax.cli._screen import Reporter, say, show_beside, show_difficulties, show_files, show_leaderboard
+from ch5jax.cli._screen import (
+    Reporter,
+    listening,
+    say,
+    say_again,
+    show_beside,
+    show_difficulties,
+    show_files,
+    show_leaderboard,
+)
 from ch5jax.cli._values import parse_grid, parse_names, parse_path, parse_seeds
 from ch5jax.optimizers import RULES
 from ch5jax.sweeps import SweepResult
@@ -119,26 +129,36 @@ def sweep(
         stop_lost=stop_lost,
     )
     with errors_in_a_line(traceback):
-        programs = keep_programs(cache)
-        _run_sweep(job, out, devices, programs)
-
-
-def _run_sweep(job: Job, out: Path | None, devices: int | None, programs: str) -> None:
-    start_devices(devices)
-    folder = out or job.folder()
-    say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
-    _train_and_report(job, folder, programs)
+        start_devices(devices)
+        folder = out or job.folder()
+        said = said_before(job, folder)
+        if said is None:
+            _train_and_report(job, folder, keep_programs(cache))
+        else:
+            say(f"{counted(job.trials, 'training')}, all found in {folder}")
+            say_again(said)
 
 
 def _train_and_report(job: Job, folder: Path, programs: str) -> None:
+    say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
     prepared = prepare(job)
-    for note in prepared.notes:
-        say(note)
+    with listening() as noted:
+        for note in prepared.notes:
+            say(note)
     store = folder / "store"
     with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
         result = job.sweep(prepared.task, store, reporter)
     job.write(folder / JOB_FILE)
     say(reporter.summary(len(result)))
+    with listening() as reported:
+        _report(job, folder, prepared, result)
+    keep_said(job, folder, "".join(screen.export_text(styles=True) for screen in (noted, reported)))
+    if programs:
+        say(programs, stderr=True)
+
+
+def _report(job: Job, folder: Path, prepared: Prepared, result: SweepResult) -> None:
+    """Says what came out, and writes it into the folder."""
     rows = report.leaderboard(result)
     say("")
     show_leaderboard(result, rows, job.seed_count)
@@ -176,8 +196,6 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
         compared=compared,
     )
     show_files(files)
-    if programs:
-        say(programs, stderr=True)
 
 
 def _stopped_early(result: SweepResult) -> str:

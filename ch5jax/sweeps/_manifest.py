@@ -34,6 +34,8 @@ def manifest_of(
     schedule, task = plan.schedule, groups[0].task
     return {
         "format": FORMAT,
+        "versions": {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__},
+        "device": f"{plan.devices[0].platform} {plan.devices[0].device_kind}",
         **{name: getattr(schedule, name) for name in SCHEDULED},
         "signals_every": schedule.probes.every,
         "objective": task.objective,
@@ -50,8 +52,6 @@ def manifest_of(
             }
             for group, one, outline in zip(groups, traced, known, strict=True)
         ],
-        "versions": {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__},
-        "device": f"{plan.devices[0].platform} {plan.devices[0].device_kind}",
     }
 
 

@@ -136,7 +136,7 @@ sys.argv, sys.modules["jax"] = [sys.argv[1]], None
 try:
     import ch5jax
 except ImportError:
-    print(signal.getsignal(signal.SIGTERM) is sys.modules["ch5jax._ending"]._end)
+    print(signal.getsignal(signal.SIGTERM) is sys.modules["ch5jax._command"]._end)
 """
 
 
