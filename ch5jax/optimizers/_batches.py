@@ -176,9 +176,12 @@ def _elements(name: str, value: Any) -> Any:
     """The values of one axis, as a batch: on the host, where the factory can check them, unless they are traced."""
     if len(value) == 0:
         raise ValueError(f"{name} must have at least one value to sweep, got none")
-    if any(is_node(element) for element in value):
+    numbers = hasattr(value, "dtype") and value.dtype.kind != "O"
+    listed = () if numbers else value  # an array is not looked through
+    if any(is_node(element) for element in listed):
         return stack(value)
-    elements = jnp.asarray(value) if any(isinstance(v, jax.core.Tracer) for v in (value, *value)) else np.asarray(value)
+    traced = any(isinstance(v, jax.core.Tracer) for v in (value, *listed))
+    elements = jnp.asarray(value) if traced else np.asarray(value)
     if elements.dtype.kind not in "iuf" and not jnp.issubdtype(elements.dtype, jnp.floating):
         raise ValueError(f"{name} must be a list of numbers or of pytrees of one kind, got {value!r}")
     return elements

@@ -86,7 +86,7 @@ def _gathered(group: Outline, layout: Layout, store: Store) -> Chunk:
     whole: Any = None
     for number in layout.chunks:
         name = chunk_name(layout.g, number)
-        part = store.read(name, group.chunk, layout.of(name, number))
+        part = store.take(name, group.chunk, layout.of(name, number))
         rows = np.searchsorted(layout.members, layout.trials(number))
         if whole is None:
             whole = jax.tree.map(lambda values: np.empty((group.trials, *values.shape[1:]), values.dtype), part)
@@ -115,6 +115,8 @@ def _stacked(tables: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Tables one below the other: hyperparameters first; a column that one of them lacks is NaN there."""
     names = {name: None for table in tables for name in list(table)[: list(table).index("seed")]}
     names |= {name: None for table in tables for name in table}
+    if len(tables) == 1:  # which need not be copied
+        return {name: tables[0][name] for name in names}
     return {name: np.concatenate([filled(table, name) for table in tables]) for name in names}
 
 

@@ -34,6 +34,9 @@ class Store(Protocol):
     def read(self, name: str, like: PyTree, of: str) -> Any:
         """What has been kept under a name, of the structure of `like`, and written as `of` this."""
 
+    def take(self, name: str, like: PyTree, of: str) -> Any:
+        """As `read`, for the last time: what is in memory is given away."""
+
     def write(self, name: str, tree: PyTree, of: str) -> None:
         """Keeps a pytree of arrays under a name, with what it is of."""
 
@@ -62,6 +65,11 @@ class Memory:
     def read(self, name: str, like: PyTree, of: str) -> Any:
         """What has been kept under a name."""
         return self._kept[name]
+
+    def take(self, name: str, like: PyTree, of: str) -> Any:
+        """What has been kept under a name, of which only the name stays."""
+        tree, self._kept[name] = self._kept[name], None
+        return tree
 
     def write(self, name: str, tree: PyTree, of: str) -> None:
         """Keeps a pytree of arrays under a name."""
@@ -188,6 +196,10 @@ class Folder:
         except ValueError as error:
             advice = "; delete it, and its chunk will be trained again" if "-" in name else ""
             raise StoreError(f"{error}{advice}") from None
+
+    def take(self, name: str, like: PyTree, of: str) -> Any:
+        """As `read`: the file stays."""
+        return self.read(name, like, of)
 
     def _content(self, file: Path) -> bytes:
         if not file.is_file():  # a FIFO would be waited for

@@ -28,6 +28,8 @@ from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
 from ch5jax.training import Probes
 
+CURVES = 1 << 27  # bytes of all trials' records, where nobody says how many are kept
+
 
 def sweep(
     task: Task | Mapping[str, Task],
@@ -65,8 +67,8 @@ def sweep(
         with more seeds, settings or groups, or, after `keep_states`, with more steps, it trains what is missing, and
         what was there keeps its bits. Width and spacings are the folder's, unless told. Without a folder, results are
         kept in memory.
-      record_every: keep the step's metrics every so many steps; a hundredth of `steps` by default. It costs memory, not
-        time.
+      record_every: keep the step's metrics every so many steps. It costs memory, not time: by default there are a
+        hundred records, and fewer, down to ten, where all trials' would take more than 128 MiB.
       evaluate_every: evaluate every so many steps; by default at the end only.
       signals_every: take every trial's signals of the difficulties (`diagnostics.Signals`) every so many steps, and at
         the last. A probe costs about three steps; by default there is one in a fiftieth of the steps, and in 25 at
@@ -121,13 +123,15 @@ def sweep(
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     begun = begun_with(store)
-    record_every = record_every or begun.get("record_every") or _spacing(steps, rungs)
     evaluate_every = evaluate_every or begun.get("evaluate_every") or steps
     probes = Probes.spaced(steps, begun.get("signals_every") if signals_every is None else signals_every)
+    traced = [trace_group(group, key, probes) for group in groups]
+    if record_every is None:
+        record = sum(group.trials * one.metrics_bytes for group, one in zip(groups, traced, strict=True))
+        record_every = begun.get("record_every") or _spacing(steps, record, rungs)
     if rungs is not None:
         rungs.check(steps, record_every=record_every, signals_every=probes.every)
     schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, tuple(rungs.at) if rungs else ())
-    traced = [trace_group(group, key, probes) for group in groups]
     memory = free_memory(devices)
     if width is None:
         most = max(group.trials for group in groups)
@@ -218,10 +222,14 @@ def _check_rungs(rungs: Any, keep_states: bool) -> None:
         raise ValueError("keep_states must be False with rungs: such a sweep cannot be extended")
 
 
-def _spacing(steps: int, rungs: Rungs | None) -> int:
-    """A hundredth of the steps; with rungs, the largest number up to that by which all of them can be divided."""
+def _spacing(steps: int, record: int, rungs: Rungs | None) -> int:
+    """A hundredth of the steps, or more where the records of all trials, of so many bytes each, would take too much.
+
+    With rungs, the largest number up to that by which all of them can be divided.
+    """
     common = math.gcd(*rungs.at) if rungs else 0
-    return next(every for every in range(max(1, steps // 100), 0, -1) if common % every == 0)
+    most = max(1, steps // 100, min(steps // 10, steps * record // CURVES))
+    return next(every for every in range(most, 0, -1) if common % every == 0)
 
 
 def _checked_key(key: Any) -> jax.Array:

@@ -50,10 +50,15 @@ class Traced(NamedTuple):
         ways = self.init.peak, self.step.peak, self.probe.peak, self.evaluate.peak
         return _bytes(self.init.shapes) + max(ways) + self.record_bytes(length)
 
+    @property
+    def metrics_bytes(self) -> int:
+        """What a step reports of one trial."""
+        return _bytes(self.step.shapes[1])
+
     def record_bytes(self, length: int) -> int:
         """What a segment of `length` steps reports of one trial."""
         rows = length // max(self.probes.every, 1) + 2
-        return length * _bytes(self.step.shapes[1]) + rows * _bytes(self.signals)
+        return length * self.metrics_bytes + rows * _bytes(self.signals)
 
     @property
     def signals(self) -> Signals | None:

@@ -1,5 +1,7 @@
 """What a sweep takes for settings, groups, seeds and keys."""
 
+import hashlib
+
 import jax
 import numpy as np
 import optax
@@ -44,6 +46,25 @@ def test_columns_are_named_by_the_path_and_hold_what_was_given():
     columns = group.columns()
     assert columns["optimizer.learning_rate"].tolist() == [0.1, 0.1, 0.2, 0.2, 0.3, 0.3]
     assert columns["initial_scale[1]"].tolist() == [2, 2, 4, 4, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ch5jax.grid(ch5jax.adam, learning_rate=[0.1, 0.2, 0.1, 0.1, 0.2], b1=[0.9, 0.8, 0.9]),
+        {"a": np.arange(6.0).reshape(3, 2), "none": np.zeros((3, 0)), "flag": np.array([True, False, True])},
+        {"matrix": np.zeros((3, 2, 2), jax.numpy.bfloat16), "column": np.arange(6)[::2]},
+        {"none": np.zeros((4, 0))},
+    ],
+)
+def test_what_tells_a_trial_from_others_is_its_values_its_turn_and_its_seed(settings):
+    (group,) = make_groups(TASK, settings, [5, 7, 2**32 - 1])
+    leaves, seen, expected = [np.asarray(leaf) for leaf in jax.tree.leaves(settings)], [], []
+    for row in range(group.settings):
+        values = hashlib.sha256(b"".join(leaf[row].tobytes() for leaf in leaves)).digest()[:16]
+        expected += [values + seen.count(values).to_bytes(4) + seed.to_bytes(4, "little") for seed in (5, 7, 2**32 - 1)]
+        seen.append(values)
+    assert [bytes(one) for one in group.ids()] == expected
 
 
 @pytest.mark.parametrize(

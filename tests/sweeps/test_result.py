@@ -10,6 +10,7 @@ import pytest
 
 import ch5jax
 from ch5jax.sweeps import _assemble
+from ch5jax.sweeps._store import Memory
 from tests.sweeps.small import RATES, run
 
 pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
@@ -103,6 +104,17 @@ def descent(curvature, name="loss"):
     return ch5jax.Task(init, step, evaluate, objective="distance")
 
 
+def _two_metrics(task):
+    def step(key, index, opt, state):
+        state, metrics = task.step(key, index, opt, state)
+        return state, {**metrics, "twice": 2 * metrics["loss"]}
+
+    return task._replace(step=step)
+
+
+TWO_METRICS = _two_metrics(descent(1.0))
+
+
 def test_a_users_own_task_with_other_names_and_states(tmp_path):
     settings = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1.0, 30.0]), "curvature": np.array([1.0] * 3)}
     result = ch5jax.sweep(descent(1.0), settings, steps=150, key=jax.random.key(0), record_every=50, store=tmp_path)
@@ -111,6 +123,36 @@ def test_a_users_own_task_with_other_names_and_states(tmp_path):
     assert result.ranking().tolist() == [1, 0, 2]
     assert result.columns["curvature"].tolist() == [1.0, 1.0, 1.0]
     assert not result.maximize
+
+
+@pytest.mark.parametrize(
+    ("room", "every"),
+    # a record of six trials, of two metrics each, is 48 bytes
+    [(48 * 100, 2), (48 * 40, 5), (48 * 16, 12), (48, 20)],
+)
+def test_curves_of_many_trials_have_fewer_records_by_default(monkeypatch, tmp_path, room, every):
+    settings = {"optimizer": ch5jax.grid(ch5jax.sgd, learning_rate=np.geomspace(0.01, 0.1, 6)), "curvature": np.ones(6)}
+
+    def swept(**more):
+        return ch5jax.sweep(TWO_METRICS, settings, steps=200, key=jax.random.key(0), **more)
+
+    (whole,) = swept(record_every=1).curves.values()
+    monkeypatch.setattr("ch5jax.sweeps._sweep.CURVES", room)
+    result = swept(store=tmp_path / "store")
+    (curves,) = result.curves.values()
+    assert curves.steps.tolist() == sorted({*range(every, 201, every), 200})
+    np.testing.assert_array_equal(curves.metrics["loss"], whole.metrics["loss"][:, curves.steps - 1])
+    # a folder's spacing is its own: what it holds fits to what comes
+    monkeypatch.setattr("ch5jax.sweeps._sweep.CURVES", 10**9)
+    (again,) = swept(store=tmp_path / "store").curves.values()
+    np.testing.assert_array_equal(again.steps, curves.steps)
+
+
+def test_a_sweep_in_memory_holds_its_curves_once():
+    memory = Memory()
+    memory.write("group000-chunk000000", np.ones(3), "")
+    assert memory.take("group000-chunk000000", None, "").tolist() == [1, 1, 1]
+    assert (memory.names(), [*memory._kept.values()]) == ({"group000-chunk000000"}, [None])
 
 
 def test_a_metric_of_another_name_shows_divergence_too():
