@@ -14,7 +14,7 @@ from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._repeat import Again
 from ch5jax.tasks import Task
 from ch5jax.training import Run
-from ch5jax.verdicts import Diagnosis
+from ch5jax.verdicts import Diagnosis, diagnose
 
 Keep = Literal["last", "best"]
 
@@ -211,8 +211,8 @@ class SweepResult:
     def diagnosis(self, number: int) -> Diagnosis:
         """What a trial's verdict was told by, and in words: `print(result.diagnosis(7))`.
 
-        A sweep takes no curvature, so that nothing is said of saddles and local optima: `diagnose` with what
-        `trial(number)` gives does.
+        A sweep takes no curvature, so that nothing is said of saddles and local optima, and does not go on from where a
+        trial ended: `diagnose(number)` does.
 
         Raises:
           ValueError: if there is no such trial, or the sweep took no signals.
@@ -223,6 +223,25 @@ class SweepResult:
         numbers, batch = next(one for one in self._diagnoses if number in one[0])
         row = int(np.searchsorted(numbers, number))
         return jax.tree.map(lambda values: values[row], batch)
+
+    def diagnose(self, number: int, **options: Any) -> Diagnosis:
+        """Trains a trial once more by itself, and says what it met, by what a sweep does not take too.
+
+        That is the curvature at its end, and six continuations from there: `print(result.diagnose(7))`.
+
+        Args:
+          number: the trial.
+          options: as for `ch5jax.diagnose`, such as `best`, the lowest loss known.
+
+        Returns:
+          `ch5jax.diagnose` of the trial's task, hyperparameters, key and steps. Its last bits can differ from the
+          sweep's, whose program is another.
+
+        Raises:
+          ValueError: if there is no such trial; if the result was opened or unpickled, and the task is not at hand.
+        """
+        trial = self.trial(number)
+        return diagnose(trial.task, trial.hyperparameters, steps=trial.steps, key=trial.key, **options)
 
     def _source(self) -> Again:
         if self._again is None:

@@ -44,8 +44,8 @@ def diagnose_trials(
         rivals = [signals[other.name] for other in outlines if other.task == group.task]
         best = _lowest(rivals) if group.lowest is None else group.lowest
         baseline, scale = (np.nan if one is None else one for one in (group.baseline, group.input_scale))
-        held = _validation(curves[group.name], len(diverged[group.name]))
-        batch = _in_lots(signals[group.name], held, steps, signals_every, best, baseline, scale)
+        held, at = _validation(curves[group.name], len(diverged[group.name]))
+        batch = _in_lots(signals[group.name], held, at, steps, signals_every, best, baseline, scale)
         batch = dataclasses.replace(batch, names=group.names)
         if group.lowest is None:
             others = [scores[other.name] for other in outlines if other.task == group.task]
@@ -86,15 +86,18 @@ def _lowest(rivals: list[Signals]) -> float:
     return float(lowest) if np.isfinite(lowest) else np.nan
 
 
-def _validation(curves: Curves, trials: int) -> np.ndarray:
-    """The last validation loss of each trial; NaN where the task reports none."""
+def _validation(curves: Curves, trials: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each trial's validation losses, shape (trials, evaluations), and their steps; NaN where the task has none."""
     held = curves.evaluations.get("validation_loss")
-    return np.full(trials, np.nan) if held is None else np.asarray(held)[:, -1]
+    if held is None:
+        return np.full((trials, 1), np.nan), curves.evaluated_at[-1:]
+    return np.asarray(held), curves.evaluated_at
 
 
 def _in_lots(
     signals: Signals,
     validation: np.ndarray,
+    validated_at: np.ndarray,
     steps: int,
     signals_every: int,
     best: float,
@@ -107,7 +110,7 @@ def _in_lots(
     for first in range(0, trials, size):
         rows = np.minimum(np.arange(first, first + size), trials - 1)
         lot = jax.tree.map(lambda values, rows=rows: values[rows], (signals, validation))
-        told = jax.device_get(_diagnose_lot(steps, signals_every)(*lot, best, baseline, input_scale))
+        told = jax.device_get(_diagnose_lot(steps, signals_every)(*lot, validated_at, best, baseline, input_scale))
         if whole is None:
             whole = jax.tree.map(lambda values: np.empty((trials, *values.shape[1:]), values.dtype), told)
         jax.tree.map(lambda to, values, i=first: to.__setitem__(slice(i, i + size), values[: trials - i]), whole, told)
@@ -121,11 +124,16 @@ def _diagnose_lot(steps: int, signals_every: int) -> Callable[..., Diagnosis]:
     """`diagnosis_of`, compiled for a lot of trials; not before the first one: JAX's backend has to have started."""
 
     def one(
-        signals: Signals, validation: jax.Array, best: jax.Array, baseline: jax.Array, input_scale: jax.Array
+        signals: Signals,
+        validation: jax.Array,
+        validated_at: jax.Array,
+        best: jax.Array,
+        baseline: jax.Array,
+        input_scale: jax.Array,
     ) -> Diagnosis:
-        more = {"validation": validation, "input_scale": input_scale}
+        more = {"validation": validation, "validated_at": validated_at, "input_scale": input_scale}
         found = diagnosis_of(signals, steps, signals_every, best, baseline, **more)
         return dataclasses.replace(found, signals=Signals())
 
     options = compiler_options(ONCE, jax.default_backend())
-    return jax.jit(jax.vmap(one, (0, 0, None, None, None)), compiler_options=options)
+    return jax.jit(jax.vmap(one, (0, 0, None, None, None, None)), compiler_options=options)

@@ -23,6 +23,7 @@ from ch5jax.verdicts._thresholds import Thresholds
 from ch5jax.verdicts.difficulties._rule import Evidence
 
 PROBES = 50
+EVALUATIONS = 10  # of which the lowest validation loss says when to stop
 CURVATURE_BATCHES = 8  # mini-batches whose mean loss has its curvature taken
 GRADIENT_BATCHES = 64  # and whose mean is the gradient at the end: in few dimensions the late probes tell it badly
 
@@ -119,14 +120,16 @@ def _program(
     further: bool,
 ) -> Diagnosis:
     """`diagnose`, compiled; a `best` of NaN is not known."""
-    run = train(task, hyperparameters, key, steps, record_every=steps, signals_every=every)
+    spacing = max(1, steps // EVALUATIONS)
+    run = train(task, hyperparameters, key, steps, record_every=spacing, evaluate_every=spacing, signals_every=every)
     signals = _with_lost_parameters(run.signals or Signals(), task, run.state, -(-steps // every), steps)
     end = _end(task, hyperparameters, key, run.state, iterations, steps if further else 0)
     names = names_of(task, hyperparameters)
     last = run.last()
-    held = last.get("validation_loss")
+    held = run.evaluations.get("validation_loss")
     known = best, task.baseline, names, limits
-    found = diagnosis_of(signals, steps, every, *known, *end[:2], held, end[2], task.input_scale)
+    validated_at = recorded_steps(steps, spacing)
+    found = diagnosis_of(signals, steps, every, *known, *end[:2], held, end[2], task.input_scale, validated_at)
     return dataclasses.replace(found, metrics=last)
 
 
@@ -155,6 +158,7 @@ def diagnosis_of(
     validation: jax.typing.ArrayLike | None = None,
     continuations: Continuations | None = None,
     input_scale: jax.typing.ArrayLike | None = None,
+    validated_at: jax.typing.ArrayLike | None = None,
 ) -> Diagnosis:
     """The diagnosis of a run by what was seen of it: of a training that `train` has done, for instance.
 
@@ -168,9 +172,11 @@ def diagnosis_of(
       limits: what the verdict is measured against.
       curvature: of the loss at the end; None where it was not taken.
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
-      validation: the same loss of other examples, at the end; None where there is none.
+      validation: the same loss of other examples, at the end, or after each of some steps, of which the last is the
+        end, shape (evaluations,); None where there is none.
       continuations: what lowered the loss from the last state on; None where nothing was tried.
       input_scale: the task's; None or NaN where it is not known.
+      validated_at: the steps after which there is a validation loss, where there are several.
 
     Returns:
       A `Diagnosis`, without metrics.
@@ -188,7 +194,8 @@ def diagnosis_of(
     Source: see `judge`.
     """
     probed_at = jnp.asarray(recorded_steps(steps, signals_every), jnp.int32)
-    summary = summarise(signals, probed_at, best, baseline, gradient_norm, validation, limits, input_scale)
+    known = best, baseline, gradient_norm, validation, limits, input_scale, validated_at
+    summary = summarise(signals, probed_at, *known)
     return Diagnosis(
         findings=findings_of(Evidence(signals, probed_at, summary, curvature, limits, continuations)),
         masked=masked((summary, continuations)),

@@ -143,7 +143,11 @@ def judge_history(
     )
     since = taken[max(int(signals.lost_since[-1]), 0)]
     course = None if held is None else _course(held, signals.mean_loss, divided.probed_at, thresholds)
-    judged = signals, summary, _since(findings, since)
+    findings = _since(findings, Difficulty.DIVERGED, since)
+    if course is not None:
+        lowest = {"lowest_validation": course.lowest, "lowest_at": course.lowest_at}
+        summary, findings = summary._replace(**lowest), _since(findings, Difficulty.OVERFITTING, int(course.lowest_at))
+    judged = signals, summary, findings
     return _diagnosis(*judged, thresholds, divided.probed_at, divided.length, course)
 
 
@@ -193,10 +197,10 @@ def _of_signals(
 _program, _judged, _compared = jax.jit(_of_intervals), jax.jit(_of_signals), jax.jit(validation_course)
 
 
-def _since(findings: Finding, step: int) -> Finding:
-    """Findings whose DIVERGED has the history's own step."""
-    lost = jnp.where(findings.found[Difficulty.DIVERGED], jnp.int32(step), -1)
-    return findings._replace(step=findings.step.at[Difficulty.DIVERGED].set(lost))
+def _since(findings: Finding, difficulty: Difficulty, step: int) -> Finding:
+    """Findings of which one has the history's own step."""
+    since = jnp.where(findings.found[difficulty], jnp.int32(step), -1)
+    return findings._replace(step=findings.step.at[difficulty].set(since))
 
 
 def _of_dict(columns: Mapping[str, Any]) -> Log:
@@ -249,5 +253,5 @@ def _of_states(states: RecorderState, known: jax.Array, limits: Thresholds, give
         )
     signals, at = signals_of_states(states)
     signals, summary, findings = _judged(signals, jnp.asarray(at, jnp.int32), known, limits)
-    judged = signals, summary, _since(findings, int(signals.lost_since[-1]) + 1)
+    judged = signals, summary, _since(findings, Difficulty.DIVERGED, int(signals.lost_since[-1]) + 1)
     return _diagnosis(*judged, limits, at, int(at[-1] - at[-2]) if len(at) > 1 else int(at[0]), None)

@@ -42,6 +42,8 @@ class RunSummary(NamedTuple):
     largest_rate: jax.Array  # and at the probe at which it was largest
     moved: jax.Array  # the distance travelled, over the initial norm
     validation: jax.Array  # the validation loss at the end
+    lowest_validation: jax.Array  # and the lowest of those on the way
+    lowest_at: jax.Array  # its step; the last where there is one alone, or none
     lost_share: jax.Array  # by how much that is above the training loss, as a share of what that has fallen by
     input_scale: jax.Array  # the largest root mean square of an input
     steps: jax.Array  # how many there were
@@ -56,14 +58,17 @@ def summarise(
     validation: jax.typing.ArrayLike | None,
     limits: Thresholds,
     input_scale: jax.typing.ArrayLike | None = None,
+    validated_at: jax.typing.ArrayLike | None = None,
 ) -> RunSummary:
-    """Measures a run's course, as far as its signals go."""
+    """Measures a run's course, as far as its signals go; `validation` is the last one, or those after some steps."""
     no, nan = jnp.array(False), jnp.full((), jnp.nan, _trees.default_float())
     summary = RunSummary(**dict.fromkeys(RunSummary._fields, nan))
     unknown = dict.fromkeys(
         ("known", "has_best", "learned", "holds", "measured", "worse", "still", "falling", "mostly_noise", "steep"), no
     )
-    summary = summary._replace(**unknown, steps=probed_at[-1])
+    summary = summary._replace(**unknown, steps=probed_at[-1], lowest_at=probed_at[-1])
+    if validation is not None and jnp.ndim(validation):
+        summary, validation = _of_the_validation(summary, jnp.asarray(validation), validated_at), validation[-1]
     if input_scale is not None:
         summary = summary._replace(input_scale=jnp.asarray(input_scale, nan.dtype))
     if signals.mean_loss is not None and signals.first_loss is not None and len(probed_at) >= FEWEST_PROBES:
@@ -88,6 +93,15 @@ def summarise(
         known = jnp.square(jnp.asarray(gradient_norm, summary.squared_norm.dtype))
         summary = summary._replace(squared_norm=jnp.fmin(summary.squared_norm, known))
     return summary
+
+
+def _of_the_validation(summary: RunSummary, losses: jax.Array, at: jax.typing.ArrayLike | None) -> RunSummary:
+    finite = jnp.isfinite(losses)
+    lowest = jnp.argmin(jnp.where(finite, losses, jnp.inf))
+    return summary._replace(
+        lowest_validation=losses[lowest],
+        lowest_at=jnp.where(jnp.any(finite), jnp.asarray(at, jnp.int32)[lowest], summary.lowest_at),
+    )
 
 
 def _of_the_loss(

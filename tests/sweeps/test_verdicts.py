@@ -89,6 +89,20 @@ def test_groups_of_one_task_are_measured_against_the_best_of_all():
     assert [best_of(apart, i) for i in range(2)] == pytest.approx([low, high])
 
 
+def test_a_trial_is_diagnosed_with_what_a_sweep_does_not_take():
+    """Curvature, and continuations: it rests in a basin that is not the lowest, and steps ten times as long gain."""
+    aside = ch5jax.tasks.surface(ch5jax.problems.styblinski_tang(), start=[2.0, -2.0])
+    result = sweep(aside, [1e-6, 1e-2])
+    trial, found = result.trial(1), result.diagnose(1)
+    again = ch5jax.diagnose(trial.task, trial.hyperparameters, steps=200, key=trial.key)
+    assert (str(found), found.main) == (str(again), Difficulty.LOCAL_OPTIMUM)
+    assert result.columns["verdict"][1] != "local_optimum"
+    assert "Going on for" in str(result.diagnose(0, iterations=3))
+    assert result.diagnose(0, continuations=False).continuations is None
+    with pytest.raises(ValueError, match="trial must be an integer from 0 to 1, got 2"):
+        result.diagnose(2)
+
+
 def test_a_diagnosis_says_the_verdict_in_words(result):
     for number in range(len(result)):
         found = result.diagnosis(number)

@@ -265,3 +265,48 @@ def test_every_sentence_reads_without_a_gap():
 def test_what_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         diagnose(**{"task": BASIN, "hyperparameters": ch5jax.sgd(0.1), "steps": 10, "key": KEY, **arguments})
+
+
+def overfitting_task():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(60, 8)).astype(np.float32), rng.integers(0, 2, 60)
+    return supervised(mlp((8, 16, 2)), (x[:40], y[:40]), (x[40:], y[40:]), batch_size=8, objective="validation_loss")
+
+
+@pytest.mark.parametrize("steps", [100, 101, 107])
+def test_overfitting_is_told_with_the_step_at_which_the_validation_loss_was_lowest(steps):
+    task, opt = overfitting_task(), ch5jax.adam(0.01)
+    found = diagnose(task, opt, steps=steps, key=KEY, iterations=0)
+    run = ch5jax.train(task, opt, KEY, steps, record_every=10, evaluate_every=10, signals_every=0)
+    at = [*range(10, steps + 1, 10), steps][: len(run.evaluations["validation_loss"])]
+    lowest = int(np.argmin(run.evaluations["validation_loss"]))
+    assert found.main is Difficulty.OVERFITTING
+    assert found.evidence[Difficulty.OVERFITTING].step == at[lowest] < steps
+    value = f"{run.evaluations['validation_loss'][lowest]:.3g}"
+    assert f"; the validation loss was lowest, {value}, at step {at[lowest]}." in str(found)
+
+
+def test_a_sweep_tells_since_when_a_trial_overfits_by_the_evaluations_that_it_has():
+    opts = ch5jax.grid(ch5jax.adam, learning_rate=[0.01, 0.02])
+    result = ch5jax.sweep(overfitting_task(), opts, steps=100, key=KEY, evaluate_every=5)
+    for trial in (0, 1):
+        losses = result.curves["adam"].evaluations["validation_loss"][trial]
+        found = result.diagnosis(trial)
+        assert found.evidence[Difficulty.OVERFITTING].step == 5 * (1 + int(np.argmin(losses))) < 100
+        assert f"at step {found.evidence[Difficulty.OVERFITTING].step}." in str(found)
+    once = ch5jax.sweep(overfitting_task(), opts, steps=100, key=KEY)  # evaluated at the end: when is not known
+    assert once.diagnosis(0).evidence[Difficulty.OVERFITTING].step == 100
+    assert "was lowest" not in str(once.diagnosis(0))
+
+
+def test_validation_losses_on_the_way_that_are_not_finite_are_no_lowest_ones():
+    run = ch5jax.train(overfitting_task(), ch5jax.adam(0.01), KEY, 100, signals_every=5)
+
+    def told(*losses):
+        given = {"validation": jnp.array(losses), "validated_at": jnp.array([25, 50, 75, 100])}
+        summary = ch5jax.verdicts.diagnosis_of(run.signals, 100, 5, jnp.nan, **given).summary
+        return int(summary.lowest_at), float(summary.lowest_validation), float(summary.validation)
+
+    assert told(np.nan, 0.5, -np.inf, 2.0) == (50, 0.5, 2.0)
+    at, lowest, last = told(np.nan, np.nan, np.inf, np.nan)
+    assert (at, np.isfinite(lowest), np.isfinite(last)) == (100, False, False)
