@@ -446,6 +446,16 @@ def test_rest_where_the_loss_curves_is_a_saddle_or_a_minimum_and_no_missing_grad
     assert said(LEFT_ALONE, best=None, curvature=curvature_of(1.0, 2.0))[0] == set()
 
 
+def test_what_the_noise_of_the_steps_holds_up_does_not_rest_on_a_saddle():
+    """Half of the descent left where the loss curves down: a saddle, but for noise that explains as much."""
+    stalled = signals(mean_loss=0.5 + 0.5 * np.exp(-T))
+    curved = curvature_of(-2.0, 2.0)
+    assert said(stalled, best=0.0, curvature=curved)[0] == {D.SADDLE}
+    noisy = stalled._replace(noise=np.full(PROBES, 1e3), squared_norm=np.full(PROBES, 1e-6))
+    assert said(noisy, best=0.0, curvature=curved)[0] == {D.NOISE}
+    assert said(noisy, best=0.0, curvature=curvature_of(1.0, 2.0))[0] == {D.NOISE, D.LOCAL_OPTIMUM}
+
+
 def curvature_of(smallest, largest):
     names = Curvature._fields
     values = dict.fromkeys(names, jnp.asarray(0.0)) | {

@@ -8,6 +8,7 @@ from ch5jax.verdicts._continuations import DOWNHILL
 from ch5jax.verdicts._finding import Finding, finding, nothing
 from ch5jax.verdicts._phrases import left, n, share
 from ch5jax.verdicts._summary import gradient_is_small
+from ch5jax.verdicts.difficulties._noise import explains
 from ch5jax.verdicts.difficulties._rule import Evidence, Rule
 
 
@@ -25,12 +26,15 @@ def _at_rest(of: Evidence) -> tuple[jax.Array, jax.Array]:
 
 
 def _saddle(of: Evidence) -> Finding:
-    """With a best known, short of it; without one, where the gradient is exactly zero: there λ_min is proof enough."""
+    """With a best known, short of it; without one, where the gradient is exactly zero: there λ_min is proof enough.
+
+    What the noise of the steps holds up does not rest: of single examples the loss curves down somewhere anywhere.
+    """
     if of.curvature is None:
         return nothing()
     rests, lowest = _at_rest(of)
     summary = of.summary
-    short = summary.has_best & (summary.left > of.limits.above)
+    short = summary.has_best & (summary.left > of.limits.above) & ~explains(of)
     still = summary.known & ~summary.has_best & summary.still
     return finding(((rests & short) | still) & (lowest < -of.limits.saddle), lowest, -1, summary.steps)
 
