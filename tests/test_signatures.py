@@ -49,6 +49,7 @@ HANDED_ON = {
     "lift(kwargs)",
     "make(arguments)",
     "make(factory)",
+    "sample(values)",
 }
 
 

@@ -8,6 +8,7 @@ from ch5jax.optimizers._lift import Lifted, lift
 from ch5jax.optimizers._master_weights import MasterWeightsState, master_weights
 from ch5jax.optimizers._momentum import MomentumState, momentum
 from ch5jax.optimizers._rmsprop import RmspropState, rmsprop
+from ch5jax.optimizers._sample import Scale, integer, linear, log, sample
 from ch5jax.optimizers._sgd import SgdState, sgd
 from ch5jax.optimizers._transformation import Transformation, defined_by, make
 
@@ -24,6 +25,7 @@ __all__ = [
     "MasterWeightsState",
     "MomentumState",
     "RmspropState",
+    "Scale",
     "SgdState",
     "Transformation",
     "adagrad",
@@ -31,11 +33,15 @@ __all__ = [
     "chain",
     "defined_by",
     "grid",
+    "integer",
     "lift",
+    "linear",
+    "log",
     "make",
     "master_weights",
     "momentum",
     "rmsprop",
+    "sample",
     "sgd",
     "stack",
     "unstack",

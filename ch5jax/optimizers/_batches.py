@@ -115,15 +115,15 @@ def grid(factory: Callable[..., Tree], /, **values: Any) -> Tree:
       >>> opts.learning_rate.tolist(), opts.b1.tolist(), opts.b2.tolist()
       ([0.001, 0.001, 0.01, 0.01], [0.8, 0.9, 0.8, 0.9], [0.999, 0.999, 0.999, 0.999])
     """
-    if not any(map(_is_swept, values.values())):
+    if not any(map(is_swept, values.values())):
         raise ValueError(f"grid needs a list or an array of values to sweep, got {values!r}")
-    kinds = {name: value for name, value in values.items() if _is_swept(value) and _is_categorical(value)}
+    kinds = {name: value for name, value in values.items() if is_swept(value) and is_categorical(value)}
     if not kinds:
         return _grid(factory, values)
     batches: Any = Batches()
     for choice in itertools.product(*kinds.values()):
         fixed = dict(zip(kinds, choice, strict=True))
-        batches[_distinct(", ".join(f"{name}={shown(value)}" for name, value in fixed.items()), batches)] = _grid(
+        batches[named_apart(", ".join(f"{name}={shown(value)}" for name, value in fixed.items()), batches)] = _grid(
             factory, {**values, **fixed}
         )
     return batches
@@ -133,7 +133,7 @@ class Batches(dict[str, Any]):
     """Batches of different structure by name, one program each in a sweep."""
 
 
-def _distinct(name: str, taken: Iterable[str]) -> str:
+def named_apart(name: str, taken: Iterable[str]) -> str:
     """The name, numbered where it is taken: functions of one name may be different ones."""
     names = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
     return next(one for one in names if one not in taken)
@@ -141,7 +141,7 @@ def _distinct(name: str, taken: Iterable[str]) -> str:
 
 def _grid(factory: Callable[..., Tree], values: dict[str, Any]) -> Tree:
     """The batch of all combinations of numbers, or of pytrees of one kind."""
-    swept = {name: _elements(name, value) for name, value in values.items() if _is_swept(value)}
+    swept = {name: _elements(name, value) for name, value in values.items() if is_swept(value)}
     sizes = [_trees.leading_axis(elements, name) for name, elements in swept.items()]
     count = math.prod(sizes)
     check_memory(8 * count * len(values), f"a grid of {count:,} settings")
@@ -150,11 +150,16 @@ def _grid(factory: Callable[..., Tree], values: dict[str, Any]) -> Tree:
         name: jax.tree.map(lambda leaf, pick=pick: leaf[pick], elements)
         for (name, elements), pick in zip(swept.items(), picks, strict=True)
     }
-    made = factory(**{**values, **chosen})
+    return batch_of(factory, {**values, **chosen}, count)
+
+
+def batch_of(factory: Callable[..., Tree], values: dict[str, Any], count: int) -> Tree:
+    """What a factory makes of arrays of that length and of what all share, as a batch."""
+    made = factory(**values)
     return jax.tree.map(lambda leaf: Partial(leaf) if callable(leaf) else _repeated(leaf, count), made)
 
 
-def _is_categorical(value: Any) -> bool:
+def is_categorical(value: Any) -> bool:
     """Whether its elements are flags, functions, None, words, or pytrees of several kinds: a program for each."""
     if isinstance(value, (np.ndarray, jax.Array, range)):
         return getattr(value, "dtype", np.dtype(int)).kind == "b"
@@ -166,7 +171,8 @@ def _is_categorical(value: Any) -> bool:
     )
 
 
-def _is_swept(value: Any) -> bool:
+def is_swept(value: Any) -> bool:
+    """Whether it is a list or an array of values, rather than one."""
     if isinstance(value, optax.GradientTransformation):  # a tuple too
         return False
     return isinstance(value, (list, tuple, range)) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim > 0)

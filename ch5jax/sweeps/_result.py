@@ -224,14 +224,23 @@ class SweepResult:
         row = int(np.searchsorted(numbers, number))
         return jax.tree.map(lambda values: values[row], batch)
 
-    def diagnose(self, number: int, **options: Any) -> Diagnosis:
+    def diagnose(
+        self,
+        number: int,
+        *,
+        best: jax.typing.ArrayLike | None = None,
+        iterations: int = 20,
+        continuations: bool = True,
+    ) -> Diagnosis:
         """Trains a trial once more by itself, and says what it met, by what a sweep does not take too.
 
         That is the curvature at its end, and six continuations from there: `print(result.diagnose(7))`.
 
         Args:
           number: the trial.
-          options: as for `ch5jax.diagnose`, such as `best`, the lowest loss known.
+          best: the lowest loss known to be reachable; by default the task's `lowest`.
+          iterations: products with the Hessian for the curvature, ≥ 0; 0 takes none.
+          continuations: whether to go on from its last state in six ways.
 
         Returns:
           `ch5jax.diagnose` of the trial's task, hyperparameters, key and steps. Its last bits can differ from the
@@ -241,7 +250,15 @@ class SweepResult:
           ValueError: if there is no such trial; if the result was opened or unpickled, and the task is not at hand.
         """
         trial = self.trial(number)
-        return diagnose(trial.task, trial.hyperparameters, steps=trial.steps, key=trial.key, **options)
+        return diagnose(
+            trial.task,
+            trial.hyperparameters,
+            steps=trial.steps,
+            key=trial.key,
+            best=best,
+            iterations=iterations,
+            continuations=continuations,
+        )
 
     def _source(self) -> Again:
         if self._again is None:
