@@ -513,6 +513,33 @@ def test_nothing_that_has_changed_counts_as_found(tmp_path, monkeypatch, change)
     assert found_without_training(monkeypatch, *arguments) is None
 
 
+def test_a_folder_is_looked_into(tmp_path):
+    out = tmp_path / "out"
+    assert run(*TINY, "--optimizer", "sgd,adam", "--width", 3, "--out", out).exit_code == 0
+
+    def store(*arguments):
+        return CliRunner().invoke(app, ["store", *map(str, arguments)], env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+    said = store(out)
+    assert said.exit_code == 0, said.stderr
+    assert said.stdout.startswith(f"{out / 'store'}: format ")
+    rows = [line.split() for line in said.stdout.splitlines()]
+    assert [row for row in rows if row[0] in ("sgd", "adam")] == [
+        [name, "20", "3", "3", "0", "0"] for name in ("sgd", "adam")
+    ]
+    assert said.stdout.endswith("It is finished.\n")
+    assert store(out / "store").stdout == said.stdout
+    chunk = next(out.glob("store/group001-chunk*.npz"))
+    chunk.write_bytes(chunk.read_bytes()[:-50])
+    damaged = store(out)
+    assert damaged.exit_code == 1
+    assert "3 trainings to go: the same sweep goes on there." in damaged.stdout
+    assert f"damaged: {chunk} is damaged" in damaged.stdout
+    wrong = store(tmp_path)
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert "must be the folder of a sweep" in wrong.stderr
+
+
 def test_another_command_or_another_ch5jax_is_not_found(tmp_path, monkeypatch):
     arguments = [*TINY, "--optimizer", "sgd", "--out", tmp_path / "out"]
     assert run(*arguments).exit_code == 0

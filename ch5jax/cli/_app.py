@@ -9,6 +9,7 @@ import typer
 from ch5jax.cli._diagnose import diagnose
 from ch5jax.cli._predict import predict
 from ch5jax.cli._screen import keep_printing, say
+from ch5jax.cli._store import store
 from ch5jax.cli._sweep import sweep
 
 app = typer.Typer(
@@ -40,3 +41,4 @@ def ch5jax_command(
 app.command()(sweep)
 app.command()(diagnose)
 app.command()(predict)
+app.command()(store)

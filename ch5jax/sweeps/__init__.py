@@ -4,6 +4,7 @@ from ch5jax.sweeps._curves import Curves as Curves
 from ch5jax.sweeps._executor import Progress as Progress
 from ch5jax.sweeps._groups import listed_seeds as listed_seeds
 from ch5jax.sweeps._manifest import StoreError as StoreError
+from ch5jax.sweeps._open import Contents as Contents, Part as Part, look as look, open_sweep as open_sweep
 from ch5jax.sweeps._result import Keep as Keep, SweepResult as SweepResult, Trial as Trial
 from ch5jax.sweeps._rungs import Rungs as Rungs, halving as halving, stop_lost as stop_lost
-from ch5jax.sweeps._sweep import open_sweep as open_sweep, sweep as sweep
+from ch5jax.sweeps._sweep import sweep as sweep

@@ -67,6 +67,23 @@ class Lock:
             self._file = -1
 
 
+def holder(folder: Path) -> str:
+    """Who holds the lock of a folder, which stays as it is; nothing where nobody does, or it cannot be known."""
+    try:
+        file = os.open(folder / NAME, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return ""
+    try:
+        _take(file)
+    except (BlockingIOError, PermissionError):
+        return os.read(file, 200).decode(errors="replace").strip() or "another process"
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
+    return ""
+
+
 _HELD: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 

@@ -159,7 +159,7 @@ class Folder:
         longer = finished(self.names()) if goes_on else []
         for name in sorted(self.names() - {*longer}):
             if (of := files.get(name, "nothing: this sweep has none of that name")) is not None:
-                self._arrays(name, of)
+                self.arrays(name, of)
         with self._explained("write to"):
             for left_over in self.path.glob("*.part"):
                 if _PART.fullmatch(left_over.name):
@@ -180,14 +180,18 @@ class Folder:
           StoreError: if the file is damaged or of something else, naming it.
         """
         try:
-            return checkpoints.restored(self._arrays(name, of), like, self.path / f"{name}.npz")
+            return checkpoints.restored(self.arrays(name, of), like, self.path / f"{name}.npz")
         except StoreError:
             raise
         except ValueError as error:
             raise StoreError(str(error)) from None
 
-    def _arrays(self, name: str, of: str) -> dict[str, Any]:
-        """A file's arrays, if it is whole and what it has to be."""
+    def arrays(self, name: str, of: str) -> dict[str, Any]:
+        """A file's arrays by their paths, if it is whole and what it has to be.
+
+        Raises:
+          StoreError: if it is not, naming the file.
+        """
         file = self.path / f"{name}.npz"
         try:
             return checkpoints.unpacked(self._content(file), file, of)

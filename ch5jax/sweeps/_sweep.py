@@ -14,15 +14,15 @@ from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._assemble import OWN_COLUMNS
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import make_groups, one_optimizer_each
-from ch5jax.sweeps._layout import lay_out, read_layout
-from ch5jax.sweeps._manifest import FORMAT, SCHEDULED, StoreError, manifest_of, sweep_hash
+from ch5jax.sweeps._layout import lay_out
+from ch5jax.sweeps._manifest import manifest_of, sweep_hash
 from ch5jax.sweeps._outline import outlines
-from ch5jax.sweeps._plan import Plan, Schedule, compiler, group_name
+from ch5jax.sweeps._plan import Plan, Schedule, compiler
 from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._rungs import Rungs
-from ch5jax.sweeps._store import MANIFEST, Folder, Memory, begun_with
+from ch5jax.sweeps._store import Folder, Memory, begun_with
 from ch5jax.sweeps._traced import trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, check_promises, steps_of
@@ -160,59 +160,6 @@ def sweep(
                 race.forget_states(all_of_them=not going_on)
             if not going_on:
                 return race.result()
-
-
-def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
-    """Opens the folder of a finished sweep without its task: table, curves, verdicts and their words.
-
-    Args:
-      store: the folder that `sweep` was given.
-
-    Returns:
-      A `SweepResult`. To train a trial once more (`rerun`, `trial`, `best`, `predict`) it takes the task: call `sweep`
-      with the same arguments, which trains nothing that is in the store.
-
-    Raises:
-      ValueError: if the folder holds no sweep, a damaged file, or a sweep that is not finished.
-
-    Example:
-      >>> import ch5jax, jax, tempfile
-      >>> folder = tempfile.mkdtemp()
-      >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1.0])
-      >>> task = ch5jax.tasks.surface(ch5jax.problems.beale())
-      >>> result = ch5jax.sweep(task, opts, steps=20, key=jax.random.key(0), store=folder)
-      >>> ch5jax.open(folder).columns["learning_rate"].tolist()
-      [0.1, 1.0]
-    """
-    folder = Folder(store)
-    if (manifest := folder.manifest()) is None:
-        raise StoreError(f"store must be the folder of a sweep, but {folder.path / MANIFEST} is missing")
-    if manifest.get("format") != FORMAT:
-        raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
-    probes = Probes(manifest["signals_every"], manifest["steps"])
-    rungs = Rungs(manifest["rungs"], manifest["keep"]) if "rungs" in manifest else None
-    schedule = Schedule(
-        probes=probes, rungs=tuple(rungs.at) if rungs else (), **{name: manifest[name] for name in SCHEDULED}
-    )
-    if not folder.names() >= {group_name(g) for g in range(len(manifest["groups"]))}:
-        raise StoreError(
-            f"{store} must hold a finished sweep, and this one had hardly begun: the same sweep goes on there"
-        )
-    pairs = [
-        read_layout(g, group, schedule, sweep_hash(manifest, g), folder) for g, group in enumerate(manifest["groups"])
-    ]
-    known, layouts = (tuple(part) for part in zip(*pairs, strict=True))
-    race = Race(known, layouts, schedule, rungs, manifest["objective"], manifest["maximize"], folder, None)
-    with nan_is_data():
-        while race.go_on():
-            pass
-        if missing := race.stages[-1].missing(folder):
-            due = sum(len(layout.chunks) for stage in race.stages for layout in stage.layouts)
-            raise StoreError(
-                f"{store} must hold a finished sweep, and {len(missing)} of its {due} chunks are missing: the same "
-                "sweep goes on there"
-            )
-        return race.result()
 
 
 def _check_rungs(rungs: Any, keep_states: bool) -> None:
