@@ -17,7 +17,7 @@ import ch5jax
 from ch5jax.cli import main
 from ch5jax.cli._app import app
 from ch5jax.cli._job import Activation, Job, start_devices
-from ch5jax.cli._values import parse_grid, parse_names, parse_seeds, parse_widths
+from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_seeds, parse_widths
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -110,11 +110,115 @@ def test_learning_rates_that_make_no_sense(text, words):
 def test_seeds_widths_and_names():
     assert (parse_seeds("4"), parse_seeds("3,5")) == (4, [3, 5])
     assert (parse_widths("128, 64"), parse_widths("none")) == ((128, 64), ())
-    assert parse_names(["b,a", "c", "a"], "abc") == ("b", "a", "c")
-    assert parse_names([], "abc") == ("a", "b", "c")
+    assert parse_optimizers(["adam,sgd", "optax.lion", "adam"]) == ("adam", "sgd", "optax.lion")
+    assert parse_optimizers([]) == ("sgd", "momentum", "adagrad", "rmsprop", "adam")
     for parse, text in ((parse_seeds, "0"), (parse_seeds, "1,1"), (parse_seeds, "-1,2"), (parse_widths, "0")):
         with pytest.raises(ValueError, match="got"):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["adma"], "got adma; did you mean adam?"),
+        (["optax.adamww"], "did you mean optax.adamw?"),
+        (["optax.chain"], "got optax.chain"),
+        (["optax.os"], "got optax.os"),
+        (["os.path"], "got os.path"),
+    ],
+)
+def test_optimizers_that_there_are_not(texts, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        parse_optimizers(texts)
+
+
+def test_what_is_varied():
+    assert parse_axes(["b1=0.8,0.9", "eps = 1e-8"], False) == {"b1": "0.8,0.9", "eps": " 1e-8"}
+    assert axis("0.8,0.9", False).tolist() == axis("0.8,0.9", True).tolist() == [0.8, 0.9]
+    assert axis("true,False", False) == [True, False]
+    assert axis("1e-4:1:log:3", False).tolist() == pytest.approx([1e-4, 1e-2, 1])
+    for text in ("1e-4:1:log", "1e-4:1:log:3"):
+        assert axis(text, True) == ch5jax.log(1e-4, 1.0)
+    assert axis("0.8:0.9:linear", True) == ch5jax.linear(0.8, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("texts", "sampled", "words"),
+    [
+        (["b1"], False, "must be NAME=VALUES"),
+        (["b1="], False, "must be NAME=VALUES"),
+        (["=0.1"], False, "must be NAME=VALUES"),
+        (["a.b=0.1"], False, "must be NAME=VALUES"),
+        (["b1=0.1", "b1=0.2"], False, "every name must occur once, got b1 twice"),
+        (["b1=x"], False, "must be a number, got 'x'"),
+        (["b1=true,0.1"], False, "must be a number, got 'true'"),
+        (["b1=0:1:log"], False, "LOW:HIGH:log:COUNT"),
+        (["b1=0:1:log"], True, "low must be above 0"),
+        (["b1=0:1:cubic"], True, "LOW:HIGH:log or LOW:HIGH:linear, got 0:1:cubic"),
+        (["b1=1:0:linear"], True, "low must be less than high"),
+    ],
+)
+def test_what_is_varied_and_makes_no_sense(texts, sampled, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        parse_axes(texts, sampled)
+
+
+def test_any_hyperparameter_of_any_optimizer_is_swept(tmp_path):
+    varied = ["--vary", "weight_decay=0,0.5", "--vary", "decay=0.5,0.9", "--vary", "bias_correction=true,false"]
+    arguments = [*TINY, "--optimizer", "momentum,adam,optax.adamw", *varied, "--out", tmp_path / "out"]
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    counts = table.groupby("group").size().to_dict()
+    assert counts == {
+        "momentum": 6,  # three rates, two decays
+        "optax.adamw": 6,  # and two weight decays
+        "adam, bias_correction=True": 3,
+        "adam, bias_correction=False": 3,
+    }
+    assert {*table.weight_decay.dropna()} == {0.0, 0.5}
+    best = table[table.group == "momentum"].sort_values("best_validation_accuracy").iloc[-1]
+    assert re.search(r"^momentum: decay 0\.[59]$", result.stdout, re.M), best
+    assert max(map(len, result.stdout.splitlines()[:20])) <= 80
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "3 learning rates × 2 weight_decay × 2 decay × 2 bias_correction" in page
+    again = Job.read(tmp_path / "out" / "job.json")
+    assert (again.vary["decay"], again.trials) == ("0.5,0.9", 18)
+
+
+def test_settings_are_drawn_where_a_grid_would_be_too_many(tmp_path):
+    ranges = ["--learning-rate", "1e-4:1:log", "--vary", "b1=0.8:0.99:linear"]
+    arguments = ["--steps", 10, "--seeds", 2, "--hidden", 4, "--optimizer", "adam,sgd", "--sample", 8, *ranges]
+    result = run(*arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    adam, sgd = (table[table.group == name] for name in ("adam", "sgd"))
+    expected = ch5jax.sample(ch5jax.adam, 8, learning_rate=ch5jax.log(1e-4, 1.0), b1=ch5jax.linear(0.8, 0.99))
+    np.testing.assert_allclose(adam.b1.to_numpy()[::2], expected.b1, rtol=1e-12)
+    np.testing.assert_allclose(adam.learning_rate.to_numpy()[::2], expected.learning_rate, rtol=1e-12)
+    assert len(sgd) == 16
+    assert sgd.b1.isna().all()
+    assert run(*arguments).exit_code == 0
+    assert run(*arguments[:-1], "b1=0.8:0.9:linear").exit_code == 0
+    assert len([*Path("runs").iterdir()]) == 2  # another range is another folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vary", "b3=0.1", "--optimizer", "adam"], "b1, b2, bias_correction, eps, learning_rate; got b3"),
+        (["--vary", "b1=0.9", "--optimizer", "sgd"], "learning_rate; got b1"),
+        (["--vary", "learning_rate=0.1"], "by --learning-rate"),
+        (["--vary", "b1=1.5", "--optimizer", "adam"], "b1 must be"),
+        (["--sample", "4", "--learning-rate", "0:1:log"], "low must be above 0"),
+        (["--sample", str(10**12), "--optimizer", "sgd"], "settings"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused_before_anything_is_trained(arguments, words, tmp_path):
+    result = run(*TINY[:4], *arguments, "--out", tmp_path / "out")
+    assert result.exit_code in (1, 2)
+    assert words in " ".join(result.stderr.replace("│", " ").split())
+    assert not (tmp_path / "out" / "store").exists()
 
 
 def test_help_reads_well():

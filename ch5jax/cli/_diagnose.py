@@ -13,7 +13,7 @@ from ch5jax.cli._job import Job, counted, keep_programs, prepare
 from ch5jax.cli._log import check_log, judge_log
 from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
 from ch5jax.cli._screen import say, show_diagnosis, show_treatment
-from ch5jax.cli._values import parse_grid, parse_names, parse_path
+from ch5jax.cli._values import parse_axes, parse_grid, parse_optimizers, parse_path
 from ch5jax.optimizers import RULES
 
 _LOG = "A log of your own"
@@ -24,8 +24,23 @@ def diagnose(
     setting: Setting,
     context: typer.Context,
     optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Among {', '.join(RULES)}.", rich_help_panel="Setting")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"Among {', '.join(RULES)}, and Optax's, such as optax.adamw.",
+            rich_help_panel="Setting",
+        ),
     ] = "adam",
+    hyperparameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another hyperparameter of it, such as b1=0.8; repeatable.",
+            rich_help_panel="Setting",
+            show_default=False,
+        ),
+    ] = None,
     learning_rate: Annotated[
         float, typer.Option(min=0.0, metavar="RATE", help="The learning rate.", rich_help_panel="Setting")
     ] = 0.01,
@@ -86,8 +101,9 @@ def diagnose(
     }
     check_log(typed)
     job = setting.job(
-        optimizers=parsed("--optimizer", lambda text: parse_names([text], [*RULES]), optimizer),
+        optimizers=parsed("--optimizer", lambda text: parse_optimizers([text]), optimizer),
         learning_rates=parsed("--learning-rate", parse_grid, str(learning_rate)),
+        vary=parsed("--set", lambda texts: parse_axes(texts, False), hyperparameter or []),
         seeds=[seed],
         evaluate_every=setting.steps,
     )
@@ -104,16 +120,20 @@ def diagnose(
 
 
 def _train_and_diagnose(job: Job, best: float | None, treat: bool) -> None:
-    (name,), (rate,), (seed,) = job.optimizers, job.learning_rates.tolist(), job.listed_seeds
+    (rule,), (rate,), (seed,) = job.optimizers, job.learning_rates.tolist(), job.listed_seeds
+    settings = [optimizer for batch in job.grids().values() for optimizer in ch5jax.unstack(batch)]
+    if len(settings) != 1:
+        raise ValueError(f"--set must give one value to each name, got {len(settings)} settings")
     prepared = prepare(job)
     for note in prepared.notes:
         say(note)
+    numbers = ", ".join((f"learning rate {rate:g}", *(f"{name} {value}" for name, value in job.vary.items())))
     say(
-        f"{prepared.settings['data']}; {prepared.settings['network']}; {name}, learning rate {rate:g}, seed {seed}; "
+        f"{prepared.settings['data']}; {prepared.settings['network']}; {rule}, {numbers}, seed {seed}; "
         f"{counted(job.steps, 'step')}"
     )
     key = jax.random.fold_in(jax.random.key(0), seed)
     if treat:
-        show_treatment(ch5jax.treat(prepared.task, RULES[name](rate), steps=job.steps, key=key, best=best))
+        show_treatment(ch5jax.treat(prepared.task, settings[0], steps=job.steps, key=key, best=best))
     else:
-        show_diagnosis(ch5jax.diagnose(prepared.task, RULES[name](rate), steps=job.steps, key=key, best=best))
+        show_diagnosis(ch5jax.diagnose(prepared.task, settings[0], steps=job.steps, key=key, best=best))

@@ -1,12 +1,14 @@
 """What the command line was asked to do, and where its files go."""
 
 import contextlib
+import functools
 import hashlib
+import inspect
 import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -14,11 +16,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 import ch5jax
 from ch5jax import tasks
 from ch5jax._extras import require
-from ch5jax.optimizers import RULES
+from ch5jax.cli._values import axis
+from ch5jax.optimizers import RULES, Batches, grid, lift, sample
 from ch5jax.report import write_whole
 
 
@@ -66,6 +70,8 @@ class Job(NamedTuple):
     reading: Mapping[str, Any] = MappingProxyType({})  # how the data are read, as `read_table` has it
     halving: float | None = None  # the factor
     stop_lost: bool = False
+    vary: Mapping[str, str] = MappingProxyType({})  # values of other hyperparameters by name, as they are typed
+    sample: int | None = None  # how many settings of each optimizer are drawn from them, `learning_rate` among them
 
     @property
     def seed_count(self) -> int:
@@ -75,7 +81,7 @@ class Job(NamedTuple):
     @property
     def trials(self) -> int:
         """How many trainings there are."""
-        return len(self.optimizers) * len(self.learning_rates) * self.seed_count
+        return sum(len(jax.tree.leaves(batch)[0]) for batch in self.grids().values()) * self.seed_count
 
     @property
     def listed_seeds(self) -> list[int]:
@@ -89,7 +95,7 @@ class Job(NamedTuple):
           OSError: if the data cannot be read.
         """
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
-        for name in ("reading", "halving", "stop_lost"):
+        for name in ("reading", "halving", "stop_lost", "vary", "sample"):
             if not settings[name]:
                 del settings[name]  # or a default would change the name
         stem = "digits"
@@ -153,8 +159,39 @@ class Job(NamedTuple):
         return ch5jax.stop_lost(self.steps) if self.stop_lost else None
 
     def grids(self) -> dict[str, Any]:
-        """The batch of each optimizer."""
-        return {name: ch5jax.grid(RULES[name], learning_rate=self.learning_rates) for name in self.optimizers}
+        """The batch of each optimizer; several where a flag is varied.
+
+        Raises:
+          ValueError: if what is varied is no argument of any of them, or has values that it cannot have.
+        """
+        axes = {name: axis(text, self.sample is not None) for name, text in self.vary.items()}
+        if self.sample is None:
+            axes = {"learning_rate": self.learning_rates, **axes}
+        taken = {name: inspect.signature(_rule(name)).parameters for name in self.optimizers}
+        if unknown := [name for name in axes if not any(name in names for names in taken.values())]:
+            known = sorted({name for names in taken.values() for name in names})
+            raise ValueError(f"what is set must be an argument of the optimizer, {', '.join(known)}; got {unknown[0]}")
+        found: dict[str, Any] = {}
+        for name, arguments in taken.items():
+            own = {argument: values for argument, values in axes.items() if argument in arguments}
+            factory = RULES.get(name) or functools.partial(lift, _rule(name))
+            batch = grid(factory, **own) if self.sample is None else sample(factory, self.sample, **own)
+            parts = {f"{name}, {part}": one for part, one in batch.items()} if isinstance(batch, Batches) else None
+            found |= parts or {name: batch}
+        return found
+
+    def searched(self) -> str:
+        """What is tried of each optimizer, in words."""
+        if self.sample is not None:
+            return counted(self.sample, "drawn setting")
+        counts = {name: len(axis(text, False)) for name, text in self.vary.items()}
+        others = (f"{count} {name}" for name, count in counts.items())
+        return " × ".join([counted(len(self.learning_rates), "learning rate"), *others])
+
+
+def _rule(name: str) -> Callable[..., Any]:
+    """An update rule of the chapter, or of Optax."""
+    return RULES[name] if name in RULES else getattr(optax, name.removeprefix("optax."))
 
 
 def _digest(path: Path) -> str:
@@ -199,7 +236,6 @@ def prepare(job: Job) -> Prepared:
         ends, classify = (len(table.features), len(table.classes) or 1), table.kind == "classification"
         batch_size = min(batch_size, len(table.parts.train.inputs))
         data = f"{job.data.name}, target {table.target}, {table.kind}"
-    rates = job.learning_rates
     unit = "nats" if classify else "standardised target, squared"
     settings = {
         "data": data,
@@ -210,8 +246,7 @@ def prepare(job: Job) -> Prepared:
         "seeds": str(job.seeds) if isinstance(job.seeds, int) else ", ".join(map(str, job.seeds)),
     }
     title = (
-        f"{name}: {counted(len(job.optimizers), 'optimizer')} × {counted(len(rates), 'learning rate')} × "
-        f"{counted(job.seed_count, 'seed')}"
+        f"{name}: {counted(len(job.optimizers), 'optimizer')} × {job.searched()} × {counted(job.seed_count, 'seed')}"
     )
     units = dict.fromkeys(("loss", "validation_loss", "test_loss"), unit)
     if table is not None and not classify:

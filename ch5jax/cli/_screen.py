@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -142,18 +143,23 @@ def _rate(steps_a_second: float) -> str:
     return f"{steps_a_second:.3g} steps/s"
 
 
+_NAMES = 11  # signs of a group's name in a line of the leaderboard, which has 80
+
+
 def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> None:
     """Prints the leaderboard; it fits into 80 columns."""
     metrics = list(rows[0].metrics)[:2] or [result.objective]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     # Rich takes the width that is missing from the columns that may wrap, to nothing if need be
     table.add_column("#\n", justify="right", no_wrap=True, min_width=len(str(len(rows))))
-    table.add_column("optimizer\n", no_wrap=True, min_width=max(len(row.group) for row in rows))
+    names = min(max(len(row.group) for row in rows), _NAMES)
+    table.add_column("optimizer\n", min_width=names, max_width=_NAMES, overflow="fold")
     for name in metrics:
         table.add_column(label(name).replace(" ", "\n", 1) + (", %" if is_share(name) else ""), no_wrap=True)
     table.add_column("learning\nrate", no_wrap=True)
     table.add_column("within 1 %\nof the best", no_wrap=True)
     table.add_column("diverged\n", justify="right", no_wrap=True)
+    others = {row.group: [name for name in row.varying if name != "learning_rate"] for row in rows}
     for position, row in enumerate(rows, 1):
         cells = [_short(name, row) for name in metrics]
         rate = number(row.hyperparameters["learning_rate"]) if row.metrics else "–"
@@ -166,8 +172,16 @@ def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> No
     say(f"Best setting of each optimizer, chosen on validation: mean ± std over {counted(seeds, 'seed')},")
     say("each training " + ("at its best evaluation." if ranks_best(result) else "at its last step."))
     console().print(table)
+    for row in rows:
+        if others[row.group] and row.metrics:
+            values = (f"{name} {_value(row.hyperparameters[name])}" for name in others[row.group])
+            say(f"{row.group}: {', '.join(values)}")
     if any(not span.contiguous for row in rows for span in row.spans[:1]):
         say("* with gaps: some values in between are worse")
+
+
+def _value(value: object) -> str:
+    return number(value) if isinstance(value, float | np.floating) else str(value)
 
 
 def show_beside(compared: Sequence[Beside]) -> None:

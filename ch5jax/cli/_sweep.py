@@ -24,8 +24,8 @@ from ch5jax.cli._screen import (
     show_files,
     show_leaderboard,
 )
-from ch5jax.cli._values import parse_grid, parse_names, parse_path, parse_seeds
-from ch5jax.optimizers import RULES
+from ch5jax.cli._values import axis, parse_axes, parse_optimizers, parse_path, parse_seeds
+from ch5jax.optimizers import RULES, Scale
 from ch5jax.sweeps import SweepResult
 
 
@@ -36,7 +36,8 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="NAMES",
-            help=f"Among {', '.join(RULES)}; several with commas or repeated. [default: all]",
+            help=f"Among {', '.join(RULES)}, and those of Optax, such as optax.adamw; several with commas or repeated. "
+            "[default: the chapter's]",
             rich_help_panel="Search",
             show_default=False,
         ),
@@ -49,6 +50,26 @@ def sweep(
             rich_help_panel="Search",
         ),
     ] = "1e-4:10:log:48",
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUES",
+            help="Another hyperparameter of the optimizers that have it, such as b1=0.8,0.9,0.95 or "
+            "weight_decay=1e-5:0.1:log:8 or bias_correction=true,false; repeatable.",
+            rich_help_panel="Search",
+            show_default=False,
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Draw so many settings of each optimizer from these ranges, evenly, instead of all combinations.",
+            rich_help_panel="Search",
+            show_default=False,
+        ),
+    ] = None,
     seeds: Annotated[
         str, typer.Option(metavar="SEEDS", help="How many seeds, or which, such as 3,4,5.", rich_help_panel="Search")
     ] = "4",
@@ -118,10 +139,18 @@ def sweep(
     - `ch5jax sweep`
     - `ch5jax sweep --data wine.csv --target quality --hidden 64,64`
     - `ch5jax sweep --optimizer adam,sgd --learning-rate 1e-3:1:log:16 --seeds 8`
+    - `ch5jax sweep --optimizer adam,optax.adamw --vary weight_decay=1e-5:0.1:log --vary b1=0.8:0.99:linear --sample 64`
     """
+    sampled = sample is not None
+    axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
+    if "learning_rate" in axes:
+        raise typer.BadParameter("the learning rate is varied by --learning-rate", param_hint="--vary")
+    rates = parsed("--learning-rate", lambda text: axis(text, sampled), learning_rate)
     job = setting.job(
-        optimizers=parsed("--optimizer", lambda texts: parse_names(texts, [*RULES]), optimizer or []),
-        learning_rates=parsed("--learning-rate", parse_grid, learning_rate),
+        optimizers=parsed("--optimizer", parse_optimizers, optimizer or []),
+        learning_rates=np.array(rates[:2] if isinstance(rates, Scale) else rates),
+        vary={"learning_rate": learning_rate, **axes} if sampled else axes,
+        sample=sample,
         seeds=parsed("--seeds", parse_seeds, seeds),
         evaluate_every=evaluate_every or max(1, setting.steps // 10),
         width=width,

@@ -1,14 +1,18 @@
 """What is typed at the command line, as numbers."""
 
 import difflib
+import inspect
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import optax
 import typer
 
 from ch5jax._memory import check_memory
+from ch5jax.optimizers import RULES, linear, log
 
 _BYTES_A_VALUE = 500  # of a trial, for each of which a sweep has a row
 
@@ -39,6 +43,49 @@ def parse_grid(text: str) -> np.ndarray:
     if spacing == "log" and low <= 0:
         raise ValueError(f"a log grid must begin above 0, got {low:g}")
     return np.geomspace(low, high, count) if spacing == "log" else np.linspace(low, high, count)
+
+
+def parse_axes(texts: Sequence[str], sampled: bool) -> dict[str, str]:
+    """What is varied beside the learning rate, each as NAME=VALUES, by name.
+
+    Raises:
+      ValueError: if a text is not of that form, or its values are not as `axis` has them.
+    """
+    found = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        if not name.strip().isidentifier() or not values:
+            raise ValueError(f"must be NAME=VALUES, such as weight_decay=1e-5:0.1:log:8, got {cut(text)!r}")
+        if name.strip() in found:
+            raise ValueError(f"every name must occur once, got {name.strip()} twice")
+        axis(values, sampled)
+        found[name.strip()] = values
+    return found
+
+
+def axis(text: str, sampled: bool) -> Any:
+    """Values of a hyperparameter: as `parse_grid` has them, or flags; to draw from, a scale.
+
+    Args:
+      text: "true,false", "0.8,0.9", "LOW:HIGH:log:COUNT" or "LOW:HIGH:linear:COUNT". Of what is drawn the count may be
+        left out, and does not matter.
+      sampled: whether values are drawn.
+
+    Raises:
+      ValueError: saying what is wrong.
+    """
+    if {part.strip().lower() for part in text.split(",")} <= _FLAGS.keys():
+        return [_FLAGS[part.strip().lower()] for part in text.split(",")]
+    parts = text.split(":")
+    if not sampled or len(parts) == 1:
+        return parse_grid(text)
+    if len(parts) not in (3, 4) or parts[2].strip() not in _SCALES:
+        raise ValueError(f"a range to draw from is LOW:HIGH:log or LOW:HIGH:linear, got {cut(text)}")
+    return _SCALES[parts[2].strip()](_number(parts[0]), _number(parts[1]))
+
+
+_FLAGS = {"true": True, "false": False}
+_SCALES = {"log": log, "linear": linear}
 
 
 def parse_seeds(text: str) -> int | list[int]:
@@ -82,19 +129,27 @@ def parse_columns(texts: Sequence[str]) -> dict[str, str]:
     return {text.rpartition("=")[0]: text.rpartition("=")[2] for text in texts}
 
 
-def parse_names(texts: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
-    """Names, several to a text or one each, in the order given; all that there are if none is.
+def parse_optimizers(texts: Sequence[str]) -> tuple[str, ...]:
+    """Optimizers' names, several to a text or one each, in the order given; all of the chapter's if none is.
 
     Raises:
       ValueError: naming one that there is not.
     """
     names = tuple(dict.fromkeys(part for text in texts for part in _parts(text)))
     for name in names:
-        if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, n=1)
+        if name not in RULES and not is_optax(name):
+            close = difflib.get_close_matches(name, [*RULES, *(f"optax.{rule}" for rule in dir(optax))], n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"must be among {', '.join(allowed)}, got {cut(name)}{hint}")
-    return names or tuple(allowed)
+            allowed = f"{', '.join(RULES)} and those of Optax that take a learning rate, such as optax.adamw"
+            raise ValueError(f"must be among {allowed}, got {cut(name)}{hint}")
+    return names or tuple(RULES)
+
+
+def is_optax(name: str) -> bool:
+    """Whether this is one of Optax's, by the name of `optax.adamw`, that takes a learning rate."""
+    module, _, rule = name.partition(".")
+    factory = getattr(optax, rule, None) if module == "optax" else None
+    return callable(factory) and "learning_rate" in inspect.signature(factory).parameters
 
 
 def _parts(text: str) -> list[str]:
