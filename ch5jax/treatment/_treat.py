@@ -1,7 +1,9 @@
 """Trying the remedies of what was found, on the training itself."""
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -35,6 +37,7 @@ def treat(
     rounds: int = 1,
     remedies: Sequence[str] | None = None,
     best: jax.typing.ArrayLike | None = None,
+    store: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Treatment:
     """Diagnoses a training, tries the remedies of what was found, and says which of them made it better.
@@ -58,6 +61,8 @@ def treat(
       remedies: names among `treatment.REMEDIES` to try instead, in the first round; several at once are joined by
         " + ". Of those at once, what the task does not have, or does not need, is left out.
       best: as for `diagnose`.
+      store: a folder to keep each round's trainings in as they come, `round1-100steps` and so on, each as `sweep` has
+        it: called again with the same arguments, what was stopped goes on, and what is done is read.
       progress: as for `sweep`.
 
     Returns:
@@ -95,7 +100,8 @@ def treat(
         if not due:
             break
         cases |= new
-        found = _trained(due, steps, key, seeds, progress)
+        where = None if store is None else Path(store).expanduser() / f"round{number}"
+        found = _trained(due, steps, key, seeds, where, progress)
         kinds: dict[str, Kind] = {name: "remedy" if name in new else "random" for name in (*new, *random)}
         tried += tuple(
             Tried(name, kinds.get(name, "untreated"), number, *case.realised(), *found[name], steps=case.steps)
@@ -175,6 +181,7 @@ def _trained(
     steps: int,
     key: jax.Array,
     seeds: int | Sequence[int],
+    store: Path | None,
     progress: Callable[[Progress], object] | None,
 ) -> dict[str, tuple[dict[str, np.ndarray], tuple[str, ...]]]:
     """Trains settings over the seeds, those of as many steps as one sweep: each one's metrics and verdicts by seed."""
@@ -192,6 +199,7 @@ def _trained(
             steps=count,
             key=key,
             seeds=seeds,
+            store=store and store.with_name(f"{store.name}-{count}steps"),
             progress=progress,
         )
         names = [name for settings in batches.values() for name in settings]

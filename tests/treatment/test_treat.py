@@ -122,6 +122,39 @@ def test_what_overfits_is_stopped_where_its_evaluation_was_best():
     assert f", after {due} steps. It gained" in str(found)
 
 
+def test_a_treatment_that_was_stopped_goes_on_and_says_the_same(tmp_path):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(60, 8)).astype(np.float32), rng.integers(0, 2, 60)
+    task = supervised(ch5jax.networks.mlp((8, 16, 2)), x, y, objective="validation_loss")
+    seen = []
+
+    def treat(stop_at=None, **options):
+        def progress(now):
+            seen.append((now.trials_done, now.trials))
+            if stop_at is not None and len(seen) > stop_at:
+                raise StoppedError
+
+        given = {"steps": 40, "key": KEY, "seeds": 2, "progress": progress}
+        return ch5jax.treat(task, ch5jax.adam(0.01), remedies=["early stopping", "rate ÷ 10"], **given, **options)
+
+    whole = treat()
+    folder, count = tmp_path / "store", len(seen)
+    seen.clear()
+    with pytest.raises(StoppedError):
+        treat(stop_at=count // 2, store=folder)
+    assert str(treat(store=folder)) == str(whole)
+    steps = {one.steps or 40 for one in whole.tried}
+    assert {path.name for path in folder.iterdir()} == {f"round1-{n}steps" for n in steps}
+    seen.clear()
+    again = treat(store=folder)
+    assert str(again) == str(whole)
+    assert all(done == of for done, of in seen)  # nothing was trained
+
+
+class StoppedError(Exception):
+    pass
+
+
 def scored(name, values, kind="remedy"):
     return Tried(name, kind, 1, None, {}, {"loss": np.array(values, float)}, ("slow",) * len(values))
 
