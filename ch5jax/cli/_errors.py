@@ -11,6 +11,8 @@ from ch5jax.cli._screen import say
 
 Value = TypeVar("Value")
 
+LONGEST = 3_000  # characters of an error: names of what came may be long
+
 
 def parsed(option: str, parse: Callable[[Any], Value], text: str | Sequence[str]) -> Value:
     """An option's text as a value; what is wrong with it names the option."""
@@ -39,5 +41,7 @@ def errors_in_a_line(traceback: bool) -> Iterator[None]:
                 "the memory ran out. What is finished is safe, and the same command goes on from there: with fewer "
                 "--devices, or where more memory is free. Smaller --width, --hidden, --batch-size or --seeds take less"
             )
+        if len(said) > LONGEST:
+            said = f"{said[:LONGEST]} ... ({len(said):,} characters)"
         say(f"error: {said}", "red", stderr=True)
         raise typer.Exit(1) from None

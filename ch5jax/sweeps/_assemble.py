@@ -30,12 +30,14 @@ def assemble(
 ) -> SweepResult:
     """Joins what was stored of every group into columns and curves."""
     tables, curves, names, diverged = [], {}, {}, {}
+    probed_at = schedule.probes.taken_at()
+    probed_at = probed_at[probed_at <= schedule.steps]  # up to the rung, of which these are
     for group, layout in zip(outlines, layouts, strict=True):
         chunk = _gathered(group, layout, store)
         at, last = schedule.evaluated_at, {name: values[:, -1] for name, values in chunk.metrics.items()}
         curves[group.name] = Curves(
             *(schedule.recorded_at, chunk.metrics, at, chunk.evaluations),
-            *(schedule.probes.taken_at(), chunk.signals, group.names),
+            *(probed_at, chunk.signals, group.names),
         )
         diverged[group.name] = chunk.diverged_at
         joined_names = [*last, *chunk.evaluations, f"best_{objective}"]

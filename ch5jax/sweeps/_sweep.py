@@ -117,7 +117,7 @@ def sweep(
         _check_rungs(rungs, keep_states)
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
     for group in groups:
-        taken = (*OWN_COLUMNS, f"best_{group.task.objective}")
+        taken = (*OWN_COLUMNS, f"best_{group.task.objective}", "step")  # which curves have in their file
         with one_optimizer_each(hyperparameters):
             check_promises(group.task, group.rows(np.zeros((), int))[0], taken)
     key = _checked_key(key)
@@ -133,10 +133,10 @@ def sweep(
         rungs.check(steps, record_every=record_every, signals_every=probes.every)
     schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, tuple(rungs.at) if rungs else ())
     memory = free_memory(devices)
+    most = max(group.trials for group in groups)
     if width is None:
-        most = max(group.trials for group in groups)
         width = begun.get("width") or choose_width(traced, schedule.length, most, devices, memory)
-    check_width(width, traced, schedule.length, memory)
+    check_width(width, most, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
     manifest = manifest_of(groups, known, traced, plan, rungs)

@@ -47,12 +47,14 @@ def choose_width(
     return -(-trials // (rounds * len(devices)))
 
 
-def check_width(width: int, traced: Sequence[Traced], length: int, memory: float | None) -> None:
-    """Refuses a width that cannot fit."""
-    if memory is None:
-        return
+def check_width(width: int, trials: int, traced: Sequence[Traced], length: int, memory: float | None) -> None:
+    """Refuses a width that cannot fit, or would be mostly padding: of the largest group's trials."""
     need = max(one.data_bytes + width * one.peak_bytes(length) for one in traced)
-    if need <= 2 * memory:  # it may be half of what is predicted
+    if memory is None or need <= 2 * memory:  # it may be half of what is predicted
+        if width > (most := max(LARGEST, trials)):
+            raise ValueError(
+                f"width must be at most {most:,} for {trials:,} trials in the largest group, got {width:,}"
+            )
         return
     if width == 1:
         raise ValueError(

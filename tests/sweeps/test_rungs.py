@@ -240,3 +240,34 @@ def test_default_spacing_of_records_is_one_that_fits():
 def test_batches_of_the_small_sweep_are_what_the_reference_thinks(whole):
     assert sum(len(batch.learning_rate) for batch in batches().values()) * 2 == len(whole)
     assert (whole.columns["diverged_at"] < 0).all()
+
+
+UNKNOWN_LOWEST = TASK._replace(lowest=None)
+
+
+@pytest.mark.parametrize("keep", [1.0, 1 / 3])
+def test_a_task_whose_lowest_loss_nobody_knows_is_judged_at_each_rung_as_if_it_ended_there(keep):
+    """By its siblings up to there, as in a sweep of so many steps; a table's is such a task."""
+    opts = ch5jax.grid(ch5jax.sgd, learning_rate=[1e-4, 3e-4, 1e-3, 1e3, 2e-3, 1e4])
+    arguments = {"key": jax.random.key(3), "width": 2, "signals_every": 10, "record_every": 10}
+    found = ch5jax.sweep(UNKNOWN_LOWEST, opts, steps=240, rungs=ch5jax.Rungs((100, 160), keep), **arguments)
+    short = ch5jax.sweep(UNKNOWN_LOWEST, opts, steps=100, **arguments)
+    stopped = found.columns["steps_trained"] == 100
+    assert 2 <= stopped.sum() < 6
+    np.testing.assert_array_equal(found.columns["verdict"][stopped], short.columns["verdict"][stopped])
+    for trial in np.flatnonzero(stopped):
+        one, other = found.diagnosis(int(trial)), short.diagnosis(int(trial))
+        assert one.signals.lost_since.shape == other.signals.lost_since.shape == (10,)
+        np.testing.assert_array_equal(one.findings.found, other.findings.found)
+
+
+def test_a_table_and_a_task_of_ones_own_are_halved(tmp_path):
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(80, 3))
+    np.savez(tmp_path / "t.npz", a=inputs[:, 0], b=inputs[:, 1], c=inputs[:, 2], price=inputs.sum(axis=1))
+    table = ch5jax.tasks.table(tmp_path / "t.npz", target="price", hidden=(4,))
+    assert table.lowest is None
+    opts = ch5jax.grid(ch5jax.sgd, learning_rate=np.geomspace(1e-3, 1.0, 9))
+    result = ch5jax.sweep(table, opts, steps=270, key=jax.random.key(0), rungs=ch5jax.halving(270))
+    assert result.steps_trained.max() == 270
+    assert np.sum(result.steps_trained == 270) == 1

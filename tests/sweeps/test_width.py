@@ -66,6 +66,12 @@ def test_a_width_that_cannot_fit_is_refused_before_anything_compiles():
         ch5jax.sweep(task, opts, steps=5, key=jax.random.key(0), width=10**9)
 
 
+def test_a_width_that_would_be_padding_is_refused():
+    task, opts = tasks.digits(hidden=(4,)), ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2])
+    with pytest.raises(ValueError, match=r"width must be at most 32,768 for 2 trials .*, got 100,000"):
+        ch5jax.sweep(task, opts, steps=5, key=jax.random.key(0), width=100_000)
+
+
 def test_devices_share_what_is_free(monkeypatch):
     monkeypatch.setattr(_width, "host_memory", lambda: Memory(4e9, 3e9))
     assert free_memory([CPU, CPU]) == 1.5e9
