@@ -103,7 +103,7 @@ def leading_axis(tree: chex.ArrayTree, what: str) -> int:
         if jnp.ndim(leaf) == 0:
             raise ValueError(
                 f"{what}{jax.tree_util.keystr(path)} must have the batch as its leading axis, got a scalar; "
-                "make a batch with ch5jax.grid or ch5jax.stack"
+                "make a batch with ch5jax.grid or ch5jax.stack; of optimizers of several kinds, a dict of batches"
             )
         sizes.setdefault(jnp.shape(leaf)[0], jax.tree_util.keystr(path))
     if len(sizes) != 1:
@@ -128,7 +128,8 @@ def check_data(hyperparameters: Hyperparameters, what: str) -> None:
         if callable(leaf):
             raise ValueError(
                 f"{what}{jax.tree_util.keystr(path)} must be data, got the function {leaf!r}; make an Optax optimizer "
-                "into data with ch5jax.lift(optax.adamw, learning_rate=...)"
+                "into data with ch5jax.lift(optax.adamw, learning_rate=...); what differs in structure, such as an "
+                "activation, is a list in ch5jax.grid of a function that takes it, or a dict of tasks by name"
             )
         if (not is_array(leaf) and not hasattr(leaf, "dtype")) or getattr(leaf, "dtype", np.dtype(int)).kind in "USO":
             raise ValueError(f"{what}{jax.tree_util.keystr(path)} must be numbers, got {leaf!r}")

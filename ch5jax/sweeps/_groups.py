@@ -123,12 +123,22 @@ def make_groups(
         batches = dict.fromkeys(tasks, hyperparameters)
     if batches.keys() != tasks.keys():
         raise ValueError(f"task and hyperparameters must have the same names, got {[*tasks]} and {[*batches]}")
-    return tuple(_group(name, tasks[name], batch, numbers) for name, batch in batches.items())
+    by_grid = isinstance(hyperparameters, Batches)
+    return tuple(_group(name, tasks[name], batch, numbers, by_grid) for name, batch in batches.items())
 
 
-def _group(name: str, task: Task, batch: Any, seeds: np.ndarray) -> Group:
+def _group(name: str, task: Task, batch: Any, seeds: np.ndarray, by_grid: bool) -> Group:
     _trees.check_data(batch, f"hyperparameters of {name!r}: ")
-    settings = _trees.leading_axis(batch, f"hyperparameters of {name!r}: ")
+    if jax.tree.leaves(batch):
+        settings = _trees.leading_axis(batch, f"hyperparameters of {name!r}: ")
+    elif by_grid:
+        settings = 1  # of what is no number, such as one of Optax's schedules
+    else:
+        raise ValueError(
+            f"hyperparameters of {name!r} must hold numbers to sweep, and hold none: make an Optax factory into one of "
+            "data with functools.partial(ch5jax.lift, optax.adamw), and a schedule with one of ours, such as "
+            "ch5jax.linear_decay"
+        )
     if settings < 1:
         raise ValueError(f"hyperparameters of {name!r} must hold at least one setting, got an empty batch")
     group = Group(name, task, jax.tree.map(np.asarray, batch), settings, seeds)

@@ -171,3 +171,26 @@ def test_groups_of_a_grid_are_groups_whatever_its_factory_makes():
         ("kind=None", 2),
         ("kind=1.0", 2),
     ]
+
+
+def test_optaxs_schedules_alone_make_groups_of_one_setting():
+    schedules = [optax.cosine_decay_schedule(0.1, 10), optax.constant_schedule(0.1)]
+    result = ch5jax.sweep(TASK, ch5jax.grid(ch5jax.sgd, learning_rate=schedules), steps=3, key=KEY, seeds=2)
+    assert (len(result), len(result.groups)) == (4, 2)
+    for group, schedule in zip(result.groups, schedules, strict=True):
+        alone = ch5jax.train(TASK, ch5jax.sgd(schedule), jax.random.fold_in(KEY, 1), 3)
+        last = result.columns["loss"][(result.columns["group"] == group) & (result.columns["seed"] == 1)]
+        np.testing.assert_allclose(last, alone.metrics["loss"][-1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "advice"),
+    [
+        (lambda: ch5jax.grid(optax.adam, learning_rate=[0.1, 0.2]), "functools.partial.ch5jax.lift, optax.adamw"),
+        (lambda: {"opt": SGD, "activation": [jax.nn.relu] * 3}, "an activation, is a list in ch5jax.grid"),
+        (lambda: [ch5jax.sgd(0.1), ch5jax.adam(0.1)], "of optimizers of several kinds, a dict of batches"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_with_what_can(hyperparameters, advice):
+    with pytest.raises(ValueError, match=advice):
+        ch5jax.sweep(TASK, hyperparameters(), steps=2, key=KEY)
