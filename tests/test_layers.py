@@ -14,6 +14,7 @@ pytestmark = pytest.mark.smoke
 PACKAGE = Path(ch5jax.__file__).parent
 LAYERS = [
     "_command",
+    "_forked",
     "_types",
     "_extras",
     "_memory",

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._forked import check_not_forked
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._assemble import OWN_COLUMNS
@@ -108,6 +109,7 @@ def sweep(
     `jax.config.update("jax_num_cpu_devices", os.cpu_count())`. The command line does so. A sweep without progress for
     two minutes says so, and where, in the log `ch5jax.sweeps`.
     """
+    check_not_forked()
     groups = make_groups(task, hyperparameters, seeds)
     counts = {steps_of(group.task, steps) for group in groups}
     if len(counts) > 1:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ch5jax import _trees, tracing
+from ch5jax._forked import check_not_forked
 from ch5jax._types import Hyperparameters, State
 from ch5jax.diagnostics import Signals, inf_is_data
 from ch5jax.tasks import Task, check_promises, steps_of
@@ -70,6 +71,7 @@ def train(
       >>> run.metrics["loss"].shape, run.evaluations["test_accuracy"].shape, run.signals.flat_units.shape
       ((10,), (1,), (9, 1))
     """
+    check_not_forked()
     steps = steps_of(task, steps)
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every)
     signals_every = Probes.spaced(steps, signals_every).every
