@@ -287,9 +287,19 @@ def test_what_a_terminal_would_act_on_is_cleaned_and_cut(monkeypatch, capsys, ar
     with pytest.raises(SystemExit, match="2"):
         main()
     said = capsys.readouterr().err
-    assert said.startswith("error: argument 2 must be a line of at most 50,000 characters, got ")
+    due = "a line of at most 50,000 characters, without signs that steer a terminal"
+    assert said.startswith(f"error: argument 2 must be {due}, got ")
     assert said.strip().isprintable()
     assert len(said) < 200
+
+
+def test_a_long_name_is_not_echoed_whole(tmp_path):
+    a_table("t.csv")
+    result = run(*TINY, "--optimizer", "sgd", "--data", "t.csv", "--target", "x" * 49_000)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: target must be a column of t.csv")
+    assert len(result.stderr) < 3_100
+    assert result.stderr.rstrip().endswith(" characters)")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")])

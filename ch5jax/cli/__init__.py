@@ -31,6 +31,6 @@ def _check_arguments(arguments: list[str]) -> None:
     for position, text in enumerate(arguments, 1):
         if len(text) > LONGEST or any(unicodedata.category(sign) == "Cc" and sign != "\t" for sign in text):
             shown = repr(text[:40]) + ("..." if len(text) > 40 else "")
-            due = f"a line of at most {LONGEST:,} characters, without signs that steer a terminal,"
+            due = f"a line of at most {LONGEST:,} characters, without signs that steer a terminal"
             print(f"error: argument {position} must be {due}, got {len(text):,}: {shown}", file=sys.stderr)
             raise SystemExit(2)
