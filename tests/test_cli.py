@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 import ch5jax
 from ch5jax.cli import main
 from ch5jax.cli._app import app
-from ch5jax.cli._job import Activation, Job, start_devices
+from ch5jax.cli._job import Activation, Job
+from ch5jax.cli._machine import start_devices
 from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_seeds, parse_widths
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -209,6 +210,8 @@ def test_settings_are_drawn_where_a_grid_would_be_too_many(tmp_path):
         (["--vary", "b3=0.1", "--optimizer", "adam"], "b1, b2, bias_correction, eps, learning_rate; got b3"),
         (["--vary", "b1=0.9", "--optimizer", "sgd"], "learning_rate; got b1"),
         (["--vary", "learning_rate=0.1"], "by --learning-rate"),
+        (["--learning-rate", "true,false"], "must be a number, got 'true'"),
+        (["--learning-rate", "true", "--sample", "2"], "must be a number, got 'true'"),
         (["--vary", "b1=1.5", "--optimizer", "adam"], "b1 must be"),
         (["--sample", "4", "--learning-rate", "0:1:log"], "low must be above 0"),
         (["--sample", str(10**12), "--optimizer", "sgd"], "settings"),

@@ -28,9 +28,9 @@ Cache = Annotated[
 ]
 
 
-def unset(panel: str, metavar: str, text: str, parser: Callable[[str], Any] | None = None) -> Any:
+def unset(panel: str, metavar: str, text: str, **more: Any) -> Any:
     """An option that is not there unless it is given."""
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel, show_default=False, parser=parser)
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel, show_default=False, **more)
 
 
 _reads = functools.partial(unset, _READ)

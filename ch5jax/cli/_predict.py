@@ -9,7 +9,8 @@ import typer
 import ch5jax
 from ch5jax._extras import require
 from ch5jax.cli._errors import errors_in_a_line
-from ch5jax.cli._job import JOB_FILE, Job, counted, keep_programs, prepare, start_devices
+from ch5jax.cli._job import JOB_FILE, Job, counted, prepare
+from ch5jax.cli._machine import keep_programs, start_devices
 from ch5jax.cli._options import Cache, Traceback
 from ch5jax.cli._screen import say
 from ch5jax.cli._values import parse_path

@@ -12,8 +12,9 @@ from ch5jax import report
 from ch5jax._command import say_at_the_end
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._found import keep_said, said_before
-from ch5jax.cli._job import JOB_FILE, Job, Prepared, counted, keep_programs, prepare, start_devices
-from ch5jax.cli._options import Cache, Setting, Traceback, with_setting
+from ch5jax.cli._job import JOB_FILE, Job, Prepared, counted, prepare
+from ch5jax.cli._machine import keep_programs, start_devices
+from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
 from ch5jax.cli._screen import (
     Reporter,
     listening,
@@ -24,7 +25,7 @@ from ch5jax.cli._screen import (
     show_files,
     show_leaderboard,
 )
-from ch5jax.cli._values import axis, parse_axes, parse_optimizers, parse_path, parse_seeds
+from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds
 from ch5jax.optimizers import RULES, Scale
 from ch5jax.sweeps import SweepResult
 
@@ -34,12 +35,11 @@ def sweep(
     setting: Setting,
     optimizer: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAMES",
-            help=f"Among {', '.join(RULES)}, and those of Optax, such as optax.adamw; several with commas or repeated. "
+        unset(
+            "Search",
+            "NAMES",
+            f"Among {', '.join(RULES)}, and those of Optax, such as optax.adamw; several with commas or repeated. "
             "[default: the chapter's]",
-            rich_help_panel="Search",
-            show_default=False,
         ),
     ] = None,
     learning_rate: Annotated[
@@ -52,22 +52,20 @@ def sweep(
     ] = "1e-4:10:log:48",
     vary: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUES",
-            help="Another hyperparameter of the optimizers that have it, such as b1=0.8,0.9,0.95 or "
+        unset(
+            "Search",
+            "NAME=VALUES",
+            "Another hyperparameter of the optimizers that have it, such as b1=0.8,0.9,0.95 or "
             "weight_decay=1e-5:0.1:log:8 or bias_correction=true,false; repeatable.",
-            rich_help_panel="Search",
-            show_default=False,
         ),
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(
+        unset(
+            "Search",
+            "N",
+            "Draw so many settings of each optimizer from these ranges, evenly, instead of all combinations.",
             min=1,
-            metavar="N",
-            help="Draw so many settings of each optimizer from these ranges, evenly, instead of all combinations.",
-            rich_help_panel="Search",
-            show_default=False,
         ),
     ] = None,
     seeds: Annotated[
@@ -75,12 +73,11 @@ def sweep(
     ] = "4",
     halving: Annotated[
         float | None,
-        typer.Option(
-            metavar="FACTOR",
-            help="Stop the worst early: of all settings the best 1/FACTOR go on after a 1/FACTOR³, 1/FACTOR² and "
+        unset(
+            "Search",
+            "FACTOR",
+            "Stop the worst early: of all settings the best 1/FACTOR go on after a 1/FACTOR³, 1/FACTOR² and "
             "1/FACTOR of the steps, such as 3. [default: train all to the end]",
-            rich_help_panel="Search",
-            show_default=False,
         ),
     ] = None,
     stop_lost: Annotated[
@@ -88,43 +85,24 @@ def sweep(
     ] = False,
     evaluate_every: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Evaluate every so many steps. [default: a tenth of them]",
-            rich_help_panel="Training",
-            show_default=False,
-        ),
+        unset("Training", "N", "Evaluate every so many steps. [default: a tenth of them]", min=1),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER",
+        unset(
+            "Run",
+            "FOLDER",
+            "The folder for results. [default: one in runs/, named after the data and the settings]",
             parser=parse_path,
-            help="The folder for results. [default: one in runs/, named after the data and the settings]",
-            rich_help_panel="Run",
-            show_default=False,
         ),
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Trainings side by side on a device. [default: what suits the machine]",
-            rich_help_panel="Run",
-            show_default=False,
-        ),
+        unset("Run", "N", "Trainings side by side on a device. [default: what suits the machine]", min=1),
     ] = None,
     devices: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="CPU devices to use. [default: one for each processor]",
-            rich_help_panel="Run",
-            show_default=False,
-        ),
+        unset("Run", "N", "CPU devices to use. [default: one for each processor]", min=1),
     ] = None,
     cache: Cache = True,
     traceback: Traceback = False,
@@ -145,7 +123,9 @@ def sweep(
     axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
     if "learning_rate" in axes:
         raise typer.BadParameter("the learning rate is varied by --learning-rate", param_hint="--vary")
-    rates = parsed("--learning-rate", lambda text: axis(text, sampled), learning_rate)
+    rates = parsed(
+        "--learning-rate", lambda text: axis(text, sampled) if ":" in text else parse_grid(text), learning_rate
+    )
     job = setting.job(
         optimizers=parsed("--optimizer", parse_optimizers, optimizer or []),
         learning_rates=np.array(rates[:2] if isinstance(rates, Scale) else rates),

@@ -106,8 +106,9 @@ def look(store: str | os.PathLike[str]) -> Contents:
             if (of := files.get(name, "nothing: this sweep has none of that name")) is not None:
                 steps[name] = int(folder.arrays(name, of).get("step", 0))  # a state's
         except StoreError as error:
-            damaged[name] = str(error)
-    kept -= damaged.keys()
+            if name in folder.names():  # and not gone since, as a finished chunk's state is
+                damaged[name] = str(error)
+            kept.discard(name)
     for stage in race.stages:
         for layout in stage.layouts:
             done = half_way = 0
@@ -121,7 +122,10 @@ def look(store: str | os.PathLike[str]) -> Contents:
                     at.append(steps[name])
             name = race.outlines[layout.g].name
             parts.append(Part(name, stage.schedule.steps, len(layout.members), done, half_way, max(at)))
-    size = sum(file.stat().st_size for file in folder.path.iterdir() if file.is_file())
+    size = 0
+    for file in folder.path.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            size += file.stat().st_size * file.is_file()
     ahead = bool(race.stages[-1].later)
     return Contents(tuple(parts), ahead, damaged, holder(folder.path), folder.manifest() or {}, size)
 

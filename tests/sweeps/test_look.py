@@ -8,6 +8,7 @@ import pytest
 import ch5jax
 from ch5jax.sweeps import Part, StoreError, look
 from ch5jax.sweeps._lock import Lock
+from ch5jax.sweeps._store import Folder
 from tests.sweeps.small import KEY
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -107,6 +108,21 @@ def test_damaged_files_are_named_with_what_to_do_and_are_not_counted(tmp_path, h
     assert look(tmp_path).parts[0].done == 3
     sweep(tmp_path)
     assert look(tmp_path).parts[0].done == 5
+
+
+def test_a_file_that_goes_while_it_is_read_is_not_damaged(tmp_path, monkeypatch):
+    """As a state does when its chunk is done."""
+    sweep(tmp_path)
+    read = Folder.arrays
+
+    def arrays(self, name, of):
+        if name == "group000-chunk000001":
+            (tmp_path / f"{name}.npz").unlink()
+        return read(self, name, of)
+
+    monkeypatch.setattr(Folder, "arrays", arrays)
+    found = look(tmp_path)
+    assert (found.damaged, found.parts[0].done) == ({}, 3)
 
 
 def test_a_stranger_among_the_chunks_is_told(tmp_path):
