@@ -1,5 +1,6 @@
 """Many trainings as one program: groups, seeds, chunks, devices, and a store that survives being killed."""
 
+from ch5jax.sweeps._apart import kept_apart as kept_apart
 from ch5jax.sweeps._curves import Curves as Curves
 from ch5jax.sweeps._executor import Progress as Progress
 from ch5jax.sweeps._groups import listed_seeds as listed_seeds

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ch5jax.sweeps._apart import OWN_COLUMNS
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._history import Chunk
 from ch5jax.sweeps._layout import Layout
@@ -14,9 +15,6 @@ from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._store import Store
 from ch5jax.sweeps._verdicts import diagnose_trials, verdict_columns
-
-STEPS_TRAINED = "steps_trained"
-OWN_COLUMNS = ("trial", "group", "seed", "diverged_at", "best_step", "verdict", "difficulties", "remedy", STEPS_TRAINED)
 
 
 def assemble(

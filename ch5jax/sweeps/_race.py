@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ch5jax.sweeps._assemble import STEPS_TRAINED, assemble, filled, scores_of
+from ch5jax.sweeps._apart import STEPS_TRAINED
+from ch5jax.sweeps._assemble import assemble, filled, scores_of
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._layout import Layout
 from ch5jax.sweeps._outline import Outline

@@ -12,7 +12,7 @@ from ch5jax import _trees
 from ch5jax._forked import check_not_forked
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
-from ch5jax.sweeps._assemble import OWN_COLUMNS
+from ch5jax.sweeps._apart import kept_apart
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._groups import make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out
@@ -26,7 +26,7 @@ from ch5jax.sweeps._rungs import Rungs
 from ch5jax.sweeps._store import Folder, Memory, begun_with
 from ch5jax.sweeps._traced import trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
-from ch5jax.tasks import Task, check_promises, steps_of
+from ch5jax.tasks import Task, steps_of
 from ch5jax.training import Probes
 
 CURVES = 1 << 27  # bytes of all trials' records, where nobody says how many are kept
@@ -118,10 +118,12 @@ def sweep(
     if rungs is not None:
         _check_rungs(rungs, keep_states)
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
+    apart: dict[int, Task] = {}  # by the task as it was given: groups that share one still do
     for group in groups:
-        taken = (*OWN_COLUMNS, f"best_{group.task.objective}", "step")  # which curves have in their file
         with one_optimizer_each(hyperparameters):
-            check_promises(group.task, group.rows(np.zeros((), int))[0], taken)
+            checked = kept_apart(group.task, group.rows(np.zeros((), int))[0])
+        apart.setdefault(id(group.task), checked)
+    groups = tuple(group._replace(task=apart[id(group.task)]) for group in groups)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     begun = begun_with(store)

@@ -1,6 +1,6 @@
 """What a task promises, looked at before anything long starts: traced, never run."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,31 +11,32 @@ from ch5jax._types import Hyperparameters, PyTree
 from ch5jax.tasks._task import Task
 
 
-def check_promises(
-    task: Task, hyperparameters: Hyperparameters, taken: Collection[str] = (), key: jax.Array | None = None
-) -> None:
+def check_promises(task: Task, hyperparameters: Hyperparameters, key: jax.Array | None = None) -> frozenset[str]:
     """Refuses a task whose functions do not fit together, or fit no loop.
 
     Args:
       task: the task.
       hyperparameters: one setting, arrays or their shapes.
-      taken: names that no metric may have.
       key: one such as the task will get, where that is no typed key.
 
     Returns:
-      Nothing.
+      The names of its metrics.
 
     Raises:
       ValueError: that names the function, what it has to give and what it gave, if `task` is none; `step` does not
         return a pair of a state like the one it got and a dict of scalars; `evaluate` returns no such dict, or without
-        the objective; both use one name, or one that is taken; or `loss` returns no real scalar.
+        the objective; both use one name; or `loss` returns no real scalar.
 
     Example:
       >>> import ch5jax
-      >>> ch5jax.tasks.check_promises(ch5jax.tasks.digits(), ch5jax.sgd(0.1))
+      >>> task = ch5jax.tasks.surface(ch5jax.problems.beale())
+      >>> sorted(ch5jax.tasks.check_promises(task, ch5jax.sgd(0.1)))
+      []
     """
     if not isinstance(task, Task):
         raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
+
+    names: set[str] = set()
 
     def trial(hyperparameters: Hyperparameters, given: jax.Array | None) -> None:
         key, index = jax.random.key(0) if given is None else given, jnp.zeros((), jnp.int32)
@@ -44,11 +45,13 @@ def check_promises(
         if not isinstance(stepped, tuple) or len(stepped) != 2:
             raise ValueError(f"task.step must return a pair (state, metrics), got {_shapes(stepped)}")
         _check_state(state, stepped[0])
-        of_step = _check_metrics(stepped[1], "task.step", taken)
-        evaluation = _check_metrics(task.evaluate(hyperparameters, state), "task.evaluate", taken)
+        of_step = _check_metrics(stepped[1], "task.step")
+        evaluation = _check_metrics(task.evaluate(hyperparameters, state), "task.evaluate")
         if both := of_step & evaluation:
-            names = ", ".join(sorted(both))
-            raise ValueError(f"step and evaluate must name their metrics differently, both have {names}")
+            raise ValueError(
+                f"step and evaluate must name their metrics differently, both have {', '.join(sorted(both))}"
+            )
+        names.update(of_step, evaluation)
         if task.objective not in evaluation:
             gives = ", ".join(sorted(evaluation)) or "nothing"
             raise ValueError(
@@ -60,6 +63,7 @@ def check_promises(
                 raise ValueError(f"task.loss must return a real scalar, got {_shapes(loss)}")
 
     jax.eval_shape(trial, hyperparameters, key)
+    return frozenset(names)
 
 
 def steps_of(task: Task, steps: int | None) -> int:
@@ -106,15 +110,13 @@ def _check_state(before: Any, after: Any) -> None:
             )
 
 
-def _check_metrics(metrics: Any, whose: str, taken: Collection[str]) -> set[str]:
+def _check_metrics(metrics: Any, whose: str) -> set[str]:
     """A dict of scalars; its names."""
     if not isinstance(metrics, Mapping):
         raise ValueError(f"{whose} must report a dict of scalars, got {_shapes(metrics)}")
     for name, value in metrics.items():
         if not isinstance(name, str):
             raise ValueError(f"{whose} must name its metrics in words, got the name {name!r}")
-        if name in taken:
-            raise ValueError(f"{whose} must not name a metric {name!r}: that is one of the table's own names")
         if not _is_scalar(value):
             raise ValueError(f"{whose} must report scalars, and its {name!r} is {_shapes(value)}")
     return set(metrics)

@@ -13,7 +13,7 @@ from ch5jax import _keys, _trees
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import Difficulty
 from ch5jax.optimizers import stack
-from ch5jax.sweeps import Progress, SweepResult, Trial, listed_seeds, sweep
+from ch5jax.sweeps import Progress, SweepResult, Trial, kept_apart, listed_seeds, sweep
 from ch5jax.tasks import Task, steps_of
 from ch5jax.training import recorded_steps, train
 from ch5jax.treatment._remedies import EARLY, JOINED, REMEDIES, Case, adam_at, treated, with_optimizer
@@ -87,6 +87,7 @@ def treat(
     if remedies is not None:
         _check_names(remedies)
     diagnosis = diagnose(case.task, case.hyperparameters, steps=steps, key=key, best=best)
+    case = case._replace(task=kept_apart(case.task, case.hyperparameters))  # whose metrics are columns below
     cases = {AS_IT_WAS: case}
     tried: tuple[Tried, ...] = ()
     start, difficulty = AS_IT_WAS, diagnosis.main

@@ -158,11 +158,38 @@ def test_two_optimizers_in_one_setting_are_asked_for_by_a_name():
         small({"all": {**both, "c": np.array(["x", "y"])}}, task)
 
 
-@pytest.mark.parametrize("name", ["seed", "trial", "group", "diverged_at", "best_validation_loss", "verdict"])
-def test_a_metric_has_no_name_of_the_tables_own(name):
-    task = SURFACE._replace(evaluate=lambda h, state: {"validation_loss": 0.0, name: 1.0}, objective="validation_loss")
-    with pytest.raises(ValueError, match=f"must not name a metric '{name}': that is one of the table's own names"):
-        small(ch5jax.grid(ch5jax.sgd, learning_rate=[0.1]), task)
+OWN = ["seed", "trial", "group", "diverged_at", "best_validation_loss", "best_step", "verdict", "steps_trained", "step"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_metric_of_a_name_of_the_tables_own_is_kept_apart(name, compiled_quickly):
+    def evaluate(hyperparameters, state):
+        return {"validation_loss": hyperparameters.learning_rate, name: 7.0, f"metric {name}": 8.0}
+
+    task = SURFACE._replace(evaluate=evaluate, objective="validation_loss")
+    rates = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 0.2])
+    result, plain = (small({"a": rates, "b": rates}, one, seeds=2) for one in (task, SURFACE))
+    for column in plain.columns:  # as they would be without it
+        if column in ("trial", "group", "seed", "diverged_at", "best_step", "learning_rate"):
+            np.testing.assert_array_equal(result.columns[column], plain.columns[column])
+    np.testing.assert_allclose(result.columns["best_validation_loss"], result.columns["learning_rate"])
+    assert result.columns[f"metric {name}"].tolist() == [8.0] * 8
+    assert result.columns[f"metric metric {name}"].tolist() == [7.0] * 8
+    assert {*result.curves["a"].evaluations} == {"validation_loss", f"metric {name}", f"metric metric {name}"}
+    assert len({id(group.task) for group in result._again.groups}) == 1
+
+
+@pytest.mark.parametrize("name", ["seed", "step", "best_step"])
+def test_an_objective_of_a_name_of_the_tables_own_selects_and_is_treated(name, compiled_quickly):
+    def evaluate(hyperparameters, state):
+        return {name: hyperparameters.learning_rate}
+
+    task = SURFACE._replace(evaluate=evaluate, objective=name)
+    result = small(ch5jax.grid(ch5jax.sgd, learning_rate=[0.3, 0.1, 0.2]), task)
+    assert (result.objective, result.ranking().tolist()) == (f"metric {name}", [1, 2, 0])
+    np.testing.assert_allclose(result.columns[f"best_metric {name}"], result.columns["learning_rate"])
+    found = ch5jax.treat(result.trial(0), steps=3, seeds=1, tries=1, remedies=["rate ÷ 10"])
+    assert found.chosen.name == "rate ÷ 10"
 
 
 def test_groups_of_a_grid_are_groups_whatever_its_factory_makes():

@@ -83,15 +83,6 @@ def test_a_broken_promise_is_refused_by_train_and_by_sweep(name):
         ch5jax.sweep(task, np.array([0.1, 0.2]), steps=10, key=KEY)
 
 
-@pytest.mark.parametrize("name", ["seed", "verdict", "best_step"])
-def test_a_column_of_the_tables_own_is_no_metrics_name_in_a_sweep(name, tmp_path):
-    task = reporting(**{"validation_loss": 0.0, name: 1.0})
-    ch5jax.train(task, 0.1, KEY, 2)
-    with pytest.raises(ValueError, match=rf"must not name a metric '{name}': that is one of the table's own"):
-        ch5jax.sweep(task, np.array([0.1]), steps=2, key=KEY, store=tmp_path / "store")
-    assert not (tmp_path / "store").exists()
-
-
 def test_a_metric_may_be_called_signals(compiled_quickly):
     for task in (stepping(metrics={"loss": 2.0, "signals": 1.0}), reporting(validation_loss=2.0, signals=1.0)):
         run = ch5jax.train(task, 0.1, KEY, 4)
