@@ -436,6 +436,30 @@ def test_what_is_lost_or_worst_is_stopped_early(tmp_path, option, lengths):
     assert said in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_kept_states_go_on_to_more_steps(tmp_path):
+    few = [*TINY, "--keep-states"]
+    for steps in (20, 40):
+        result = run(*few, "--steps", steps)
+        assert result.exit_code == 0, result.output
+    (folder,) = Path("runs").iterdir()
+    assert "continuing" in result.output
+    table = pd.read_csv(folder / "table.csv")
+    assert ch5jax.open(folder / "store").curves["sgd"].evaluated_at.tolist() == list(range(2, 41, 2))
+    whole = run(
+        *TINY, "--steps", 40, "--evaluate-every", 2, "--width", ch5jax.open(folder / "store").width, "--out", "w"
+    )
+    assert whole.exit_code == 0, whole.output
+    pd.testing.assert_frame_equal(table.iloc[:, :8], pd.read_csv("w/table.csv").iloc[:, :8])
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/z", " "])
+def test_what_can_be_no_folder_is_refused_in_a_line(name):
+    result = run("--out", name)
+    assert result.exit_code == 2
+    assert "home folder" in result.stderr or "must name a file or folder" in result.stderr
+    assert "Traceback" not in result.output
+
+
 @pytest.mark.parametrize(("factor", "words"), [("1", "over 1"), ("nan", "over 1"), ("x", "halving")])
 def test_a_factor_that_stops_nothing_is_refused(factor, words):
     result = run("--halving", factor)

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from ch5jax.cli._job import Job
+from ch5jax.cli._job import STORE, Job
 from ch5jax.report import write_whole
 
 SAID_FILE = "said.json"
@@ -34,7 +34,7 @@ def keep_said(job: Job, folder: Path, said: str) -> None:
 def _all_that_counts(job: Job, folder: Path) -> dict[str, Any]:
     """The command with its data, what ran it, and the files that it left, by their sizes and times."""
     devices = jax.local_devices()
-    files = (path for part in (folder, folder / "store") for path in sorted(part.iterdir()))
+    files = (path for part in (folder, folder / STORE) for path in sorted(part.iterdir()))
     left = {path: path.stat() for path in files if path.is_file() and path.name != SAID_FILE}
     return {
         "folder": str(folder),

@@ -42,7 +42,7 @@ class Kind(StrEnum):
     REGRESSION = "regression"
 
 
-JOB_FILE = "job.json"
+JOB_FILE, STORE = "job.json", "store"  # in the folder of its results
 
 
 class Job(NamedTuple):
@@ -66,6 +66,7 @@ class Job(NamedTuple):
     halving: float | None = None  # the factor
     stop_lost: bool = False
     vary: Mapping[str, str] = MappingProxyType({})  # values of other hyperparameters by name, as they are typed
+    keep_states: bool = False  # so that a later command trains all of them further
     sample: int | None = None  # how many settings of each optimizer are drawn from them, `learning_rate` among them
 
     @property
@@ -90,9 +91,11 @@ class Job(NamedTuple):
           OSError: if the data cannot be read.
         """
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
-        for name in ("reading", "halving", "stop_lost", "vary", "sample"):
+        for name in ("reading", "halving", "stop_lost", "vary", "sample", "keep_states"):
             if not settings[name]:
                 del settings[name]  # or a default would change the name
+        if self.keep_states:
+            del settings["steps"], settings["evaluate_every"]  # where more steps go on
         stem = "digits"
         if self.data is not None:
             settings["data"] = _digest(self.data)
@@ -145,6 +148,7 @@ class Job(NamedTuple):
             width=self.width,
             progress=progress,
             rungs=self.rungs(),
+            keep_states=self.keep_states,
         )
 
     def rungs(self) -> ch5jax.Rungs | None:

@@ -9,7 +9,7 @@ import typer
 import ch5jax
 from ch5jax._extras import require
 from ch5jax.cli._errors import errors_in_a_line
-from ch5jax.cli._job import JOB_FILE, Job, counted, prepare
+from ch5jax.cli._job import JOB_FILE, STORE, Job, counted, prepare
 from ch5jax.cli._machine import keep_programs, start_devices
 from ch5jax.cli._options import Cache, Traceback
 from ch5jax.cli._screen import say
@@ -69,7 +69,7 @@ def _predict(run: Path, data: Path, trial: int | None, keep: ch5jax.sweeps.Keep,
     if prepared.table is None:
         raise ValueError("RUN must be a sweep over a table (--data): what it learnt from the digits has no new rows")
     rows = prepared.table.encode(data)
-    result = job.sweep(prepared.task, run / "store")
+    result = job.sweep(prepared.task, run / STORE)
     chosen = result.best(keep) if trial is None else result.trial(trial, keep)
     answers = prepared.table.answers(chosen.predict(jax.numpy.asarray(rows)))
     require("pandas", "sweep", "predict").DataFrame(answers).to_csv(out, index=False)

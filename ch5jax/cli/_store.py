@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ch5jax.cli._errors import errors_in_a_line
-from ch5jax.cli._job import counted
+from ch5jax.cli._job import STORE, counted
 from ch5jax.cli._options import Traceback
 from ch5jax.cli._screen import console, say
 from ch5jax.cli._values import parse_path
@@ -30,7 +30,7 @@ def store(
     - `ch5jax store runs/digits-1a2b3c4d`
     """
     with errors_in_a_line(traceback):
-        folder = run / "store" if (run / "store").is_dir() else run
+        folder = run / STORE if (run / STORE).is_dir() else run
         found = look(folder)
         _show(folder, found)
     if found.damaged:

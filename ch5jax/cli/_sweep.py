@@ -12,7 +12,7 @@ from ch5jax import report
 from ch5jax._command import say_at_the_end
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._found import keep_said, said_before
-from ch5jax.cli._job import JOB_FILE, Job, Prepared, counted, prepare
+from ch5jax.cli._job import JOB_FILE, STORE, Job, Prepared, counted, prepare
 from ch5jax.cli._machine import keep_programs, start_devices
 from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
 from ch5jax.cli._screen import (
@@ -27,7 +27,7 @@ from ch5jax.cli._screen import (
 )
 from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds
 from ch5jax.optimizers import RULES, Scale
-from ch5jax.sweeps import SweepResult
+from ch5jax.sweeps import SweepResult, begun_with
 
 
 @with_setting
@@ -87,6 +87,14 @@ def sweep(
         int | None,
         unset("Training", "N", "Evaluate every so many steps. [default: a tenth of them]", min=1),
     ] = None,
+    keep_states: Annotated[
+        bool,
+        typer.Option(
+            "--keep-states",
+            help="Keep the last state of every training: the same command with more --steps goes on from there.",
+            rich_help_panel="Training",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         unset(
@@ -136,10 +144,14 @@ def sweep(
         width=width,
         halving=halving,
         stop_lost=stop_lost,
+        keep_states=keep_states,
     )
     with errors_in_a_line(traceback):
         start_devices(devices)
         folder = out or job.folder()
+        if keep_states and evaluate_every is None:
+            begun = begun_with(folder / STORE)
+            job = job._replace(evaluate_every=begun.get("evaluate_every", job.evaluate_every))
         said = said_before(job, folder)
         if said is None:
             _train_and_report(job, folder, keep_programs(cache))
@@ -154,7 +166,7 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
     with listening() as noted:
         for note in prepared.notes:
             say(note)
-    store = folder / "store"
+    store = folder / STORE
     with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
         result = job.sweep(prepared.task, store, reporter)
     job.write(folder / JOB_FILE)

@@ -190,11 +190,14 @@ def parse_path(text: str) -> Path:
     """A file or folder; the home folder by its sign, also where the shell left it.
 
     Raises:
-      BadParameter: if it is empty.
+      BadParameter: if it is empty, or the home of nobody.
     """
     if not text.strip():
         raise typer.BadParameter("must name a file or folder, got nothing")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise typer.BadParameter(f"{cut(text)} is in the home folder of nobody here") from None
 
 
 def _whole(text: str) -> int:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -92,10 +93,19 @@ class Folder:
         """A folder, as it is.
 
         Raises:
-          StoreError: if it is a file.
+          StoreError: if it is a file, or nothing can have that name.
         """
-        self.path = Path(path).expanduser()
-        if self.path.exists() and not self.path.is_dir():
+        if path == "":
+            raise StoreError("store must name a folder, got ''")
+        try:
+            self.path = Path(path).expanduser()
+            is_file = not stat.S_ISDIR(self.path.stat().st_mode)
+        except FileNotFoundError:
+            return
+        except (OSError, RuntimeError, TypeError, ValueError) as error:  # too long, a home of nobody's, a zero byte
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StoreError(f"store must be a folder, but {path!r} cannot be looked at: {reason}") from None
+        if is_file:
             raise StoreError(f"store must be a folder, but {self.path} is a file")
 
     def manifest(self) -> dict[str, Any] | None:
@@ -246,11 +256,22 @@ class Folder:
             ) from None
 
 
-def begun_with(path: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """The width and the spacings that a folder's sweep was begun with, if there is one to go on with.
+def begun_with(path: str | os.PathLike[str] | None) -> dict[str, int]:
+    """The width and the spacings that a folder's sweep was begun with.
+
+    Args:
+      path: the folder; None for none.
+
+    Returns:
+      `width`, `record_every`, `evaluate_every` and `signals_every`, of a sweep that can go on there; else nothing.
 
     Raises:
       StoreError: if its manifest is damaged.
+
+    Example:
+      >>> import ch5jax, tempfile
+      >>> ch5jax.sweeps.begun_with(tempfile.mkdtemp())
+      {}
     """
     found = {} if path is None else Folder(path).manifest() or {}
     known = {name: found.get(name) for name in ("width", *SPACINGS)}

@@ -10,11 +10,12 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._forked import check_not_forked
+from ch5jax._memory import check_memory
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._apart import kept_apart
 from ch5jax.sweeps._executor import Executor, Progress
-from ch5jax.sweeps._groups import make_groups, one_optimizer_each
+from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out
 from ch5jax.sweeps._manifest import manifest_of, sweep_hash
 from ch5jax.sweeps._outline import outlines
@@ -24,11 +25,12 @@ from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._rungs import Rungs
 from ch5jax.sweeps._store import Folder, Memory, begun_with
-from ch5jax.sweeps._traced import trace_group
+from ch5jax.sweeps._traced import Traced, trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, steps_of
 from ch5jax.training import Probes
 
+_BYTES_A_STOP = 200  # of where a segment ends, on the host
 CURVES = 1 << 27  # bytes of all trials' records, where nobody says how many are kept
 
 
@@ -118,12 +120,7 @@ def sweep(
     if rungs is not None:
         _check_rungs(rungs, keep_states)
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
-    apart: dict[int, Task] = {}  # by the task as it was given: groups that share one still do
-    for group in groups:
-        with one_optimizer_each(hyperparameters):
-            checked = kept_apart(group.task, group.rows(np.zeros((), int))[0])
-        apart.setdefault(id(group.task), checked)
-    groups = tuple(group._replace(task=apart[id(group.task)]) for group in groups)
+    groups = _with_checked_tasks(groups, hyperparameters)
     key = _checked_key(key)
     devices = tuple(jax.local_devices())
     begun = begun_with(store)
@@ -135,6 +132,9 @@ def sweep(
         record_every = begun.get("record_every") or _spacing(steps, record, rungs)
     if rungs is not None:
         rungs.check(steps, record_every=record_every, signals_every=probes.every)
+    _check_curves(
+        groups, traced, *(-(-steps // (every or steps)) for every in (record_every, evaluate_every, probes.every))
+    )
     schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, tuple(rungs.at) if rungs else ())
     memory = free_memory(devices)
     most = max(group.trials for group in groups)
@@ -164,6 +164,31 @@ def sweep(
                 race.forget_states(all_of_them=not going_on)
             if not going_on:
                 return race.result()
+
+
+def _with_checked_tasks(groups: tuple[Group, ...], hyperparameters: Hyperparameters) -> tuple[Group, ...]:
+    """The groups, whose tasks keep their promises, and have metrics of other names than the table's."""
+    apart: dict[int, Task] = {}  # by the task as it was given: groups that share one still do
+    for group in groups:
+        with one_optimizer_each(hyperparameters):
+            checked = kept_apart(group.task, group.rows(np.zeros((), int))[0])
+        apart.setdefault(id(group.task), checked)
+    return tuple(group._replace(task=apart[id(group.task)]) for group in groups)
+
+
+def _check_curves(
+    groups: Sequence[Group], traced: Sequence[Traced], records: int, evaluations: int, probes: int
+) -> None:
+    """Refuses courses that no machine like this one can hold: of so many records, evaluations and probes each."""
+    trials = sum(group.trials for group in groups)
+    kept = sum(
+        group.trials * one.curve_bytes(records, evaluations, probes) for group, one in zip(groups, traced, strict=True)
+    )
+    check_memory(
+        kept + _BYTES_A_STOP * evaluations,
+        f"{records:,} records, {evaluations:,} evaluations and {probes:,} probes of {trials:,} trials (record_every, "
+        "evaluate_every, signals_every)",
+    )
 
 
 def _check_rungs(rungs: Any, keep_states: bool) -> None:

@@ -60,6 +60,11 @@ class Traced(NamedTuple):
         rows = length // max(self.probes.every, 1) + 2
         return length * self.metrics_bytes + rows * _bytes(self.signals)
 
+    def curve_bytes(self, records: int, evaluations: int, probes: int) -> int:
+        """What is kept of one trial's course."""
+        evaluated = _bytes(self.evaluate.shapes.metrics)
+        return records * self.metrics_bytes + evaluations * evaluated + probes * _bytes(self.signals)
+
     @property
     def signals(self) -> Signals | None:
         """What a probe reports, in shapes and dtypes; None where there is none."""

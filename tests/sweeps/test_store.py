@@ -217,7 +217,7 @@ def test_a_full_disk_ends_clearly_and_the_store_goes_on(tmp_path, whole, monkeyp
 
 def test_a_folder_that_cannot_be_made_ends_clearly():
     with pytest.raises(OSError, match="cannot make the store"):
-        run(store="/dev/null/store")
+        run(store="/proc/nothing/store")
 
 
 @pytest.mark.usefixtures("compiled_quickly")
@@ -238,3 +238,10 @@ def test_the_manifest_says_what_the_sweep_is(finished):
     assert [group["name"] for group in manifest["groups"]] == ["sgd", "adam"]
     assert manifest["groups"][0]["program"] != manifest["groups"][1]["program"]
     assert manifest["groups"][0]["data"] == manifest["groups"][1]["data"]
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/z", "x" * 300, "a\0b", os.devnull, f"{os.devnull}/x", "", 5])
+def test_what_can_be_no_folder_is_refused(name):
+    for opened in (lambda: run(store=name), lambda: ch5jax.open(name)):
+        with pytest.raises(StoreError, match="store must"):
+            opened()

@@ -54,6 +54,13 @@ def sized(trial_bytes, record_bytes, peak_bytes=0, data_bytes=0):
     )
 
 
+@pytest.mark.parametrize("spacing", ["evaluate_every", "record_every", "signals_every"])
+def test_courses_that_no_machine_can_hold_are_refused(spacing):
+    opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1])
+    with pytest.raises(ValueError, match=r"2,147,483,647 .* of 1 trials .* would take [\d,.e+]+ GB, more than half"):
+        ch5jax.sweep(tasks.surface(problems.beale()), opts, key=jax.random.key(0), steps=2**31 - 1, **{spacing: 1})
+
+
 @pytest.mark.parametrize(("memory", "width"), [(None, 64), (8e9, 64), (4e9, 32), (2e9, 8), (1e9, 2), (1e6, 1)])
 def test_the_width_leaves_room_for_what_a_trial_holds(memory, width):
     """50 MB a trial and 500 MB of data, where the cache would take 64: 0.6 of what is free, a power of two."""
