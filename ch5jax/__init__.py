@@ -56,6 +56,7 @@ from ch5jax.sweeps import (
     SweepResult as SweepResult,
     halving as halving,
     open_sweep,
+    space as space,
     stop_lost as stop_lost,
     sweep as sweep,
 )

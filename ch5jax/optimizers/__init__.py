@@ -2,13 +2,14 @@
 
 from ch5jax.optimizers._adagrad import AdagradState, adagrad
 from ch5jax.optimizers._adam import AdamState, adam
-from ch5jax.optimizers._batches import Batches, grid, stack, unstack
+from ch5jax.optimizers._batches import Batches, grid, is_swept, stack, unstack
 from ch5jax.optimizers._chain import Chain, chain
 from ch5jax.optimizers._lift import Lifted, lift
 from ch5jax.optimizers._master_weights import MasterWeightsState, master_weights
 from ch5jax.optimizers._momentum import MomentumState, momentum
 from ch5jax.optimizers._rmsprop import RmspropState, rmsprop
-from ch5jax.optimizers._sample import Scale, integer, linear, log, sample
+from ch5jax.optimizers._sample import Method, sample
+from ch5jax.optimizers._scale import Scale, integer, linear, log
 from ch5jax.optimizers._sgd import SgdState, sgd
 from ch5jax.optimizers._transformation import Transformation, defined_by, make
 
@@ -23,6 +24,7 @@ __all__ = [
     "Chain",
     "Lifted",
     "MasterWeightsState",
+    "Method",
     "MomentumState",
     "RmspropState",
     "Scale",
@@ -34,6 +36,7 @@ __all__ = [
     "defined_by",
     "grid",
     "integer",
+    "is_swept",
     "lift",
     "linear",
     "log",

@@ -14,6 +14,7 @@ from jax.tree_util import Partial
 from ch5jax import _trees
 from ch5jax._hyperparameters import is_node, shown
 from ch5jax._memory import check_memory
+from ch5jax.optimizers._scale import Scale
 
 Tree = TypeVar("Tree")
 
@@ -115,6 +116,8 @@ def grid(factory: Callable[..., Tree], /, **values: Any) -> Tree:
       >>> opts.learning_rate.tolist(), opts.b1.tolist(), opts.b2.tolist()
       ([0.001, 0.001, 0.01, 0.01], [0.8, 0.9, 0.8, 0.9], [0.999, 0.999, 0.999, 0.999])
     """
+    if ranges := [name for name, value in values.items() if isinstance(value, Scale)]:
+        raise ValueError(f"{ranges[0]} is a range to draw from: ch5jax.sample does, or give grid a list of values")
     if not any(map(is_swept, values.values())):
         raise ValueError(f"grid needs a list or an array of values to sweep, got {values!r}")
     kinds = {name: value for name, value in values.items() if is_swept(value) and is_categorical(value)}

@@ -112,7 +112,8 @@ def make_groups(
       ValueError: if a batch has no common leading axis, the seeds are none or not distinct, or names do not match.
     """
     numbers = listed_seeds(seeds)
-    batches = dict(hyperparameters) if _is_groups(hyperparameters) else None
+    by_task = isinstance(task, Mapping) and isinstance(hyperparameters, Mapping) and {*task} == {*hyperparameters}
+    batches = dict(hyperparameters) if by_task or _is_groups(hyperparameters) else None
     if isinstance(task, Task):
         tasks = dict.fromkeys(batches or [_name(hyperparameters)], task)
     elif isinstance(task, Mapping) and task and all(isinstance(part, Task) for part in task.values()):

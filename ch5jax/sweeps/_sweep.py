@@ -60,8 +60,8 @@ def sweep(
       task: a `Task`, or a dict of them by group.
       hyperparameters: a batch (from `ch5jax.grid` or `ch5jax.stack`, or any pytree whose leaves have the settings as
         their leading axis), or a dict of named batches of different structure, one program each. A dict counts as a
-        dict of batches if all its values are optimizers, or all are dicts; else it is one batch. With a dict of tasks,
-        one batch may serve all.
+        dict of batches if all its values are optimizers, or all are dicts, or it has the names of a dict of tasks; else
+        it is one batch. With a dict of tasks, one batch may serve all.
       steps: how many steps every trial takes, ≥ 1; may be left out for a task that has `steps`.
       key: the sweep's key.
       seeds: how many seeds, 0, 1, …, or a list of distinct ones from 0 to 2³² − 1.

@@ -133,7 +133,16 @@ def adding(
             metrics[f"{name}_accuracy"] = jnp.mean(jnp.abs(errors) < _RIGHT, dtype=dtype)
         return metrics
 
-    return Task(init, step, evaluate, params=lambda state: state.params, loss=loss, lowest=0.0, baseline=1 / 6)
+    return Task(
+        init,
+        step,
+        evaluate,
+        params=lambda state: state.params,
+        loss=loss,
+        lowest=0.0,
+        baseline=1 / 6,
+        numbers=("initial_scale",),
+    )
 
 
 def sequences(key: jax.Array, count: int, time: int) -> tuple[jax.Array, jax.Array]:

@@ -203,6 +203,7 @@ def supervised(
         predict=predict,
         variants=functools.cache(lambda: variants(remake, model, own, parts)),
         input_scale=input_scale(own, defaults, parts.train.inputs),
+        numbers=tuple(defaults),
     )
 
 

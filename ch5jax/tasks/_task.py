@@ -48,14 +48,13 @@ class Task(NamedTuple):
         numbers that there are. The same ones at every call.
       input_scale: the largest root mean square of an input, as the first layer sees it, where that is known; initial
         weights are made for one of about 1. Of a run that failed with much larger ones, a verdict says so.
+      numbers: the names of what its hyperparameters may hold beside the `optimizer`, for `ch5jax.space`.
 
     Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
     - the state that `step` gives back is like the one it got, leaf by leaf, in shape and dtype; numbers of Python's in
       the initial state become arrays;
-    - `step` and `evaluate` report dicts of scalars, under different names, none of which is, in a sweep, a column of
-      its table's own (trial, group, seed, diverged_at, best_step, verdict, difficulties,
-      remedy);
+    - `step` and `evaluate` report dicts of scalars, under different names;
     - the objective is one of `evaluate`'s, and `loss` is a real scalar.
 
     Example:
@@ -86,3 +85,4 @@ class Task(NamedTuple):
     predict: Callable[[Hyperparameters, State, PyTree], PyTree] | None = None
     variants: Callable[[], tuple[Variant, ...]] = tuple
     input_scale: float | None = None
+    numbers: tuple[str, ...] = ()
