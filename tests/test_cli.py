@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 import ch5jax
 from ch5jax.cli import main
 from ch5jax.cli._app import app
-from ch5jax.cli._job import Activation, Job
+from ch5jax.cli._job import Job
 from ch5jax.cli._machine import start_devices
-from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_seeds, parse_widths
+from ch5jax.cli._values import Activation, axis, parse_axes, parse_grid, parse_optimizers, parse_seeds, parse_widths
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -134,7 +134,7 @@ def test_optimizers_that_there_are_not(texts, words):
 
 
 def test_what_is_varied():
-    assert parse_axes(["b1=0.8,0.9", "eps = 1e-8"], False) == {"b1": "0.8,0.9", "eps": " 1e-8"}
+    assert parse_axes(["b1=0.8,0.9", "eps = 1e-8"], False) == {"b1": "0.8,0.9", "eps": "1e-8"}
     assert axis("0.8,0.9", False).tolist() == axis("0.8,0.9", True).tolist() == [0.8, 0.9]
     assert axis("true,False", False) == [True, False]
     assert axis("1e-4:1:log:3", False).tolist() == pytest.approx([1e-4, 1e-2, 1])
@@ -150,6 +150,10 @@ def test_what_is_varied():
         (["b1="], False, "must be NAME=VALUES"),
         (["=0.1"], False, "must be NAME=VALUES"),
         (["a.b=0.1"], False, "must be NAME=VALUES"),
+        (["hidden=32-x"], False, "must be a whole number, got 'x'"),
+        (["hidden=0"], False, "at least one unit"),
+        (["activation=relu,tahn"], False, "among relu, tanh, sigmoid, gelu, silu, elu, softplus, identity, got 'tahn'"),
+        (["batch_size=1:2:log"], True, "must be a whole number"),
         (["b1=0.1", "b1=0.2"], False, "every name must occur once, got b1 twice"),
         (["b1=x"], False, "must be a number, got 'x'"),
         (["b1=true,0.1"], False, "must be a number, got 'true'"),
@@ -184,7 +188,7 @@ def test_any_hyperparameter_of_any_optimizer_is_swept(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "3 learning rates × 2 weight_decay × 2 decay × 2 bias_correction" in page
     again = Job.read(tmp_path / "out" / "job.json")
-    assert (again.vary["decay"], again.trials) == ("0.5,0.9", 18)
+    assert again.vary["decay"] == "0.5,0.9"
 
 
 def test_settings_are_drawn_where_a_grid_would_be_too_many(tmp_path):
@@ -204,11 +208,94 @@ def test_settings_are_drawn_where_a_grid_would_be_too_many(tmp_path):
     assert len([*Path("runs").iterdir()]) == 2  # another range is another folder
 
 
+STRUCTURE = ["hidden=4,5-3,none", "activation=relu,tanh", "initial_scale=0.5:2:log:2", "optimizer.b1=0.8,0.9"]
+
+
+def test_the_network_is_varied_too(tmp_path):
+    varied = [word for text in STRUCTURE for word in ("--vary", text)]
+    arguments = [*TINY, "--optimizer", "adam,sgd", *varied, "--batch-norm", "--vary", "batch_norm_momentum=0.9"]
+    result = run(*arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    assert len({*table.group}) == 12
+    assert (table.groupby("group").size() == [12] * 6 + [6] * 6).all()  # three rates, two scales, of Adam two b1
+    assert {*table.initial_scale} == {0.5, 2.0}
+    assert "64-(4,5-3,none)-10, (relu,tanh) after BatchNorm" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+CONFIG = """
+optimizer = ["adam", "sgd"]
+learning-rate = [0.01, 0.1, 1]
+seeds = 1
+steps = 20
+batch_size = 8
+hidden = "4"
+batch-norm = true
+
+[vary]
+hidden = [4, [5, 3], []]
+activation = ["relu", "tanh"]
+initial_scale = {low = 0.5, high = 2, scale = "log", count = 2}
+"optimizer.b1" = [0.8, 0.9]
+batch_norm_momentum = 0.9
+"""
+
+
+def test_a_file_of_options_is_as_if_they_were_typed(tmp_path):
+    Path("space.toml").write_text(CONFIG)
+    result = run("--config", "space.toml", "--out", "file", "--seeds", "2", "--vary", "b1=0.9")
+    assert result.exit_code == 0, result.stderr
+    job = Job.read(Path("file/job.json"))
+    assert (job.seeds, dict(job.vary), job.hidden, job.batch_norm) == (2, {"b1": "0.9"}, (4,), True)
+    typed = [word for text in (*STRUCTURE, "batch_norm_momentum=0.9") for word in ("--vary", text)]
+    rates = ["--learning-rate", "0.01,0.1,1", "--optimizer", "adam,sgd"]
+    options = [*TINY, *rates, *typed, "--batch-norm", "--out", "typed"]
+    for arguments in (options, ["--config", "space.toml", "--out", "file2"]):
+        result = run(*arguments)
+        assert result.exit_code == 0, result.stderr
+    table, expected = (pd.read_csv(f"{folder}/table.csv") for folder in ("file2", "typed"))
+    pd.testing.assert_frame_equal(table, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "No such file"),
+        ("steps = ", "cannot be read as TOML: Invalid value"),
+        ("stepz = 3", "must hold options of the command, activation, batch_norm, "),
+        ("config = 'x.toml'", "got 'config'"),
+        ("steps = 3\n'st-eps' = 3", "got 'st-eps'"),
+        ("batch_size = 3\nbatch-size = 3", "every option once, got 'batch-size' twice"),
+        ("steps = 'many'", "parse string as an integer"),
+        ("steps = 1979-05-27", "steps must be a number, text, true or false"),
+        ("steps = {a = 1}", "steps must be a value, got a table"),
+        ("[vary]\nb1 = {low = 1}", "vary.b1 must be a number"),
+        ("[vary]\nb1 = []", "vary.b1 must be a number"),
+        ("[vary]\n'a b' = 1", "must be NAME=VALUES"),
+        ("[vary]\nb1 = 'x'", "must be a number, got 'x'"),
+        ("[vary.b1]\nx.y.z = 1", "vary.b1 must be a number"),
+        ("x = " + "[" * 5000, "cannot be read as TOML"),
+        ("out = ''", "must name a file or folder"),
+        ("seeds = [1, 1]", "distinct"),
+    ],
+)
+def test_a_file_with_surprises_is_refused(tmp_path, text, words):
+    if text is not None:
+        Path("space.toml").write_text(text)
+    result = run("--config", "space.toml")
+    assert result.exit_code == 2, result.output
+    assert words in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--vary", "b3=0.1", "--optimizer", "adam"], "b1, b2, bias_correction, eps, learning_rate; got b3"),
-        (["--vary", "b1=0.9", "--optimizer", "sgd"], "learning_rate; got b1"),
+        (
+            ["--vary", "b3=0.1", "--optimizer", "adam"],
+            "optimizer.b2, optimizer.bias_correction, optimizer.eps, optimizer.learning_rate, split_key; got 'b3'",
+        ),
+        (["--vary", "b1=0.9", "--optimizer", "sgd"], "optimizer.learning_rate, split_key; got 'b1'"),
         (["--vary", "learning_rate=0.1"], "by --learning-rate"),
         (["--learning-rate", "true,false"], "must be a number, got 'true'"),
         (["--learning-rate", "true", "--sample", "2"], "must be a number, got 'true'"),

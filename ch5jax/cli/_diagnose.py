@@ -122,10 +122,12 @@ def diagnose(
 
 def _train_and_diagnose(job: Job, best: float | None, treat: bool) -> None:
     (rule,), (rate,), (seed,) = job.optimizers, job.learning_rates.tolist(), job.listed_seeds
-    settings = [optimizer for batch in job.grids().values() for optimizer in ch5jax.unstack(batch)]
-    if len(settings) != 1:
-        raise ValueError(f"--set must give one value to each name, got {len(settings)} settings")
     prepared = prepare(job)
+    space = job.space(prepared.make)
+    found = [(space.task[name], one) for name, batch in space.hyperparameters.items() for one in ch5jax.unstack(batch)]
+    if len(found) != 1:
+        raise ValueError(f"--set must give one value to each name, got {len(found)} settings")
+    ((task, setting),) = found
     for note in prepared.notes:
         say(note)
     numbers = ", ".join((f"learning rate {rate:g}", *(f"{name} {value}" for name, value in job.vary.items())))
@@ -135,6 +137,6 @@ def _train_and_diagnose(job: Job, best: float | None, treat: bool) -> None:
     )
     key = jax.random.fold_in(jax.random.key(0), seed)
     if treat:
-        show_treatment(ch5jax.treat(prepared.task, settings[0], steps=job.steps, key=key, best=best))
+        show_treatment(ch5jax.treat(task, setting, steps=job.steps, key=key, best=best))
     else:
-        show_diagnosis(ch5jax.diagnose(prepared.task, settings[0], steps=job.steps, key=key, best=best))
+        show_diagnosis(ch5jax.diagnose(task, setting, steps=job.steps, key=key, best=best))

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -16,18 +16,25 @@ from ch5jax.report import write_whole
 SAID_FILE = "said.json"
 
 
-def said_before(job: Job, folder: Path) -> str | None:
+class Said(NamedTuple):
+    """What a finished command said."""
+
+    trials: int
+    text: str
+
+
+def said_before(job: Job, folder: Path) -> Said | None:
     """What the same command said when it finished there; None where anything that it depends on has changed since."""
     try:
         kept = json.loads((folder / SAID_FILE).read_bytes())
-        return str(kept["said"]) if kept["of"] == _all_that_counts(job, folder) else None
+        return Said(int(kept["trials"]), str(kept["said"])) if kept["of"] == _all_that_counts(job, folder) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # it is said anew, and errors with it
 
 
-def keep_said(job: Job, folder: Path, said: str) -> None:
+def keep_said(job: Job, folder: Path, trials: int, said: str) -> None:
     """Keeps what a finished command said."""
-    kept = {"of": _all_that_counts(job, folder), "said": said}
+    kept = {"of": _all_that_counts(job, folder), "trials": trials, "said": said}
     write_whole(folder / SAID_FILE, (json.dumps(kept, indent=1) + "\n").encode())
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import inspect
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,22 +16,9 @@ import optax
 
 import ch5jax
 from ch5jax import tasks
-from ch5jax.cli._values import axis
-from ch5jax.optimizers import RULES, Batches, grid, lift, sample
+from ch5jax.cli._values import Activation, axis
+from ch5jax.optimizers import RULES
 from ch5jax.report import write_whole
-
-
-class Activation(StrEnum):
-    """Nonlinearities to choose from, under their names in `jax.nn`."""
-
-    RELU = "relu"
-    TANH = "tanh"
-    SIGMOID = "sigmoid"
-    GELU = "gelu"
-    SILU = "silu"
-    ELU = "elu"
-    SOFTPLUS = "softplus"
-    IDENTITY = "identity"
 
 
 class Kind(StrEnum):
@@ -73,11 +59,6 @@ class Job(NamedTuple):
     def seed_count(self) -> int:
         """How many seeds there are."""
         return self.seeds if isinstance(self.seeds, int) else len(self.seeds)
-
-    @property
-    def trials(self) -> int:
-        """How many trainings there are."""
-        return sum(len(jax.tree.leaves(batch)[0]) for batch in self.grids().values()) * self.seed_count
 
     @property
     def listed_seeds(self) -> list[int]:
@@ -135,11 +116,10 @@ class Job(NamedTuple):
             raise ValueError(f"{job.data} must hold what the sweep was made with, and has changed since")
         return job
 
-    def sweep(self, task: ch5jax.Task, store: Path, progress: Any = None) -> ch5jax.SweepResult:
+    def sweep(self, make: Callable[..., ch5jax.Task], store: Path, progress: Any = None) -> ch5jax.SweepResult:
         """Trains what the store does not hold yet."""
         return ch5jax.sweep(
-            task,
-            self.grids(),
+            *self.space(make),
             steps=self.steps,
             key=jax.random.key(0),
             seeds=self.seeds,
@@ -157,33 +137,23 @@ class Job(NamedTuple):
             return ch5jax.halving(self.steps, self.halving)
         return ch5jax.stop_lost(self.steps) if self.stop_lost else None
 
-    def grids(self) -> dict[str, Any]:
-        """The batch of each optimizer; several where a flag is varied.
+    def space(self, make: Callable[..., ch5jax.Task]) -> ch5jax.sweeps.Space:
+        """What is trained, of the task that `make` makes.
 
         Raises:
-          ValueError: if what is varied is no argument of any of them, or has values that it cannot have.
+          ValueError: if what is varied is no argument of any optimizer or network, or has values that it cannot have.
         """
-        axes = {name: axis(text, self.sample is not None) for name, text in self.vary.items()}
+        axes: dict[str, Any] = {"optimizer": {name: _rule(name) for name in self.optimizers}}
         if self.sample is None:
-            axes = {"learning_rate": self.learning_rates, **axes}
-        taken = {name: inspect.signature(_rule(name)).parameters for name in self.optimizers}
-        if unknown := [name for name in axes if not any(name in names for names in taken.values())]:
-            known = sorted({name for names in taken.values() for name in names})
-            raise ValueError(f"what is set must be an argument of the optimizer, {', '.join(known)}; got {unknown[0]}")
-        found: dict[str, Any] = {}
-        for name, arguments in taken.items():
-            own = {argument: values for argument, values in axes.items() if argument in arguments}
-            factory = RULES.get(name) or functools.partial(lift, _rule(name))
-            batch = grid(factory, **own) if self.sample is None else sample(factory, self.sample, **own)
-            parts = {f"{name}, {part}": one for part, one in batch.items()} if isinstance(batch, Batches) else None
-            found |= parts or {name: batch}
-        return found
+            axes["learning_rate"] = self.learning_rates
+        axes |= {name: axis(text, self.sample is not None, name) for name, text in self.vary.items()}
+        return ch5jax.space(make, axes, count=self.sample)
 
     def searched(self) -> str:
         """What is tried of each optimizer, in words."""
         if self.sample is not None:
             return counted(self.sample, "drawn setting")
-        counts = {name: len(axis(text, False)) for name, text in self.vary.items()}
+        counts = {name: len(axis(text, False, name)) for name, text in self.vary.items()}
         others = (f"{count} {name}" for name, count in counts.items())
         return " × ".join([counted(len(self.learning_rates), "learning rate"), *others])
 
@@ -198,9 +168,9 @@ def _digest(path: Path) -> str:
 
 
 class Prepared(NamedTuple):
-    """A job's task, and what there is to say of it."""
+    """What makes a job's task, and what there is to say of it."""
 
-    task: ch5jax.Task
+    make: Callable[..., ch5jax.Task]  # of the structure that is called for, otherwise as the job says
     title: str
     notes: Sequence[str]
     settings: dict[str, str]
@@ -227,21 +197,21 @@ def prepare(job: Job) -> Prepared:
     table = None
     batch_size = job.batch_size
     if job.data is None:
-        task, name, ends, classify = tasks.digits(**network), "Scanned digits", (64, 10), True
+        make, name, ends, classify = functools.partial(tasks.digits, **network), "Scanned digits", (64, 10), True
         data = "1,797 scanned digits of 8 × 8 pixels, ten classes"
     else:
         table = tasks.read_table(job.data, str(job.target), job.kind.value if job.kind else None, **job.reading)
-        task, notes, name = tasks.table(table, **network), table.notes, f"{table.target} in {job.data.name}"
+        make, notes = functools.partial(tasks.table, table, **network), table.notes
+        name = f"{table.target} in {job.data.name}"
         ends, classify = (len(table.features), len(table.classes) or 1), table.kind == "classification"
         batch_size = min(batch_size, len(table.parts.train.inputs))
         data = f"{job.data.name}, target {table.target}, {table.kind}"
     unit = "nats" if classify else "standardised target, squared"
     settings = {
         "data": data,
-        "network": f"{'-'.join(map(str, (ends[0], *job.hidden, ends[1])))}, {job.activation}"
-        + (" after BatchNorm" if job.batch_norm else "")
-        + (f", initial weights × {job.initial_scale:g}" if job.initial_scale != 1 else ""),
-        "training": f"{job.steps:,} steps, mini-batches of {batch_size}, evaluated every {job.evaluate_every:,} steps",
+        "network": _network(job, *ends),
+        "training": f"{job.steps:,} steps, mini-batches of {_varied(job, 'batch_size', batch_size)}, evaluated every "
+        f"{job.evaluate_every:,} steps",
         "seeds": str(job.seeds) if isinstance(job.seeds, int) else ", ".join(map(str, job.seeds)),
     }
     title = (
@@ -250,7 +220,24 @@ def prepare(job: Job) -> Prepared:
     units = dict.fromkeys(("loss", "validation_loss", "test_loss"), unit)
     if table is not None and not classify:
         units |= dict.fromkeys(("validation_rmse", "test_rmse"), f"unit of {table.target}")
-    return Prepared(task, title, notes, settings, units, table)
+    return Prepared(make, title, notes, settings, units, table)
+
+
+def _network(job: Job, inputs: int, outputs: int) -> str:
+    """The network in words."""
+    hidden = [_varied(job, "hidden", "")] if "hidden" in job.vary else map(str, job.hidden)
+    scale = _varied(job, "initial_scale", f"{job.initial_scale:g}")
+    batch_norm = "batch_norm" in job.vary or job.batch_norm
+    return (
+        f"{'-'.join((str(inputs), *hidden, str(outputs)))}, {_varied(job, 'activation', job.activation)}"
+        + (f" {'with and without' if 'batch_norm' in job.vary else 'after'} BatchNorm" if batch_norm else "")
+        + (f", initial weights × {scale}" if scale != "1" else "")
+    )
+
+
+def _varied(job: Job, name: str, otherwise: object) -> str:
+    """What a network has, or all that it has in turn."""
+    return f"({job.vary[name]})" if name in job.vary else str(otherwise)
 
 
 def counted(count: int, thing: str) -> str:

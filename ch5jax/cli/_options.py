@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ch5jax.cli._config import read_config
 from ch5jax.cli._errors import parsed
-from ch5jax.cli._job import Activation, Job, Kind
-from ch5jax.cli._values import in_float32, parse_columns, parse_path, parse_widths
+from ch5jax.cli._job import Job, Kind
+from ch5jax.cli._values import Activation, in_float32, parse_columns, parse_path, parse_widths
 
 _LEARN, _READ, _NETWORK, _TRAINING, _RUN = "What to learn", "How the table is read", "Network", "Training", "Run"
 _READING = ("separator", "encoding", "missing", "decimal", "thousands", "order", "column")
@@ -24,6 +25,17 @@ Cache = Annotated[
         "--cache/--no-cache",
         help="Keep compiled programs for the next command, in JAX_COMPILATION_CACHE_DIR or the user's cache folder.",
         rich_help_panel=_RUN,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=read_config,
+        is_eager=True,
+        help="A TOML file of options by their names, `vary` as a table; what is typed stands above it.",
+        rich_help_panel=_RUN,
+        show_default=False,
     ),
 ]
 

@@ -69,7 +69,7 @@ def _predict(run: Path, data: Path, trial: int | None, keep: ch5jax.sweeps.Keep,
     if prepared.table is None:
         raise ValueError("RUN must be a sweep over a table (--data): what it learnt from the digits has no new rows")
     rows = prepared.table.encode(data)
-    result = job.sweep(prepared.task, run / STORE)
+    result = job.sweep(prepared.make, run / STORE)
     chosen = result.best(keep) if trial is None else result.trial(trial, keep)
     answers = prepared.table.answers(chosen.predict(jax.numpy.asarray(rows)))
     require("pandas", "sweep", "predict").DataFrame(answers).to_csv(out, index=False)

@@ -159,11 +159,13 @@ def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> No
     table.add_column("learning\nrate", no_wrap=True)
     table.add_column("within 1 %\nof the best", no_wrap=True)
     table.add_column("diverged\n", justify="right", no_wrap=True)
-    others = {row.group: [name for name in row.varying if name != "learning_rate"] for row in rows}
+    rates = {row.group: next(name for name in row.hyperparameters if _is_rate(name)) for row in rows if row.metrics}
+    spans = {row.group: [span for span in row.spans if _is_rate(span.name)] for row in rows}
+    others = {row.group: [name for name in row.varying if not _is_rate(name)] for row in rows}
     for position, row in enumerate(rows, 1):
         cells = [_short(name, row) for name in metrics]
-        rate = number(row.hyperparameters["learning_rate"]) if row.metrics else "–"
-        good = [_range(span) for span in row.spans[:1]]
+        rate = number(row.hyperparameters[rates[row.group]]) if row.metrics else "–"
+        good = [_range(span) for span in spans[row.group]]
         diverged = f"{row.trials_diverged}/{row.trials_run}"
         table.add_row(
             *map(Text, (str(position), row.group, *cells, rate, *(good or ["–"]), diverged)),
@@ -176,8 +178,13 @@ def show_leaderboard(result: SweepResult, rows: Sequence[Row], seeds: int) -> No
         if others[row.group] and row.metrics:
             values = (f"{name} {_value(row.hyperparameters[name])}" for name in others[row.group])
             say(f"{row.group}: {', '.join(values)}")
-    if any(not span.contiguous for row in rows for span in row.spans[:1]):
+    if any(not span.contiguous for row in rows for span in spans[row.group]):
         say("* with gaps: some values in between are worse")
+
+
+def _is_rate(name: str) -> bool:
+    """Whether it is an optimizer's learning rate, also where it is one of several hyperparameters."""
+    return name.removeprefix("optimizer.") == "learning_rate"
 
 
 def _value(value: object) -> str:

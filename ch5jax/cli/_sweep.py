@@ -14,7 +14,7 @@ from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._found import keep_said, said_before
 from ch5jax.cli._job import JOB_FILE, STORE, Job, Prepared, counted, prepare
 from ch5jax.cli._machine import keep_programs, start_devices
-from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
+from ch5jax.cli._options import Cache, Config, Setting, Traceback, unset, with_setting
 from ch5jax.cli._screen import (
     Reporter,
     listening,
@@ -55,8 +55,9 @@ def sweep(
         unset(
             "Search",
             "NAME=VALUES",
-            "Another hyperparameter of the optimizers that have it, such as b1=0.8,0.9,0.95 or "
-            "weight_decay=1e-5:0.1:log:8 or bias_correction=true,false; repeatable.",
+            "Another hyperparameter of the optimizers or the network, such as b1=0.8,0.9,0.95 or "
+            "weight_decay=1e-5:0.1:log:8 or bias_correction=true,false or initial_scale=0.5,1 or hidden=32,64-64 or "
+            "activation=relu,tanh; repeatable.",
         ),
     ] = None,
     sample: Annotated[
@@ -112,6 +113,7 @@ def sweep(
         int | None,
         unset("Run", "N", "CPU devices to use. [default: one for each processor]", min=1),
     ] = None,
+    config: Config = None,
     cache: Cache = True,
     traceback: Traceback = False,
 ) -> None:
@@ -125,8 +127,10 @@ def sweep(
     - `ch5jax sweep`
     - `ch5jax sweep --data wine.csv --target quality --hidden 64,64`
     - `ch5jax sweep --optimizer adam,sgd --learning-rate 1e-3:1:log:16 --seeds 8`
+    - `ch5jax sweep --config space.toml --seeds 8`
     - `ch5jax sweep --optimizer adam,optax.adamw --vary weight_decay=1e-5:0.1:log --vary b1=0.8:0.99:linear --sample 64`
     """
+    del config  # whose values are the other options' by now
     sampled = sample is not None
     axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
     if "learning_rate" in axes:
@@ -156,8 +160,8 @@ def sweep(
         if said is None:
             _train_and_report(job, folder, keep_programs(cache))
         else:
-            say(f"{counted(job.trials, 'training')}, all found in {folder}")
-            say_again(said)
+            say(f"{counted(said.trials, 'training')}, all found in {folder}")
+            say_again(said.text)
 
 
 def _train_and_report(job: Job, folder: Path, programs: str) -> None:
@@ -168,12 +172,12 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
             say(note)
     store = folder / STORE
     with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
-        result = job.sweep(prepared.task, store, reporter)
+        result = job.sweep(prepared.make, store, reporter)
     job.write(folder / JOB_FILE)
     say(reporter.summary(len(result)))
     with listening() as reported:
         _report(job, folder, prepared, result)
-    keep_said(job, folder, "".join(screen.export_text(styles=True) for screen in (noted, reported)))
+    keep_said(job, folder, len(result), "".join(screen.export_text(styles=True) for screen in (noted, reported)))
     if programs:
         say(programs, stderr=True)
 

@@ -3,16 +3,33 @@
 import difflib
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 import typer
 
 from ch5jax._memory import check_memory
 from ch5jax.optimizers import RULES, linear, log
+from ch5jax.sweeps import PATH
+
+
+class Activation(StrEnum):
+    """Nonlinearities to choose from, under their names in `jax.nn`."""
+
+    RELU = "relu"
+    TANH = "tanh"
+    SIGMOID = "sigmoid"
+    GELU = "gelu"
+    SILU = "silu"
+    ELU = "elu"
+    SOFTPLUS = "softplus"
+    IDENTITY = "identity"
+
 
 _BYTES_A_VALUE = 500  # of a trial, for each of which a sweep has a row
 
@@ -53,27 +70,31 @@ def parse_axes(texts: Sequence[str], sampled: bool) -> dict[str, str]:
     """
     found = {}
     for text in texts:
-        name, _, values = text.partition("=")
-        if not name.strip().isidentifier() or not values:
+        name, _, values = (part.strip() for part in text.partition("="))
+        if not PATH.fullmatch(name) or not values:
             raise ValueError(f"must be NAME=VALUES, such as weight_decay=1e-5:0.1:log:8, got {cut(text)!r}")
-        if name.strip() in found:
-            raise ValueError(f"every name must occur once, got {name.strip()} twice")
-        axis(values, sampled)
-        found[name.strip()] = values
+        if name in found:
+            raise ValueError(f"every name must occur once, got {name} twice")
+        axis(values, sampled, name)
+        found[name] = values
     return found
 
 
-def axis(text: str, sampled: bool) -> Any:
+def axis(text: str, sampled: bool, name: str = "") -> Any:
     """Values of a hyperparameter: as `parse_grid` has them, or flags; to draw from, a scale.
 
     Args:
       text: "true,false", "0.8,0.9", "LOW:HIGH:log:COUNT" or "LOW:HIGH:linear:COUNT". Of what is drawn the count may be
-        left out, and does not matter.
+        left out, and does not matter. Of what a network is made of: "32,64-64" (`hidden`; "none" for no layer),
+        "relu,tanh" (`activation`), "32,64" (`batch_size`).
       sampled: whether values are drawn.
+      name: the hyperparameter's.
 
     Raises:
       ValueError: saying what is wrong.
     """
+    if name in _STRUCTURE:
+        return [_STRUCTURE[name](part) for part in _parts(text)]
     if {part.strip().lower() for part in text.split(",")} <= _FLAGS.keys():
         return [_FLAGS[part.strip().lower()] for part in text.split(",")]
     parts = text.split(":")
@@ -82,6 +103,12 @@ def axis(text: str, sampled: bool) -> Any:
     if len(parts) not in (3, 4) or parts[2].strip() not in _SCALES:
         raise ValueError(f"a range to draw from is LOW:HIGH:log or LOW:HIGH:linear, got {cut(text)}")
     return _SCALES[parts[2].strip()](_number(parts[0]), _number(parts[1]))
+
+
+def _activation(name: str) -> Any:
+    if name not in {*Activation}:
+        raise ValueError(f"an activation must be among {', '.join(Activation)}, got {cut(name)!r}")
+    return getattr(jax.nn, name)
 
 
 _FLAGS = {"true": True, "false": False}
@@ -208,3 +235,11 @@ def _whole(text: str) -> int:
     if abs(value) >= 2**63:
         raise ValueError(f"must be a whole number of at most 63 bits, got {cut(text)}")
     return value
+
+
+# of what a network is made of: a program for each
+_STRUCTURE: dict[str, Callable[[str], Any]] = {
+    "hidden": lambda text: parse_widths(text.replace("-", ",")),
+    "activation": _activation,
+    "batch_size": _whole,
+}

@@ -17,7 +17,7 @@ from ch5jax.tasks import Task
 
 Rule = Callable[..., Any]
 _OPTIMIZER = "optimizer"
-_PATH = re.compile(r"(?:optimizer\.)?[^\W\d]\w*(\[\d+\])?")
+PATH = re.compile(r"(?:optimizer\.)?[^\W\d]\w*(\[\d+\])?")
 
 
 class Space(NamedTuple):
@@ -102,7 +102,7 @@ def space(
     if unused := [axis for axis in axes if axis not in used]:
         named = {f"optimizer.{argument}" for names in arguments.values() for argument in names}
         allowed = ", ".join(sorted(named | maker.names))
-        raise ValueError(f"axes must be among optimizer, {allowed}; got {unused[0]!r}")
+        raise ValueError(f"axes, what is varied, must be among optimizer, {allowed}; got {unused[0]!r}")
     return found
 
 
@@ -220,7 +220,7 @@ def _rules(given: Any) -> dict[str, Rule]:
 
 
 def _check_axis(name: str, values: Any, count: int | None) -> None:
-    if not _PATH.fullmatch(name):
+    if not PATH.fullmatch(name):
         raise ValueError(
             f"axes must have names such as optimizer.learning_rate, initial_scale[2] or hidden, got {name!r}"
         )

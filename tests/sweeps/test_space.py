@@ -150,7 +150,10 @@ SGD = {"optimizer": ch5jax.sgd, "learning_rate": [0.1]}
         ({"optimizer": [], "learning_rate": [0.1]}, "must have an 'optimizer'"),
         ({"optimizer": [ch5jax.sgd, ch5jax.sgd]}, "must name functions of one name apart"),
         ({"optimizer": "adam"}, "must have an 'optimizer'"),
-        ({**SGD, "hiden": [(4,)]}, r"must be among optimizer, activation, .*hidden, .*; got 'hiden'"),
+        (
+            {**SGD, "hiden": [(4,)]},
+            r"axes, what is varied, must be among .*hidden, .*; got 'hiden'",
+        ),
         ({**SGD, "optimizer.hidden": [(4,)]}, "got 'optimizer.hidden'"),
         ({**SGD, "weight_decay": [0.1]}, "got 'weight_decay'"),
         ({**SGD, "batch_norm_momentum": [0.9]}, "got 'batch_norm_momentum'"),
