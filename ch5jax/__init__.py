@@ -55,6 +55,7 @@ from ch5jax.sweeps import (
     Rungs as Rungs,
     SweepResult as SweepResult,
     halving as halving,
+    hyperband as hyperband,
     open_sweep,
     space as space,
     stop_lost as stop_lost,

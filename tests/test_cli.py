@@ -547,6 +547,26 @@ def test_what_can_be_no_folder_is_refused_in_a_line(name):
     assert "Traceback" not in result.output
 
 
+def test_brackets_from_many_settings_to_few(tmp_path):
+    ranges = ["--learning-rate", "1e-3:1:log", "--vary", "activation=relu,tanh"]
+    result = run("--optimizer", "adam", "--seeds", "1", "--hidden", "4", "--steps", "80", "--hyperband", "4", *ranges)
+    assert result.exit_code == 0, result.stderr
+    (folder,) = Path("runs").iterdir()
+    table = pd.read_csv(folder / "table.csv")
+    table["bracket"] = table.group.str.rpartition(", ")[2]
+    counts = table.groupby("bracket").size().to_dict()
+    brackets = ch5jax.hyperband(80, 4.0)
+    assert counts == {f"bracket {i}": one.settings for i, one in enumerate(brackets, 1)}
+    lengths = table.groupby("bracket").steps_trained.agg(["min", "max"])
+    assert lengths["min"].to_list() == [one.rungs.at[0] if one.rungs else 80 for one in brackets]
+    assert (lengths["max"] == 80).all()
+    assert {name.split(", ")[1] for name in table.group} == {"activation=relu", "activation=tanh"}
+    for also in (["--halving", "3"], ["--sample", "3"], ["--stop-lost"]):
+        refused = run("--hyperband", "4", *also)
+        assert refused.exit_code == 2
+        assert "cannot go with" in refused.stderr
+
+
 @pytest.mark.parametrize(("factor", "words"), [("1", "over 1"), ("nan", "over 1"), ("x", "halving")])
 def test_a_factor_that_stops_nothing_is_refused(factor, words):
     result = run("--halving", factor)

@@ -22,6 +22,13 @@ def parsed(option: str, parse: Callable[[Any], Value], text: str | Sequence[str]
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
+def check_apart(options: dict[str, object]) -> None:
+    """Refuses options that are given together, and cannot be."""
+    given = [name for name, value in options.items() if value not in (None, False)]
+    if len(given) > 1:
+        raise typer.BadParameter(f"cannot go with {given[1]}", param_hint=given[0])
+
+
 @contextmanager
 def errors_in_a_line(traceback: bool) -> Iterator[None]:
     """What a user can do something about ends in a line, not in a traceback."""

@@ -51,6 +51,7 @@ class Job(NamedTuple):
     reading: Mapping[str, Any] = MappingProxyType({})  # how the data are read, as `read_table` has it
     halving: float | None = None  # the factor
     stop_lost: bool = False
+    hyperband: float | None = None  # the factor
     vary: Mapping[str, str] = MappingProxyType({})  # values of other hyperparameters by name, as they are typed
     keep_states: bool = False  # so that a later command trains all of them further
     sample: int | None = None  # how many settings of each optimizer are drawn from them, `learning_rate` among them
@@ -72,7 +73,7 @@ class Job(NamedTuple):
           OSError: if the data cannot be read.
         """
         settings = self._asdict() | {"learning_rates": self.learning_rates.tolist(), "data": None}
-        for name in ("reading", "halving", "stop_lost", "vary", "sample", "keep_states"):
+        for name in ("reading", "halving", "stop_lost", "hyperband", "vary", "sample", "keep_states"):
             if not settings[name]:
                 del settings[name]  # or a default would change the name
         if self.keep_states:
@@ -118,8 +119,9 @@ class Job(NamedTuple):
 
     def sweep(self, make: Callable[..., ch5jax.Task], store: Path, progress: Any = None) -> ch5jax.SweepResult:
         """Trains what the store does not hold yet."""
+        space = self.space(make)
         return ch5jax.sweep(
-            *self.space(make),
+            *space,
             steps=self.steps,
             key=jax.random.key(0),
             seeds=self.seeds,
@@ -127,12 +129,15 @@ class Job(NamedTuple):
             evaluate_every=self.evaluate_every,
             width=self.width,
             progress=progress,
-            rungs=self.rungs(),
+            rungs=self.rungs(space),
             keep_states=self.keep_states,
         )
 
-    def rungs(self) -> ch5jax.Rungs | None:
+    def rungs(self, space: ch5jax.sweeps.Space) -> Mapping[str, ch5jax.Rungs | None] | ch5jax.Rungs | None:
         """When trials are stopped early."""
+        if self.hyperband is not None:
+            brackets = dict(self._brackets)
+            return {name: brackets[name.rpartition(", ")[2]].rungs for name in space.task}
         if self.halving is not None:
             return ch5jax.halving(self.steps, self.halving)
         return ch5jax.stop_lost(self.steps) if self.stop_lost else None
@@ -144,15 +149,34 @@ class Job(NamedTuple):
           ValueError: if what is varied is no argument of any optimizer or network, or has values that it cannot have.
         """
         axes: dict[str, Any] = {"optimizer": {name: _rule(name) for name in self.optimizers}}
-        if self.sample is None:
+        if not self.draws:
             axes["learning_rate"] = self.learning_rates
-        axes |= {name: axis(text, self.sample is not None, name) for name, text in self.vary.items()}
-        return ch5jax.space(make, axes, count=self.sample)
+        axes |= {name: axis(text, self.draws, name) for name, text in self.vary.items()}
+        if self.hyperband is None:
+            return ch5jax.space(make, axes, count=self.sample)
+        whole = ch5jax.sweeps.Space({}, {})
+        make = functools.cache(make)  # all brackets have the same tasks
+        for seed, (name, bracket) in enumerate(self._brackets):
+            part = ch5jax.space(make, axes, count=bracket.settings, seed=seed)
+            for group in part.task:
+                whole.task[f"{group}, {name}"] = part.task[group]
+                whole.hyperparameters[f"{group}, {name}"] = part.hyperparameters[group]
+        return whole
+
+    @property
+    def draws(self) -> bool:
+        """Whether settings are drawn from ranges."""
+        return self.sample is not None or self.hyperband is not None
+
+    @property
+    def _brackets(self) -> list[tuple[str, ch5jax.sweeps.Bracket]]:
+        brackets = ch5jax.hyperband(self.steps, self.hyperband or 3.0)
+        return [(f"bracket {number}", bracket) for number, bracket in enumerate(brackets, 1)]
 
     def searched(self) -> str:
         """What is tried of each optimizer, in words."""
-        if self.sample is not None:
-            return counted(self.sample, "drawn setting")
+        if self.draws:
+            return counted(self.sample or sum(one.settings for _, one in self._brackets), "drawn setting")
         counts = {name: len(axis(text, False, name)) for name, text in self.vary.items()}
         others = (f"{count} {name}" for name, count in counts.items())
         return " × ".join([counted(len(self.learning_rates), "learning rate"), *others])

@@ -10,7 +10,7 @@ import typer
 
 from ch5jax import report
 from ch5jax._command import say_at_the_end
-from ch5jax.cli._errors import errors_in_a_line, parsed
+from ch5jax.cli._errors import check_apart, errors_in_a_line, parsed
 from ch5jax.cli._found import keep_said, said_before
 from ch5jax.cli._job import JOB_FILE, STORE, Job, Prepared, counted, prepare
 from ch5jax.cli._machine import keep_programs, start_devices
@@ -81,6 +81,15 @@ def sweep(
             "1/FACTOR of the steps, such as 3. [default: train all to the end]",
         ),
     ] = None,
+    hyperband: Annotated[
+        float | None,
+        unset(
+            "Search",
+            "FACTOR",
+            "Draw settings from the ranges, and stop the worst early at several speeds, such as 3: brackets from many "
+            "settings that are stopped soon to few that are not.",
+        ),
+    ] = None,
     stop_lost: Annotated[
         bool, typer.Option("--stop-lost", help="Stop what has diverged early.", rich_help_panel="Search")
     ] = False,
@@ -131,7 +140,9 @@ def sweep(
     - `ch5jax sweep --optimizer adam,optax.adamw --vary weight_decay=1e-5:0.1:log --vary b1=0.8:0.99:linear --sample 64`
     """
     del config  # whose values are the other options' by now
-    sampled = sample is not None
+    sampled = sample is not None or hyperband is not None
+    check_apart({"--halving": halving, "--hyperband": hyperband, "--stop-lost": stop_lost})
+    check_apart({"--hyperband": hyperband, "--sample": sample})
     axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
     if "learning_rate" in axes:
         raise typer.BadParameter("the learning rate is varied by --learning-rate", param_hint="--vary")
@@ -148,6 +159,7 @@ def sweep(
         width=width,
         halving=halving,
         stop_lost=stop_lost,
+        hyperband=hyperband,
         keep_states=keep_states,
     )
     with errors_in_a_line(traceback):

@@ -7,7 +7,13 @@ from ch5jax.sweeps._groups import listed_seeds as listed_seeds
 from ch5jax.sweeps._manifest import StoreError as StoreError
 from ch5jax.sweeps._open import Contents as Contents, Part as Part, look as look, open_sweep as open_sweep
 from ch5jax.sweeps._result import Keep as Keep, SweepResult as SweepResult, Trial as Trial
-from ch5jax.sweeps._rungs import Rungs as Rungs, halving as halving, stop_lost as stop_lost
+from ch5jax.sweeps._rungs import (
+    Bracket as Bracket,
+    Rungs as Rungs,
+    halving as halving,
+    hyperband as hyperband,
+    stop_lost as stop_lost,
+)
 from ch5jax.sweeps._space import PATH as PATH, Space as Space, space as space
 from ch5jax.sweeps._store import begun_with as begun_with
 from ch5jax.sweeps._sweep import sweep as sweep

@@ -44,7 +44,7 @@ class Executor:
         groups: tuple[Group, ...],
         plan: Plan,
         stages: Sequence[Stage],
-        keep: float,
+        steps_due: int,
         store: Store,
         traced: list[Traced],
         compiled: list[Callable[[], Programs]],
@@ -63,7 +63,7 @@ class Executor:
         waiting = sum(len(layouts[g].trials(chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
         self.begin = self.before.schedule.steps if self.before else 0
         self.is_last = not stage.later
-        self.trials, self.steps_due = sum(group.trials for group in groups), stage.steps_due(keep)
+        self.trials, self.steps_due = sum(group.trials for group in groups), steps_due
         self.trials_done = stage.trials_left + (stage.trials - waiting) * self.is_last
         self.steps_done = stage.steps_left + waiting * self.begin + (stage.trials - waiting) * stage.schedule.steps
         self.length = FIRST_SEGMENT

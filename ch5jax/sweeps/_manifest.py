@@ -14,7 +14,7 @@ import numpy as np
 from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._plan import END, Plan
-from ch5jax.sweeps._rungs import Rungs
+from ch5jax.sweeps._rungs import ByGroup
 from ch5jax.sweeps._traced import Traced
 
 FORMAT = 8
@@ -28,7 +28,7 @@ class StoreError(ValueError):
 
 
 def manifest_of(
-    groups: tuple[Group, ...], known: tuple[Outline, ...], traced: list[Traced], plan: Plan, rungs: Rungs | None
+    groups: tuple[Group, ...], known: tuple[Outline, ...], traced: list[Traced], plan: Plan, rungs: ByGroup
 ) -> dict[str, Any]:
     """All that the sweep is: what differs from it is another sweep."""
     schedule, task = plan.schedule, groups[0].task
@@ -41,7 +41,7 @@ def manifest_of(
         "objective": task.objective,
         "maximize": task.maximize,
         "key": np.asarray(jax.random.key_data(plan.key)).tolist(),
-        **({"rungs": list(rungs.at), "keep": rungs.keep} if rungs else {}),
+        **rungs.described(),
         "groups": [
             {
                 "name": group.name,

@@ -11,7 +11,7 @@ from ch5jax.sweeps._manifest import FORMAT, SCHEDULED, StoreError, sweep_hash
 from ch5jax.sweeps._plan import Schedule, chunk_name, group_name, state_name
 from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._rungs import Rungs
+from ch5jax.sweeps._rungs import ByGroup
 from ch5jax.sweeps._store import MANIFEST, Folder
 from ch5jax.training import Probes
 
@@ -138,10 +138,8 @@ def _opened(store: str | os.PathLike[str]) -> tuple[Folder, Race]:
     if manifest.get("format") != FORMAT:
         raise StoreError(f"{store} must have format {FORMAT}, got {manifest.get('format')}: sweep again to have it so")
     probes = Probes(manifest["signals_every"], manifest["steps"])
-    rungs = Rungs(manifest["rungs"], manifest["keep"]) if "rungs" in manifest else None
-    schedule = Schedule(
-        probes=probes, rungs=tuple(rungs.at) if rungs else (), **{name: manifest[name] for name in SCHEDULED}
-    )
+    rungs = ByGroup.read(manifest)
+    schedule = Schedule(probes=probes, rungs=rungs.at, **{name: manifest[name] for name in SCHEDULED})
     if not folder.names() >= {group_name(g) for g in range(len(manifest["groups"]))}:
         raise StoreError(
             f"{store} must hold a finished sweep, and this one had hardly begun: the same sweep goes on there"

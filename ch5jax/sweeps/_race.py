@@ -16,7 +16,7 @@ from ch5jax.sweeps._outline import Outline
 from ch5jax.sweeps._plan import Schedule
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._rungs import Rungs, survivors
+from ch5jax.sweeps._rungs import ByGroup
 from ch5jax.sweeps._stages import Stage
 from ch5jax.sweeps._store import Store
 from ch5jax.verdicts import Diagnosis
@@ -30,14 +30,14 @@ class Race:
         outlines: tuple[Outline, ...],
         layouts: tuple[Layout, ...],
         schedule: Schedule,
-        rungs: Rungs | None,
+        rungs: ByGroup,
         objective: str,
         maximize: bool,
         store: Store,
         again: Again | None,
     ):
         self.outlines, self.schedule, self.objective, self.maximize = outlines, schedule, objective, maximize
-        self.store, self.again, self.keep = store, again, rungs.keep if rungs else 1.0
+        self.store, self.again, self.rungs = store, again, rungs
         first, *later = *schedule.rungs, schedule.steps
         laid_out = tuple(dataclasses.replace(layout, steps=first) for layout in layouts)
         self.stages = [Stage(schedule._replace(steps=first), laid_out, tuple(later))]
@@ -56,7 +56,7 @@ class Race:
             layout.members // len(np.unique(outline.seeds))
             for outline, layout in zip(self.outlines, stage.layouts, strict=True)
         ]
-        on = survivors(scores, lost, settings, self.keep)
+        on = self.rungs.going_on(stage.schedule.steps, scores, lost, settings)
         leaving = sum(int((~one).sum()) for one in on)
         if leaving == stage.trials:
             return False
@@ -68,6 +68,13 @@ class Race:
         until = self.schedule._replace(steps=steps)
         self.stages.append(Stage(until, layouts, tuple(later), stage.trials_left + leaving, steps_left))
         return True
+
+    @property
+    def steps_due(self) -> int:
+        """Configuration-steps of the whole sweep, if the shares go on that should at the rungs to come."""
+        stage = self.stages[-1]
+        members = [len(layout.members) for layout in stage.layouts]
+        return stage.steps_left + self.rungs.steps_due(members, stage.schedule.steps, self.schedule.steps)
 
     def files(self) -> dict[str, str | None]:
         """What each file of the store has to be of; None for those of stages that are not known yet."""

@@ -1,12 +1,14 @@
 """Steps at which a sweep's trials are ranked, and only some go on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ch5jax import _trees
+from ch5jax._memory import check_memory
 from ch5jax.training import Probes
 
 
@@ -135,6 +137,127 @@ def _default_spacing(steps: int) -> int:
     if spacing >= steps:
         raise ValueError(f"steps must leave room for a rung, which comes at a multiple of {spacing}, got {steps}")
     return spacing
+
+
+class Bracket(NamedTuple):
+    """Settings that are begun together, and how they are stopped: made by `hyperband`."""
+
+    settings: int
+    rungs: Rungs | None  # None for those that all train to the end
+
+
+def hyperband(steps: int, factor: float = 3.0, first: int | None = None, times: int = 1) -> tuple[Bracket, ...]:
+    r"""The brackets of Hyperband: from many settings that are stopped early to few that are not.
+
+    With :math:`s_{max}` rungs below the last step, bracket s of :math:`s_{max}, \ldots, 0` begins with
+
+    .. math:: n = \lceil \tfrac{s_{max} + 1}{s + 1} \, \mathrm{factor}^s \rceil
+
+    settings and has the last s of the rungs, so that all brackets take about as many steps. It needs no guess how early
+    a good setting shows, which successive halving makes.
+
+    Args:
+      steps: the sweep's.
+      factor: how many times fewer go on at each rung, > 1.
+      first: as for `halving`, which has the rungs of the first bracket.
+      times: how many times as many settings each bracket begins with, ≥ 1.
+
+    Returns:
+      The brackets, the one with most settings first. Each is a group of a sweep, with rungs by the groups' names.
+
+    Raises:
+      ValueError: if an argument is not as above, or no rung fits below so many steps.
+
+    Example:
+      >>> import ch5jax, jax
+      >>> opts, rungs = {}, {}
+      >>> for i, bracket in enumerate(ch5jax.hyperband(270)):
+      ...     rates = ch5jax.log(1e-4, 1.0)
+      ...     opts[f"bracket {i}"] = ch5jax.sample(ch5jax.adam, bracket.settings, seed=i, learning_rate=rates)
+      ...     rungs[f"bracket {i}"] = bracket.rungs
+      >>> {name: len(batch.learning_rate) for name, batch in opts.items()}
+      {'bracket 0': 27, 'bracket 1': 12, 'bracket 2': 6, 'bracket 3': 4}
+      >>> task = ch5jax.tasks.surface(ch5jax.problems.beale())
+      >>> result = ch5jax.sweep(task, opts, steps=270, key=jax.random.key(0), rungs=rungs)
+      >>> len(result)
+      49
+
+    Source: Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization" (2018), algorithm 1.
+    """
+    _trees.check_positive(times=times)
+    whole = halving(steps, factor, first)
+    most = len(whole.at)
+    found = []
+    for s in range(most, -1, -1):
+        count = times * math.ceil((most + 1) / (s + 1) * factor**s - 1e-9)
+        check_memory(8 * count, f"a bracket of {count:,} settings")
+        found.append(Bracket(count, Rungs(whole.at[most - s :], whole.keep) if s else None))
+    return tuple(found)
+
+
+class ByGroup(NamedTuple):
+    """Rungs of each group of a sweep. Groups whose rungs are the same are ranked together."""
+
+    of: tuple[Rungs | None, ...]
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Steps after which somebody is ranked, increasing."""
+        return tuple(sorted({step for rungs in self.of if rungs for step in rungs.at}))
+
+    def described(self) -> dict[str, Any]:
+        """As a manifest has them; nothing where there are none."""
+        if not self.at:
+            return {}
+        at, keep = [list(one.at) if one else [] for one in self.of], [one.keep if one else 1.0 for one in self.of]
+        return {"rungs": at[0], "keep": keep[0]} if len({*self.of}) == 1 else {"rungs": at, "keep": keep}
+
+    @classmethod
+    def read(cls, manifest: dict[str, Any]) -> "ByGroup":
+        """What `described` wrote into a manifest of so many groups."""
+        groups, at = len(manifest["groups"]), manifest.get("rungs", [])
+        keep = manifest.get("keep", 1.0)
+        if not isinstance(keep, list):
+            at, keep = [at] * groups, [keep] * groups
+        return cls(tuple(Rungs(one, share) if one else None for one, share in zip(at, keep, strict=True)))
+
+    def going_on(
+        self, step: int, scores: list[np.ndarray], lost: list[np.ndarray], settings: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Which trials of each group go on after a step, as `survivors` has it; all, of groups with no rung there."""
+        on = [np.ones(len(one), bool) for one in scores]
+        for rungs in {one for one in self.of if one is not None and step in one.at}:
+            ranked = [g for g, one in enumerate(self.of) if one == rungs]
+            of_these = [[part[g] for g in ranked] for part in (scores, lost, settings)]
+            for g, one in zip(ranked, survivors(of_these[0], of_these[1], of_these[2], rungs.keep), strict=True):
+                on[g] = one
+        return on
+
+    def steps_due(self, trials: Sequence[int], rung: int, steps: int) -> int:
+        """Configuration-steps of each group's trials that come to a rung, if those shares go on that should."""
+        due = 0.0
+        for count, rungs in zip(trials, self.of, strict=True):
+            left, begin = float(count), 0
+            for end in (*(step for step in (rungs.at if rungs else ()) if step >= rung), steps):
+                due += left * (end - begin)
+                left, begin = left * (rungs.keep if rungs else 1), end
+        return round(due)
+
+
+def by_group(rungs: Rungs | Mapping[str, Rungs | None] | None, names: Sequence[str]) -> ByGroup:
+    """What a user gives, for groups of these names.
+
+    Raises:
+      ValueError: if it is neither rungs nor a dict of them by the groups' names.
+    """
+    given = dict.fromkeys(names, rungs) if rungs is None or isinstance(rungs, Rungs) else rungs
+    if not isinstance(given, Mapping) or not all(one is None or isinstance(one, Rungs) for one in given.values()):
+        raise ValueError(
+            f"rungs must be ch5jax.Rungs, such as ch5jax.halving(steps), or a dict of them by group, got {rungs!r}"
+        )
+    if unknown := [name for name in given if name not in names]:
+        raise ValueError(f"rungs must have the names of groups, {', '.join(map(repr, names))}; got {unknown[0]!r}")
+    return ByGroup(tuple(given.get(name) for name in names))
 
 
 def survivors(

@@ -22,14 +22,6 @@ class Stage(NamedTuple):
         """How many it trains."""
         return sum(len(layout.members) for layout in self.layouts)
 
-    def steps_due(self, keep: float) -> int:
-        """Configuration-steps of the whole sweep, if a share of `keep` goes on at each rung."""
-        due, trials = self.steps_left + self.trials * self.schedule.steps, float(self.trials)
-        for before, after in zip((self.schedule.steps, *self.later), self.later, strict=False):
-            trials *= keep
-            due += round(trials * (after - before))
-        return due
-
     def missing(self, store: Store) -> list[str]:
         """The chunks that the store does not hold yet."""
         names = store.names()

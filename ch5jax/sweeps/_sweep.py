@@ -23,7 +23,7 @@ from ch5jax.sweeps._plan import Plan, Schedule, compiler
 from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._rungs import Rungs
+from ch5jax.sweeps._rungs import ByGroup, Rungs, by_group
 from ch5jax.sweeps._store import Folder, Memory, begun_with
 from ch5jax.sweeps._traced import Traced, trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
@@ -48,7 +48,7 @@ def sweep(
     width: int | None = None,
     progress: Callable[[Progress], object] | None = None,
     keep_states: bool = False,
-    rungs: Rungs | None = None,
+    rungs: Rungs | Mapping[str, Rungs | None] | None = None,
 ) -> SweepResult:
     """Trains every setting with every seed, as one vmapped program over all devices for each group.
 
@@ -82,9 +82,10 @@ def sweep(
       keep_states: whether the store keeps what each trial carries after its last step, so that a later call with more
         `steps` goes on from there. It takes as much room as all parameters and optimizers' states.
       rungs: when trials that are lost, and the settings that are worst, are stopped: see `Rungs` and `halving`. By
-        default none is. The table then has `steps_trained`, curves are NaN where a trial was not trained any more, and
-        its other columns and its verdict are those of its last step, beside all that came as far. A sweep with rungs
-        cannot be extended.
+        default none is. A dict gives each group its own (`hyperband`), None for one of which all train to the end;
+        groups whose rungs are the same are ranked together. The table then has `steps_trained`, curves are NaN where a
+        trial was not trained any more, and its other columns and its verdict are those of its last step, beside all
+        that came as far. A sweep with rungs cannot be extended.
 
     Returns:
       A `SweepResult`.
@@ -117,8 +118,9 @@ def sweep(
     if len(counts) > 1:
         raise ValueError(f"steps must be the same for every group, and their tasks have {sorted(counts)}")
     steps = counts.pop()
-    if rungs is not None:
-        _check_rungs(rungs, keep_states)
+    stopping = by_group(rungs, [group.name for group in groups])
+    if stopping.at and keep_states:
+        raise ValueError("keep_states must be False with rungs: such a sweep cannot be extended")
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
     groups = _with_checked_tasks(groups, hyperparameters)
     key = _checked_key(key)
@@ -129,13 +131,13 @@ def sweep(
     traced = [trace_group(group, key, probes) for group in groups]
     if record_every is None:
         record = sum(group.trials * one.metrics_bytes for group, one in zip(groups, traced, strict=True))
-        record_every = begun.get("record_every") or _spacing(steps, record, rungs)
-    if rungs is not None:
-        rungs.check(steps, record_every=record_every, signals_every=probes.every)
+        record_every = begun.get("record_every") or _spacing(steps, record, stopping)
+    for one in filter(None, stopping.of):
+        one.check(steps, record_every=record_every, signals_every=probes.every)
     _check_curves(
         groups, traced, *(-(-steps // (every or steps)) for every in (record_every, evaluate_every, probes.every))
     )
-    schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, tuple(rungs.at) if rungs else ())
+    schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, stopping.at)
     memory = free_memory(devices)
     most = max(group.trials for group in groups)
     if width is None:
@@ -143,7 +145,7 @@ def sweep(
     check_width(width, most, traced, schedule.length, memory)
     plan = Plan(key, schedule._replace(width=width), devices)
     known = outlines(groups, traced)
-    manifest = manifest_of(groups, known, traced, plan, rungs)
+    manifest = manifest_of(groups, known, traced, plan, stopping)
     with nan_is_data(), (Memory() if store is None else Folder(store)).held(manifest) as kept:
         layouts = tuple(
             lay_out(g, outline, group.ids(), plan.schedule, sweep_hash(manifest, g), kept)
@@ -151,16 +153,16 @@ def sweep(
         )
         compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
         first, again = groups[0].task, Again(groups, plan, compiled)
-        race = Race(known, layouts, plan.schedule, rungs, first.objective, first.maximize, kept, again)
+        race = Race(known, layouts, plan.schedule, stopping, first.objective, first.maximize, kept, again)
         while race.go_on():  # as far as the store has come
             pass
         kept.begin(manifest, race.files())
         for layout, outline in zip(layouts, known, strict=True):
             layout.write(outline, kept)
         while True:
-            Executor(groups, plan, race.stages, race.keep, kept, traced, compiled, progress, keep_states).run()
+            Executor(groups, plan, race.stages, race.steps_due, kept, traced, compiled, progress, keep_states).run()
             going_on = race.go_on()
-            if rungs:
+            if stopping.at:
                 race.forget_states(all_of_them=not going_on)
             if not going_on:
                 return race.result()
@@ -191,19 +193,12 @@ def _check_curves(
     )
 
 
-def _check_rungs(rungs: Any, keep_states: bool) -> None:
-    if not isinstance(rungs, Rungs):
-        raise ValueError(f"rungs must be ch5jax.Rungs, such as ch5jax.halving(steps), got {rungs!r}")
-    if keep_states:
-        raise ValueError("keep_states must be False with rungs: such a sweep cannot be extended")
-
-
-def _spacing(steps: int, record: int, rungs: Rungs | None) -> int:
+def _spacing(steps: int, record: int, rungs: ByGroup) -> int:
     """A hundredth of the steps, or more where the records of all trials, of so many bytes each, would take too much.
 
     With rungs, the largest number up to that by which all of them can be divided.
     """
-    common = math.gcd(*rungs.at) if rungs else 0
+    common = math.gcd(*rungs.at)
     most = max(1, steps // 100, min(steps // 10, steps * record // CURVES))
     return next(every for every in range(most, 0, -1) if common % every == 0)
 

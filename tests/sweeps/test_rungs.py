@@ -271,3 +271,92 @@ def test_a_table_and_a_task_of_ones_own_are_halved(tmp_path):
     result = ch5jax.sweep(table, opts, steps=270, key=jax.random.key(0), rungs=ch5jax.halving(270))
     assert result.steps_trained.max() == 270
     assert np.sum(result.steps_trained == 270) == 1
+
+
+def test_a_group_may_have_rungs_of_its_own(whole, tmp_path):
+    rungs = {"adam": ch5jax.Rungs([5, 15], keep=1 / 3), "sgd": None}
+    result = run(**SPACINGS, rungs=rungs, store=tmp_path)
+    alone = run({"adam": batches()["adam"]}, **SPACINGS, rungs=rungs["adam"])
+    sgd = result.columns["group"] == "sgd"
+    assert (result.columns["steps_trained"][sgd] == 30).all()
+    np.testing.assert_array_equal(result.columns["steps_trained"][~sgd], alone.columns["steps_trained"])
+    for name in ("loss", "validation_loss", "best_validation_accuracy"):
+        np.testing.assert_array_equal(result.columns[name][sgd], whole.columns[name][sgd])
+        np.testing.assert_array_equal(result.columns[name][~sgd], alone.columns[name])
+    assert_same_bits(ch5jax.open(tmp_path), result)
+    assert_same_bits(run(**SPACINGS, rungs={"adam": rungs["adam"]}, store=tmp_path), result)
+    with pytest.raises(StoreError, match="belongs to another sweep"):
+        run(**SPACINGS, rungs=rungs["adam"], store=tmp_path)
+
+
+def test_groups_of_the_same_rungs_are_ranked_together(found):
+    def rungs():
+        return ch5jax.Rungs([5, 15], keep=1 / 3)
+
+    assert_same_bits(run(**SPACINGS, rungs={"adam": rungs(), "sgd": rungs()}), found)
+    apart = {"adam": rungs(), "sgd": ch5jax.Rungs([5, 15], keep=0.33)}
+    columns = run(**SPACINGS, rungs=apart).columns
+    for group in apart:
+        steps = columns["steps_trained"][columns["group"] == group]
+        assert [(steps > rung).sum() for rung in (5, 15)] == [6, 2]  # of seven settings three, and one
+
+
+def test_rungs_that_lie_between_one_another_and_a_stop(tmp_path):
+    class StoppedError(Exception):
+        pass
+
+    rungs = {"sgd": ch5jax.Rungs([5, 20], keep=0.5), "adam": ch5jax.Rungs([10, 15], keep=0.5)}
+    seen = []
+    expected = run(**SPACINGS, rungs=rungs, progress=seen.append)
+    assert seen[-1].steps_done == expected.columns["steps_trained"].sum()
+    assert seen[-1].steps == seen[-1].steps_done
+    for stop in (2, 9, 14):
+        count = 0
+
+        def report(progress, stop=stop):
+            nonlocal count
+            count += 1
+            if count > stop:
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            run(**SPACINGS, rungs=rungs, progress=report, store=tmp_path / str(stop))
+        assert_same_bits(run(**SPACINGS, rungs=rungs, store=tmp_path / str(stop)), expected)
+
+
+@pytest.mark.parametrize(
+    ("rungs", "words"),
+    [
+        ({"sdg": None}, "must have the names of groups, 'sgd', 'adam'; got 'sdg'"),
+        ({"sgd": [5]}, "or a dict of them by group"),
+        (3, "or a dict of them by group"),
+        ({"sgd": ch5jax.Rungs([30])}, "less than the sweep's 30 steps"),
+        ({"sgd": ch5jax.Rungs([5]), "adam": ch5jax.Rungs([7])}, "multiples of"),
+    ],
+)
+def test_rungs_by_group_that_are_none(rungs, words):
+    with pytest.raises(ValueError, match=words):
+        run(**SPACINGS, rungs=rungs)
+
+
+def test_hyperbands_brackets_are_those_of_the_paper():
+    found = ch5jax.hyperband(81 * 25, first=25)  # Li et al. (2018), table 1: R = 81
+    assert [bracket.settings for bracket in found] == [81, 34, 15, 8, 5]
+    at = list(ch5jax.halving(81 * 25, first=25).at)
+    assert at == [40, 80, 240, 680]  # at multiples of 40, where signals are taken
+    assert [bracket.rungs and list(bracket.rungs.at) for bracket in found] == [at, at[1:], at[2:], at[3:], None]
+    assert [bracket.settings for bracket in ch5jax.hyperband(81 * 25, first=25, times=2)] == [162, 68, 30, 16, 10]
+    steps = []
+    for bracket in found:
+        trials, begin, due = bracket.settings, 0, 0
+        for end in (*(bracket.rungs.at if bracket.rungs else ()), 81 * 25):
+            due += trials * (end - begin)
+            trials, begin = -(-trials // 3), end
+        steps.append(due)
+    assert max(steps) < 1.5 * min(steps)
+
+
+@pytest.mark.parametrize(("given", "words"), [((1,), "room"), ((270, 1.0), "factor"), ((270, 3, None, 0), "times")])
+def test_hyperbands_that_are_none(given, words):
+    with pytest.raises(ValueError, match=words):
+        ch5jax.hyperband(*given)
