@@ -539,6 +539,28 @@ def test_kept_states_go_on_to_more_steps(tmp_path):
     pd.testing.assert_frame_equal(table.iloc[:, :8], pd.read_csv("w/table.csv").iloc[:, :8])
 
 
+def test_parts_of_an_array_job_are_put_together(tmp_path):
+    arguments = [*TINY, "--width", 2, "--optimizer", "adam,sgd"]
+    for i in (2, 1):
+        result = run(*arguments, "--shard", f"{i}/2", "--out", "parts")
+        assert result.exit_code == 0, result.output
+        left = "2 chunks of other parts to come" if i == 2 else "nothing is missing any more"
+        assert f"Part {i} of 2 is in parts; {left}." in result.stdout
+        assert not Path("parts/table.csv").exists()
+    for folder in ("parts", "whole"):
+        result = run(*arguments, "--out", folder)
+        assert result.exit_code == 0, result.output
+    assert Path("parts/table.csv").read_bytes() == Path("whole/table.csv").read_bytes()
+
+
+@pytest.mark.parametrize("text", ["3/2", "0/2", "1", "a/2", "1/2/3", "-1/2", ""])
+def test_parts_that_there_are_not(text):
+    result = run("--shard", text)
+    assert result.exit_code == 2
+    assert "--shard" in result.stderr
+    assert "cannot go with" in run("--shard", "1/2", "--halving", "3").stderr
+
+
 @pytest.mark.parametrize("name", ["~nosuchuser/z", " "])
 def test_what_can_be_no_folder_is_refused_in_a_line(name):
     result = run("--out", name)

@@ -133,6 +133,23 @@ class Job(NamedTuple):
             keep_states=self.keep_states,
         )
 
+    def train_shard(
+        self, shard: tuple[int, int], make: Callable[..., ch5jax.Task], store: Path, progress: Any = None
+    ) -> int:
+        """Trains one of several parts; how many chunks are still missing then."""
+        return ch5jax.sweeps.train_shard(
+            shard,
+            *self.space(make),
+            steps=self.steps,
+            key=jax.random.key(0),
+            seeds=self.seeds,
+            store=store,
+            evaluate_every=self.evaluate_every,
+            width=self.width,
+            progress=progress,
+            keep_states=self.keep_states,
+        )
+
     def rungs(self, space: ch5jax.sweeps.Space) -> Mapping[str, ch5jax.Rungs | None] | ch5jax.Rungs | None:
         """When trials are stopped early."""
         if self.hyperband is not None:

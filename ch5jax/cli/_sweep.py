@@ -25,7 +25,7 @@ from ch5jax.cli._screen import (
     show_files,
     show_leaderboard,
 )
-from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds
+from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds, parse_shard
 from ch5jax.optimizers import RULES, Scale
 from ch5jax.sweeps import SweepResult, begun_with
 
@@ -114,6 +114,15 @@ def sweep(
             parser=parse_path,
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        unset(
+            "Run",
+            "I/N",
+            "Train the I-th of N parts only, in a folder that all of them share: one job of an array. The same command "
+            "without it puts them together.",
+        ),
+    ] = None,
     width: Annotated[
         int | None,
         unset("Run", "N", "Trainings side by side on a device. [default: what suits the machine]", min=1),
@@ -143,6 +152,8 @@ def sweep(
     sampled = sample is not None or hyperband is not None
     check_apart({"--halving": halving, "--hyperband": hyperband, "--stop-lost": stop_lost})
     check_apart({"--hyperband": hyperband, "--sample": sample})
+    for name, stops in (("--halving", halving), ("--hyperband", hyperband), ("--stop-lost", stop_lost)):
+        check_apart({"--shard": shard, name: stops})
     axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
     if "learning_rate" in axes:
         raise typer.BadParameter("the learning rate is varied by --learning-rate", param_hint="--vary")
@@ -162,6 +173,7 @@ def sweep(
         hyperband=hyperband,
         keep_states=keep_states,
     )
+    part = parsed("--shard", parse_shard, shard) if shard is not None else (1, 1)
     with errors_in_a_line(traceback):
         start_devices(devices)
         folder = out or job.folder()
@@ -169,7 +181,9 @@ def sweep(
             begun = begun_with(folder / STORE)
             job = job._replace(evaluate_every=begun.get("evaluate_every", job.evaluate_every))
         said = said_before(job, folder)
-        if said is None:
+        if shard is not None:
+            _train_shard(job, folder, part, keep_programs(cache))
+        elif said is None:
             _train_and_report(job, folder, keep_programs(cache))
         else:
             say(f"{counted(said.trials, 'training')}, all found in {folder}")
@@ -190,6 +204,18 @@ def _train_and_report(job: Job, folder: Path, programs: str) -> None:
     with listening() as reported:
         _report(job, folder, prepared, result)
     keep_said(job, folder, len(result), "".join(screen.export_text(styles=True) for screen in (noted, reported)))
+    if programs:
+        say(programs, stderr=True)
+
+
+def _train_shard(job: Job, folder: Path, shard: tuple[int, int], programs: str) -> None:
+    say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
+    prepared = prepare(job)
+    store = folder / STORE
+    with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
+        missing = job.train_shard(shard, prepared.make, store, reporter)
+    left = f"{counted(missing, 'chunk')} of other parts to come" if missing else "nothing is missing any more"
+    say(f"Part {shard[0]} of {shard[1]} is in {folder}; {left}. The same command without --shard says what came out.")
     if programs:
         say(programs, stderr=True)
 

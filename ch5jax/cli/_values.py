@@ -131,6 +131,18 @@ def parse_seeds(text: str) -> int | list[int]:
     return seeds
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """Which part of how many, such as 3/16.
+
+    Raises:
+      ValueError: if it is none.
+    """
+    i, slash, n = text.partition("/")
+    if not slash or not 1 <= _whole(i) <= _whole(n):
+        raise ValueError(f"must be which of how many, from 1/N to N/N, got {cut(text)}")
+    return _whole(i), _whole(n)
+
+
 def parse_widths(text: str) -> tuple[int, ...]:
     """The widths of hidden layers, separated by commas; "none" for a network without them.
 

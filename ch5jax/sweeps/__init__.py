@@ -14,6 +14,7 @@ from ch5jax.sweeps._rungs import (
     hyperband as hyperband,
     stop_lost as stop_lost,
 )
+from ch5jax.sweeps._shard import train_shard as train_shard
 from ch5jax.sweeps._space import PATH as PATH, Space as Space, space as space
 from ch5jax.sweeps._store import begun_with as begun_with
 from ch5jax.sweeps._sweep import sweep as sweep

@@ -3,7 +3,7 @@
 import bisect
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -11,15 +11,14 @@ import jax
 import numpy as np
 
 from ch5jax._types import PyTree
-from ch5jax.sweeps._groups import Group
 from ch5jax.sweeps._history import History, Paused, from_host, to_host
-from ch5jax.sweeps._plan import STATE, Plan, chunk_name, end_name, state_name
+from ch5jax.sweeps._plan import STATE, chunk_name, end_name, state_name
+from ch5jax.sweeps._prepare import Prepared
 from ch5jax.sweeps._programs import Programs
-from ch5jax.sweeps._stages import Stage
+from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._stall import StallMonitor
 from ch5jax.sweeps._stop import Stop
 from ch5jax.sweeps._store import Store
-from ch5jax.sweeps._traced import Traced
 
 SECONDS_BETWEEN_STATES = 60.0  # a long chunk's state is stored this often, which is what a kill can cost
 SECONDS_A_SEGMENT = 2.0  # how long the host hears nothing: no progress, no Ctrl-C, no state stored
@@ -41,31 +40,31 @@ class Executor:
 
     def __init__(
         self,
-        groups: tuple[Group, ...],
-        plan: Plan,
-        stages: Sequence[Stage],
-        steps_due: int,
+        prepared: Prepared,
+        race: Race,
         store: Store,
-        traced: list[Traced],
-        compiled: list[Callable[[], Programs]],
         progress: Callable[[Progress], object] | None,
         keep_states: bool,
+        only: Callable[[int, int], bool] = lambda g, chunk: True,
     ):
-        *before, stage = stages
-        self.before = before[-1] if before else None
-        self.groups, self.plan, self.layouts = groups, plan._replace(schedule=stage.schedule), stage.layouts
+        """All chunks of the stage that a race is at, or `only` some of them, by group and number."""
+        *before, stage = race.stages
+        self.before, groups, layouts = before[-1] if before else None, prepared.groups, stage.layouts
+        self.groups, self.plan, self.layouts = groups, prepared.plan._replace(schedule=stage.schedule), layouts
         self.store, self.progress = store, progress
-        self.traced, self.compiled, self.keep_states = traced, compiled, keep_states or bool(stage.later)
-        names, layouts = store.names(), stage.layouts
-        self.pending = [
-            [chunk for chunk in layout.chunks if chunk_name(layout.g, chunk) not in names] for layout in layouts
-        ]
+        self.traced, self.compiled = prepared.traced, prepared.compiled
+        self.keep_states = keep_states or bool(stage.later)
+        own = [[chunk for chunk in layout.chunks if only(layout.g, chunk)] for layout in layouts]
+        names, count = store.names(), sum(len(layouts[g].trials(chunk)) for g, part in enumerate(own) for chunk in part)
+        self.pending = [[chunk for chunk in part if chunk_name(g, chunk) not in names] for g, part in enumerate(own)]
         waiting = sum(len(layouts[g].trials(chunk)) for g, chunks in enumerate(self.pending) for chunk in chunks)
         self.begin = self.before.schedule.steps if self.before else 0
         self.is_last = not stage.later
-        self.trials, self.steps_due = sum(group.trials for group in groups), steps_due
-        self.trials_done = stage.trials_left + (stage.trials - waiting) * self.is_last
-        self.steps_done = stage.steps_left + waiting * self.begin + (stage.trials - waiting) * stage.schedule.steps
+        others = stage.trials - count
+        self.trials = sum(group.trials for group in groups) - others
+        self.steps_due = race.steps_due - others * stage.schedule.steps
+        self.trials_done = stage.trials_left + (count - waiting) * self.is_last
+        self.steps_done = stage.steps_left + waiting * self.begin + (count - waiting) * stage.schedule.steps
         self.length = FIRST_SEGMENT
         self.monitor, self.stop = StallMonitor(), Stop()
 

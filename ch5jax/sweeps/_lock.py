@@ -29,24 +29,30 @@ class Lock:
     written, nothing is held.
     """
 
-    def __init__(self, folder: Path, who: str):
+    def __init__(self, folder: Path, who: str, name: str = NAME, *, shared: bool = False, wait: bool = False):
         """Takes the lock of a folder.
 
         Args:
           folder: where its file stands.
           who: who takes it, in a line.
+          name: its file's.
+          shared: whether others may share it, of which none can have it alone then. On Windows nobody shares a lock:
+            there it is not taken.
+          wait: whether to wait while others hold it.
 
         Raises:
           HeldError: if it is held.
         """
         self._file = -1
-        file = folder / NAME
+        if shared and sys.platform == "win32":
+            return
+        file = folder / name
         try:
             self._file = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
         except OSError:  # read-only: then nobody writes here
             return
         try:
-            _take(self._file)
+            _take(self._file, shared, wait)
         except (BlockingIOError, PermissionError):
             holder = os.read(self._file, 200).decode(errors="replace").strip()
             self.release()
@@ -97,10 +103,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_release_in_a_forked_child)
 
 
-def _take(file: int) -> None:
+def _take(file: int, shared: bool = False, wait: bool = False) -> None:
     if sys.platform == "win32":
         os.lseek(file, _FAR, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(file, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         os.lseek(file, 0, os.SEEK_SET)
     else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))

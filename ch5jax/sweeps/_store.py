@@ -23,6 +23,7 @@ from ch5jax.sweeps._manifest import FORMAT, SPACINGS, StoreError, check_same, fi
 MANIFEST = "manifest.json"
 _KEPT = re.compile(r"group\d{3,}(-chunk\d{6,}(-state|-end)?)?")
 _OURS = re.compile(rf"({_KEPT.pattern})\.npz|{re.escape(MANIFEST)}")
+_LOCKS = re.compile(rf"{re.escape(LOCK)}(-begin|-\d+-of-\d+)?")
 _PART = re.compile(rf"({_OURS.pattern})\.\d+\.\d+\.part")  # as `checkpoints.write_bytes` names them
 
 
@@ -89,12 +90,17 @@ class Folder:
     and nothing is deleted but files of these names. One process, and one thread of it, works there at a time.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], shard: tuple[int, int] | None = None):
         """A folder, as it is.
+
+        Args:
+          path: where it is.
+          shard: which of how many work there side by side, from 1 on; None for who works there alone.
 
         Raises:
           StoreError: if it is a file, or nothing can have that name.
         """
+        self.shard = shard
         if path == "":
             raise StoreError("store must name a folder, got ''")
         try:
@@ -139,20 +145,45 @@ class Folder:
         self._refuse_strangers()
         with self._explained("make"):
             self.path.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            self._take(held, LOCK, shared=self.shard is not None)
+            if self.shard is not None:
+                self._take(held, f"{LOCK}-{self.shard[0]}-of-{self.shard[1]}")
+            self._refuse_strangers()
+            if (found := self.manifest()) is not None:
+                check_same(found, manifest, self.names(), self.path)
+                if self.shard is not None and found["steps"] != manifest["steps"]:
+                    raise StoreError(
+                        f"{self.path} holds a sweep of {found['steps']:,} steps, which goes on to "
+                        f"{manifest['steps']:,} without shard only"
+                    )
+            yield self
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Where no sweep has begun, lets one after the other in: the first chooses what the others take.
+
+        Raises:
+          OSError: if the folder cannot be made.
+        """
+        self._refuse_strangers()
+        with self._explained("make"):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            if self.manifest() is None:
+                self._take(held, f"{LOCK}-begin", wait=True)
+            yield
+
+    def _take(self, held: contextlib.ExitStack, name: str, **how: bool) -> None:
         now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+        part = f", shard {self.shard[0]} of {self.shard[1]}" if self.shard else ""
         try:
-            lock = Lock(self.path, f"process {os.getpid()} on {socket.gethostname()}, since {now}")
+            lock = Lock(self.path, f"process {os.getpid()} on {socket.gethostname()}, since {now}{part}", name, **how)
         except HeldError as error:
             raise StoreError(
                 f"{self.path} is in use: {error} works there; wait until it is done, or choose another folder"
             ) from None
-        try:
-            self._refuse_strangers()
-            if (found := self.manifest()) is not None:
-                check_same(found, manifest, self.names(), self.path)
-            yield self
-        finally:
-            lock.release()
+        held.callback(lock.release)
 
     def begin(self, manifest: dict[str, Any], files: Mapping[str, str | None]) -> None:
         """Reads all that is there; then clears away what a kill left half written, and says what sweep this is.
@@ -171,7 +202,7 @@ class Folder:
             if (of := files.get(name, "nothing: this sweep has none of that name")) is not None:
                 self.arrays(name, of)
         with self._explained("write to"):
-            for left_over in self.path.glob("*.part"):
+            for left_over in self.path.glob("*.part") if self.shard is None else ():  # others may be writing them
                 if _PART.fullmatch(left_over.name):
                     left_over.unlink()
         for name in longer:  # all of it is in the state behind which it goes on; and the manifest changes last
@@ -237,7 +268,8 @@ class Folder:
         """Before anything is touched: without a manifest the folder has to be empty, but for what a kill left."""
         if not self.path.is_dir() or os.path.lexists(self.path / MANIFEST):
             return
-        if strangers := sorted(p.name for p in self.path.iterdir() if p.name != LOCK and not _PART.fullmatch(p.name)):
+        names = sorted(file.name for file in self.path.iterdir())
+        if strangers := [name for name in names if not (_LOCKS.fullmatch(name) or _PART.fullmatch(name))]:
             raise StoreError(f"store must be an empty folder or a sweep's, but {self.path} holds {strangers[0]}")
 
     def _put(self, name: str, content: bytes) -> None:

@@ -1,37 +1,18 @@
 """The sweep: many trainings as one program for each group, kept as they come."""
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
-import numpy as np
 
-from ch5jax import _trees
-from ch5jax._forked import check_not_forked
-from ch5jax._memory import check_memory
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
-from ch5jax.sweeps._apart import kept_apart
 from ch5jax.sweeps._executor import Executor, Progress
-from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
-from ch5jax.sweeps._layout import lay_out
-from ch5jax.sweeps._manifest import manifest_of, sweep_hash
-from ch5jax.sweeps._outline import outlines
-from ch5jax.sweeps._plan import Plan, Schedule, compiler
-from ch5jax.sweeps._race import Race
-from ch5jax.sweeps._repeat import Again
+from ch5jax.sweeps._prepare import prepare
 from ch5jax.sweeps._result import SweepResult
-from ch5jax.sweeps._rungs import ByGroup, Rungs, by_group
-from ch5jax.sweeps._store import Folder, Memory, begun_with
-from ch5jax.sweeps._traced import Traced, trace_group
-from ch5jax.sweeps._width import check_width, choose_width, free_memory
-from ch5jax.tasks import Task, steps_of
-from ch5jax.training import Probes
-
-_BYTES_A_STOP = 200  # of where a segment ends, on the host
-CURVES = 1 << 27  # bytes of all trials' records, where nobody says how many are kept
+from ch5jax.sweeps._rungs import Rungs
+from ch5jax.sweeps._store import Folder, Memory
+from ch5jax.tasks import Task
 
 
 def sweep(
@@ -112,101 +93,26 @@ def sweep(
     `jax.config.update("jax_num_cpu_devices", os.cpu_count())`. The command line does so. A sweep without progress for
     two minutes says so, and where, in the log `ch5jax.sweeps`.
     """
-    check_not_forked()
-    groups = make_groups(task, hyperparameters, seeds)
-    counts = {steps_of(group.task, steps) for group in groups}
-    if len(counts) > 1:
-        raise ValueError(f"steps must be the same for every group, and their tasks have {sorted(counts)}")
-    steps = counts.pop()
-    stopping = by_group(rungs, [group.name for group in groups])
-    if stopping.at and keep_states:
-        raise ValueError("keep_states must be False with rungs: such a sweep cannot be extended")
-    _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
-    groups = _with_checked_tasks(groups, hyperparameters)
-    key = _checked_key(key)
-    devices = tuple(jax.local_devices())
-    begun = begun_with(store)
-    evaluate_every = evaluate_every or begun.get("evaluate_every") or steps
-    probes = Probes.spaced(steps, begun.get("signals_every") if signals_every is None else signals_every)
-    traced = [trace_group(group, key, probes) for group in groups]
-    if record_every is None:
-        record = sum(group.trials * one.metrics_bytes for group, one in zip(groups, traced, strict=True))
-        record_every = begun.get("record_every") or _spacing(steps, record, stopping)
-    for one in filter(None, stopping.of):
-        one.check(steps, record_every=record_every, signals_every=probes.every)
-    _check_curves(
-        groups, traced, *(-(-steps // (every or steps)) for every in (record_every, evaluate_every, probes.every))
+    prepared = prepare(
+        task,
+        hyperparameters,
+        steps=steps,
+        key=key,
+        seeds=seeds,
+        store=store,
+        record_every=record_every,
+        evaluate_every=evaluate_every,
+        signals_every=signals_every,
+        width=width,
+        keep_states=keep_states,
+        rungs=rungs,
     )
-    schedule = Schedule(steps, record_every, evaluate_every, probes, width or 1, stopping.at)
-    memory = free_memory(devices)
-    most = max(group.trials for group in groups)
-    if width is None:
-        width = begun.get("width") or choose_width(traced, schedule.length, most, devices, memory)
-    check_width(width, most, traced, schedule.length, memory)
-    plan = Plan(key, schedule._replace(width=width), devices)
-    known = outlines(groups, traced)
-    manifest = manifest_of(groups, known, traced, plan, stopping)
-    with nan_is_data(), (Memory() if store is None else Folder(store)).held(manifest) as kept:
-        layouts = tuple(
-            lay_out(g, outline, group.ids(), plan.schedule, sweep_hash(manifest, g), kept)
-            for g, (outline, group) in enumerate(zip(known, groups, strict=True))
-        )
-        compiled = [compiler(group, one, plan) for group, one in zip(groups, traced, strict=True)]
-        first, again = groups[0].task, Again(groups, plan, compiled)
-        race = Race(known, layouts, plan.schedule, stopping, first.objective, first.maximize, kept, again)
-        while race.go_on():  # as far as the store has come
-            pass
-        kept.begin(manifest, race.files())
-        for layout, outline in zip(layouts, known, strict=True):
-            layout.write(outline, kept)
+    with nan_is_data(), (Memory() if store is None else Folder(store)).held(prepared.manifest) as kept:
+        race = prepared.race(kept)
         while True:
-            Executor(groups, plan, race.stages, race.steps_due, kept, traced, compiled, progress, keep_states).run()
+            Executor(prepared, race, kept, progress, keep_states).run()
             going_on = race.go_on()
-            if stopping.at:
+            if prepared.rungs.at:
                 race.forget_states(all_of_them=not going_on)
             if not going_on:
                 return race.result()
-
-
-def _with_checked_tasks(groups: tuple[Group, ...], hyperparameters: Hyperparameters) -> tuple[Group, ...]:
-    """The groups, whose tasks keep their promises, and have metrics of other names than the table's."""
-    apart: dict[int, Task] = {}  # by the task as it was given: groups that share one still do
-    for group in groups:
-        with one_optimizer_each(hyperparameters):
-            checked = kept_apart(group.task, group.rows(np.zeros((), int))[0])
-        apart.setdefault(id(group.task), checked)
-    return tuple(group._replace(task=apart[id(group.task)]) for group in groups)
-
-
-def _check_curves(
-    groups: Sequence[Group], traced: Sequence[Traced], records: int, evaluations: int, probes: int
-) -> None:
-    """Refuses courses that no machine like this one can hold: of so many records, evaluations and probes each."""
-    trials = sum(group.trials for group in groups)
-    kept = sum(
-        group.trials * one.curve_bytes(records, evaluations, probes) for group, one in zip(groups, traced, strict=True)
-    )
-    check_memory(
-        kept + _BYTES_A_STOP * evaluations,
-        f"{records:,} records, {evaluations:,} evaluations and {probes:,} probes of {trials:,} trials (record_every, "
-        "evaluate_every, signals_every)",
-    )
-
-
-def _spacing(steps: int, record: int, rungs: ByGroup) -> int:
-    """A hundredth of the steps, or more where the records of all trials, of so many bytes each, would take too much.
-
-    With rungs, the largest number up to that by which all of them can be divided.
-    """
-    common = math.gcd(*rungs.at)
-    most = max(1, steps // 100, min(steps // 10, steps * record // CURVES))
-    return next(every for every in range(most, 0, -1) if common % every == 0)
-
-
-def _checked_key(key: Any) -> jax.Array:
-    """A typed key of one element; a raw uint32 key is wrapped."""
-    if isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
-        return key
-    if isinstance(key, (jax.Array, np.ndarray)) and key.dtype == np.uint32 and key.ndim == 1:
-        return jax.random.wrap_key_data(key)
-    raise ValueError(f"key must be one key, such as jax.random.key(0), got {key!r}")

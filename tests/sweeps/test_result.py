@@ -137,13 +137,13 @@ def test_curves_of_many_trials_have_fewer_records_by_default(monkeypatch, tmp_pa
         return ch5jax.sweep(TWO_METRICS, settings, steps=200, key=jax.random.key(0), **more)
 
     (whole,) = swept(record_every=1).curves.values()
-    monkeypatch.setattr("ch5jax.sweeps._sweep.CURVES", room)
+    monkeypatch.setattr("ch5jax.sweeps._prepare.CURVES", room)
     result = swept(store=tmp_path / "store")
     (curves,) = result.curves.values()
     assert curves.steps.tolist() == sorted({*range(every, 201, every), 200})
     np.testing.assert_array_equal(curves.metrics["loss"], whole.metrics["loss"][:, curves.steps - 1])
     # a folder's spacing is its own: what it holds fits to what comes
-    monkeypatch.setattr("ch5jax.sweeps._sweep.CURVES", 10**9)
+    monkeypatch.setattr("ch5jax.sweeps._prepare.CURVES", 10**9)
     (again,) = swept(store=tmp_path / "store").curves.values()
     np.testing.assert_array_equal(again.steps, curves.steps)
 
