@@ -131,6 +131,78 @@ def test_codes_are_no_quantities(name):
     )
 
 
+NAMES = [
+    "Kundennummer", "Kunden-Nr.", "account number", "Account No", "CP", "customerNumber", "numéro client", "Konto",
+]  # fmt: skip
+CODES = ["pincode", "Postleitzahl", "code postal", "codice cliente", "Código Postal", "SSN", "ISBN", "IBAN", "phone"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *CODES])
+@pytest.mark.parametrize("form", ["whole", "hole", "text"])
+def test_identifiers_are_no_quantities_whatever_they_are_called(tmp_path, name, form):
+    rng = np.random.default_rng(0)
+    each, few = rng.permutation(np.arange(100_000, 999_999))[:ROWS], rng.choice([10115, 99084, 80331], ROWS)
+    for values in (each, few):
+        cells = pd.Series(values, dtype=object if form == "text" else float if form == "hole" else int)
+        if form == "text":
+            cells = cells.astype(str)
+        if form != "whole":
+            cells[3] = "?" if form == "text" else np.nan
+        data = frame(**{name: cells})
+        data.to_csv(tmp_path / "t.csv", index=False)
+        for source in (data, tmp_path / "t.csv"):
+            prepared = read_table(source, "label")
+            made = {feature.split("=")[-1] for feature in prepared.features[1:]}
+            assert made - {"?", "(missing)"} == ({*map(str, few)} if values is few else set())
+            assert noted(prepared, repr(name))
+            np.testing.assert_array_equal(prepared.encode(source), inputs(prepared))
+            assert name in read_table(source, "label", columns={name: "number"}).features
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_numbers_that_look_like_names_are_said(repeated):
+    rng = np.random.default_rng(0)
+    values = rng.choice([10115, 99084, 80331], ROWS) if repeated else rng.permutation(np.arange(1e5, 1e6))[:ROWS]
+    prepared = read_table(frame(mystery=values), "label")
+    assert prepared.features == ("x", "mystery")
+    assert noted(prepared, "If they only name something, as whole numbers of ")
+    assert noted(prepared, "columns={'mystery': 'category'} or 'out' (--column mystery=category)")
+    assert not noted(read_table(frame(mystery=values), "label", columns={"mystery": "number"}), "name something")
+
+
+def test_an_index_written_more_than_once_is_left_out(tmp_path):
+    data = pd.concat([frame().iloc[:20], frame().iloc[:20]])
+    data.to_csv(tmp_path / "t.csv")
+    prepared = read_table(tmp_path / "t.csv", "label")
+    assert prepared.features == ("x",)
+    assert noted(prepared, "Left out, names of rows")
+    odd = frame(**{"": np.random.default_rng(0).integers(0, 50, ROWS)})
+    assert noted(read_table(odd.rename(columns={"": "Unnamed: 2"}), "label"), "'Unnamed: 2' has no name")
+
+
+QUANTITIES = {
+    "price": np.random.default_rng(1).integers(100, 900, ROWS) * 1000,
+    "population": (10 ** np.random.default_rng(1).uniform(3, 7, ROWS)).astype(int),
+    "salary": np.random.default_rng(1).integers(300, 990, ROWS) * 100,
+    "year": np.random.default_rng(1).integers(1950, 2024, ROWS),
+    "count": np.random.default_rng(1).poisson(100, ROWS),
+    "area": np.random.default_rng(1).integers(1000, 9999, ROWS),
+    "atomic number": np.arange(1, ROWS + 1),
+    "number of rooms": np.random.default_rng(1).integers(1, 9, ROWS),
+    "capital": np.random.default_rng(1).integers(1000, 9999, ROWS) * 10.5,
+    "encoded": np.random.default_rng(1).integers(0, 9, ROWS),
+    "steps": np.random.default_rng(1).integers(900, 30_000, ROWS),
+    "nobody": np.arange(1000, 1000 + ROWS),
+}
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_quantities_are_numbers_without_a_word(name):
+    prepared = read_table(frame(**{name: QUANTITIES[name]}), "label")
+    assert prepared.features == ("x", name)
+    assert not noted(prepared, "name something")
+
+
 def test_whole_numbers_that_all_differ_are_numbers_and_so_are_measured_ones():
     columns = {"population": np.arange(ROWS) ** 2, "uv_index": np.arange(ROWS) / 3, "number of rooms": np.arange(ROWS)}
     assert read_table(frame(**columns), "label").features == ("x", *columns)
@@ -158,7 +230,8 @@ def test_of_many_values_the_most_frequent_have_an_input_each():
 def test_text_that_would_fill_the_memory_is_refused():
     text = {f"t{i}": np.resize([f"{i} {j}" for j in range(8)], ROWS) for i in range(3000)}
     with pytest.raises(
-        ValueError, match=r"text must have 10,000 different .* got 24,000 in 3,000 columns, such as 't0'"
+        ValueError,
+        match=r"text in the data frame must have 10,000 different .* got 24,000 in 3,000 columns, such as 't0'",
     ):
         read_table(pd.DataFrame({**text, "y": np.resize([0, 1], ROWS)}), "y")
 

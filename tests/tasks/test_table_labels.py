@@ -1,5 +1,7 @@
 """A label is a label, and every class is in every part if it can be."""
 
+import re
+
 import jax
 import numpy as np
 import pandas as pd
@@ -73,7 +75,10 @@ def test_balanced_accuracy_is_the_mean_over_the_classes_that_there_are():
     assert balanced_accuracy(outputs, targets) == (3 / 4 + 0) / 2
 
 
-@pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "NaN", "N/A", "n/a", "?", "-", "missing", "NULL"])
+@pytest.mark.parametrize(
+    "word",
+    ["None", "NA", "null", "nan", "NaN", "N/A", "n/a", "?", "-", "missing", "NULL", "inf", "-inf", "Infinity", "∞"],
+)
 def test_a_label_may_say_anything(tmp_path, word):
     labels = np.resize(["good", word, "bad", word], ROWS)
     for data in (written(tmp_path, labels), pd.DataFrame({"x": np.arange(ROWS), "y": labels})):
@@ -98,6 +103,21 @@ def test_a_word_beside_whole_numbers_is_a_class_and_beside_others_a_hole(tmp_pat
     assert {*np.concatenate(prepared.rows).tolist()} == kept
 
 
+@pytest.mark.parametrize("labels", [("inf", "-inf"), ("Infinity", "-Infinity"), ("inf", "1", "0"), ("inf", "nan", "1")])
+def test_infinity_is_a_label(tmp_path, labels):
+    values = np.resize(labels, ROWS)
+    for data in (written(tmp_path, values), pd.DataFrame({"x": np.arange(ROWS), "y": values})):
+        assert {*read_table(data, "y").classes} == {*labels}
+
+
+def test_infinity_beside_fractions_is_a_hole(tmp_path):
+    numbers = np.array([f"{0.5 + i}" for i in range(ROWS)], object)
+    numbers[::8] = "inf"
+    prepared = read_table(written(tmp_path, numbers), "y")
+    assert prepared.kind == "regression"
+    assert noted(prepared, "No numbers, and so counted as missing, in 'y': 'inf'")
+
+
 def test_only_an_empty_cell_is_no_label(tmp_path):
     prepared = read_table(written(tmp_path, np.resize(["a", "b", "", " "], ROWS)), "y")
     assert (prepared.classes, sum(map(len, prepared.rows))) == (("a", "b"), ROWS // 2)
@@ -118,15 +138,29 @@ def test_blanks_and_unicode_make_no_classes_and_leading_zeros_do(tmp_path):
         "gr\u00fcn",
         "rot",
     )
+    assert read_table(
+        written(tmp_path, np.resize(["New  York", "New\u00a0York", "Rome\u200b"], ROWS)), "y"
+    ).classes == (
+        "New York",
+        "Rome",
+    )
+    cases = read_table(written(tmp_path, np.resize(["yes", "Yes", "no"], ROWS)), "y")
+    assert cases.classes == ("Yes", "no", "yes")
+    assert noted(cases, "Classes that differ in upper and lower case alone: 'Yes', 'yes'.")
     codes = np.resize(["007", "7", "07"], ROWS)
     for data in (written(tmp_path, codes), pd.DataFrame({"x": np.arange(ROWS), "y": codes})):
         assert read_table(data, "y").classes == ("007", "07", "7")
 
 
-def test_classes_that_would_fill_the_memory_are_named():
-    data = pd.DataFrame({"x": np.arange(120_000.0), "y": np.repeat([f"c{i}" for i in range(60_000)], 2)})
-    with pytest.raises(ValueError, match="'y' must have 1,000 classes at most, got 60,000, such as c0, c1, c10; kind"):
-        read_table(data, "y")
+def test_classes_that_would_fill_the_memory_are_named(tmp_path):
+    labels = np.repeat([f"c{i}" for i in range(60_000)], 2)
+    for data, name in (
+        (pd.DataFrame({"x": np.arange(120_000.0), "y": labels}), "the data frame"),
+        (path := written(tmp_path, labels), re.escape(str(path))),
+    ):
+        message = f"target 'y' of {name} must have 1,000 classes at most, got 60,000, such as c0, c1, c10; kind"
+        with pytest.raises(ValueError, match=message):
+            read_table(data, "y")
 
 
 @pytest.mark.parametrize("how", ["date", "text", "number"])
@@ -145,8 +179,8 @@ def test_parts_may_be_in_the_order_of_time(how):
 @pytest.mark.parametrize(
     ("columns", "order", "message"),
     [
-        ({"a": ["u", "v"] * 20}, "a", "order must be a column of numbers or dates, got 'a', which holds text"),
-        ({"a": [1.0, None] * 20}, "a", "order must be a column with a value in every row, got 'a' with 20 missing"),
+        ({"a": ["u", "v"] * 20}, "a", "a column of numbers or dates, got 'a' of the data frame, which holds text"),
+        ({"a": [1.0, None] * 20}, "a", "a column with a value in every row, got 'a' of the data frame with 20 missing"),
         ({}, "when", "order must be a column of the data frame, which has 'x', 'label', got 'when'"),
     ],
 )

@@ -35,8 +35,27 @@ NUMBERS = np.random.default_rng(3).integers(-40, 4000, ROWS) / 4
         lambda v: f"{v}".replace("-", "\u2212"),
         lambda v: f" {v} ",
         lambda v: f"{v:e}",
+        lambda v: f"{v:E}",
+        lambda v: f"{v:+}",
+        lambda v: f"{v:,.2f}".replace(",", "\u00a0"),
+        lambda v: f"{v:,.2f}".replace(",", "\u2009"),
+        lambda v: f"{v:,.2f}".replace(",", "’"),
+        lambda v: f"{v:,.2f}" if v >= 0 else f"({-v:,.2f})",
+        lambda v: f"${v:,.2f}" if v >= 0 else f"(${-v:,.2f})",
+        lambda v: f"{v}" if v >= 0 else f"{-v}-",
+        lambda v: f"{v:.2f}".translate({ord("0") + i: 0x660 + i for i in range(10)} | {ord("."): "٫"}),
+        lambda v: f"{v:.2f}".translate({ord("0") + i: 0xFF10 + i for i in range(10)}),
+        lambda v: f"{v:.2f}".translate({ord("0") + i: 0x966 + i for i in range(10)}),
+        lambda v: f"{v} kg",
+        lambda v: f"{v:,.2f}km/h".translate({ord(","): ".", ord("."): ","}),
+        lambda v: f"{v}°C",
+        lambda v: f"{v} m²",
+        lambda v: f"{v} Mio",
+        lambda v: f"€{v}k",
+        lambda v: f"{v} ‰",
+        lambda v: f"\u200e{v}\u200b",
     ],
-    ids=range(14),
+    ids=range(33),
 )
 def test_numbers_in_words_are_numbers(tmp_path, word):
     words = [word(v) for v in NUMBERS]
@@ -56,6 +75,35 @@ def test_what_words_were_read_as_is_said():
     assert noted(said, f"In 'a', {first!r} was read as the number {NUMBERS[0]:.12g}.")
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("−4", "-4"), ("1\u00a0234", "1234"), ("1'234", "1234"), ("٤", "4"), ("４", "4"), ("(1234)", "-1234"),
+     ("4-", "-4"),
+     ("1.5 kg", "1.5"), ("5 %", "5"), ("CHF 3", "3"), ("1,234.5", "1234.5"), ("2 k", "2")],
+)  # fmt: skip
+def test_each_way_that_computers_do_not_write_is_said_once(word, value):
+    mark = word.lstrip("1.52 ") if word.endswith(("kg", "%", "k")) else ""
+    words = [word, word.replace("4", "5"), *(f"{i} {mark}".strip() if mark else f"{i}" for i in range(ROWS - 2))]
+    said = [note for note in read_table(frame(a=words), "label").notes if "was read as the number" in note]
+    assert said == [f"In 'a', {' '.join(word.split())!r} was read as the number {value}."]
+
+
+@pytest.mark.parametrize(
+    "words", [["1 kg", "2 g"], ["1 kg", "2"], ["5%", "7"], ["$1", "€2"], ["1 mW", "2 MW"], ["1K", "2M"]]
+)
+def test_different_units_are_categories_and_said(words):
+    prepared = read_table(frame(a=np.resize(words, ROWS)), "label")
+    assert {*prepared.features[1:]} == {f"a={word}" for word in words}
+    assert noted(prepared, "The numbers in 'a' have different units, and so are categories: ")
+
+
+@pytest.mark.parametrize(
+    "word", ["0x1F", "12.5.3", "½", "3/4", "1 2", "~5", "<5", "1-2", "3rd", "5 kg 3 g", "--5", "(-5)", "1_000"]
+)
+def test_what_only_looks_like_a_number_is_text(word):
+    assert f"a={word}" in read_table(frame(a=np.resize([word, "other", "words"], ROWS)), "label").features
+
+
 def test_a_target_with_decimal_commas_is_a_number(tmp_path):
     values = np.arange(ROWS) + 0.25
     rows = [f"{x};{str(y).replace('.', ',')}\n" for x, y in zip(np.arange(ROWS) % 7, values, strict=True)]
@@ -73,7 +121,7 @@ def test_a_number_that_can_be_read_in_two_ways_is_asked_for(tmp_path):
     frame(a=AMBIGUOUS).drop(columns="x").to_csv(tmp_path / "t.csv", index=False)
     for data in (frame(a=AMBIGUOUS), tmp_path / "t.csv"):
         with pytest.raises(
-            ValueError, match=r"column 'a' must say which sign .* '1,100' can be 1\.1 or 1100: give decim"
+            ValueError, match=r"column 'a' of .* must say which sign .* '1,100' can be 1\.1 or 1100: give decim"
         ):
             read_table(data, "label")
         for options, value in (
@@ -205,6 +253,130 @@ def test_dates_are_days_and_their_parts(tmp_path, form):
         np.testing.assert_array_equal(prepared.encode(source), inputs(prepared))
 
 
+def english(form):
+    return lambda moments: moments.strftime(form)
+
+
+WRITTEN = [
+    english("%d-%b-%Y"), english("%d-%B-%Y"), english("%d %b %Y"), english("%d. %B %Y"), english("%B %d, %Y"),
+    english("%b %d %Y"), english("%Y %b %d"), english("%Y-%b-%d"), english("%d-%b-%y"), english("%d/%b/%Y"),
+    english("%a, %d %b %Y"), english("%A, %B %d, %Y"), english("%A %d %B %Y"), english("%d/%m/%y"), english("%m/%d/%y"),
+    english("%d.%m.%y"), english("%d.%m.%Y"), english("%Y.%m.%d"), english("%Y/%m/%d"), english("%Y%m%d"),
+    english("%d-%m-%Y"), english("%m-%d-%Y"), english("%G-W%V-%u"), english("%GW%V%u"),
+    lambda moments: moments.strftime("%d-%b-%Y").str.upper(), lambda moments: moments.strftime("%d %B %Y").str.lower(),
+    lambda moments: [f"{day.year}/{day.month}/{day.day}" for day in moments],
+    lambda moments: [f"{day.day}.{day.month}.{day.year}" for day in moments],
+    lambda moments: [f"{day.month}/{day.day}/{day.year}" for day in moments],
+    lambda moments: [f"{day.day}th {day:%B} {day.year}" for day in moments],
+    lambda moments: moments.strftime("%Y%m%d").astype(int), lambda moments: moments.strftime("%Y%m%d").astype(float),
+    lambda moments: [day.date() for day in moments], lambda moments: moments.to_period("D"),
+]  # fmt: skip
+
+
+def is_read_as(path, data, moments):
+    """The column `day` is those moments, out of a file too, and new rows' is."""
+    data.to_csv(path, index=False)
+    due = (moments - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    for source in (data, path):
+        prepared = read_table(source, "label")
+        assert prepared.features[1:3] == ("day", "day.year")
+        np.testing.assert_allclose(
+            column(prepared, "day"), standardised(np.asarray(due, float), prepared), rtol=1e-4, atol=1e-5
+        )
+        np.testing.assert_array_equal(prepared.encode(source), inputs(prepared))
+        np.testing.assert_array_equal(prepared.encode(data.iloc[[3]]), inputs(prepared)[[3]])
+    return prepared
+
+
+@pytest.mark.parametrize("written", WRITTEN, ids=range(len(WRITTEN)))
+def test_dates_are_read_as_people_write_them(tmp_path, written):
+    moments = DAYS.normalize()
+    words = list(written(moments))
+    prepared = is_read_as(tmp_path / "t.csv", frame(day=words), moments)
+    if "-11-27" not in str(words[0]):
+        assert noted(prepared, " is 2023-11-27")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%Y-%m-%d %I:%M %p", "%m/%d/%Y %I:%M %p", "%d-%b-%Y %H:%M:%S", "%a, %d %b %Y %H:%M:%S GMT", "%c", "%Y%m%dT%H%M%SZ",
+     "%Y%m%d%H%M", "%d/%b/%Y:%H:%M:%S +0000", "%Y-%m-%dT%H:%M:%S.%fZ", "%a %b %d %H:%M:%S +0000 %Y"],
+)  # fmt: skip
+def test_dates_with_times_are_read_as_people_write_them(tmp_path, form):
+    is_read_as(tmp_path / "t.csv", frame(day=DAYS.strftime(form)), DAYS)
+
+
+def test_offsets_fractions_and_none_may_be_mixed(tmp_path):
+    ends = ["Z", "+02:00", ".250Z", "", "-0530"]
+    shifts = pd.to_timedelta(np.resize([0, -2, 0, 0, 5.5], ROWS), unit="h")
+    words = [day.isoformat() + ends[i % 5] for i, day in enumerate(DAYS)]
+    fractions = pd.to_timedelta(np.resize([0, 0, 0.25, 0, 0], ROWS), unit="s")
+    prepared = is_read_as(tmp_path / "t.csv", frame(day=words), DAYS + shifts + fractions)
+    assert noted(prepared, "with time zones in UTC")
+
+
+@pytest.mark.parametrize(
+    ("form", "freq"),
+    [("%b %Y", "MS"), ("%B %Y", "MS"), ("%Y-%m", "MS"), ("%m/%Y", "MS"), ("%Y%m", "MS"), ("Q", "QS"), ("YQ", "QS")],
+)
+def test_months_and_quarters_are_their_first_day(tmp_path, form, freq):
+    moments = pd.date_range("2015-01-01", periods=ROWS, freq=freq)
+    quarters = {"Q": "Q{quarter} {year}", "YQ": "{year}-Q{quarter}"}
+    words = [quarters.get(form, day.strftime(form)).format(quarter=day.quarter, year=day.year) for day in moments]
+    is_read_as(tmp_path / "t.csv", frame(day=words), moments)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["v1.2.3", "v1.2.4"], ["192.168.1.1", "10.0.0.1"], ["1/2", "3/4"], ["Marathon 2019", "Marathon 2020"],
+        ["2-3-4", "3-4-5"], ["12-34", "13-35"], ["3rd", "4th"], ["2023-13-01", "2023-13-02"], ["99/99/99", "98/98/98"],
+        ["Jan", "Feb"], ["Mon", "Tue"], ["2020/21", "2021/22"], ["25:99 PM", "13:00 PM"], ["Q5 2020", "Q6 2020"],
+    ],
+)  # fmt: skip
+def test_words_that_look_like_dates_stay_text(words):
+    prepared = read_table(frame(a=np.resize(words, ROWS)), "label")
+    assert {*prepared.features[1:]} == {f"a={word}" for word in words}
+
+
+@pytest.mark.parametrize(
+    "values", [[20230105, 20230229] * 20, [19990105, 18990105] * 20, [202301, 202302] * 20, list(range(202301, 202341))]
+)
+def test_whole_numbers_that_are_no_dates_stay_numbers(values):
+    assert read_table(frame(a=values), "label").features == ("x", "a")
+
+
+@pytest.mark.parametrize("per_second", [1, 1000])
+def test_seconds_since_1970_are_numbers_until_told(per_second):
+    values = (DAYS - pd.Timestamp(0)) // pd.Timedelta(seconds=1) * per_second
+    prepared = read_table(frame(day=values), "label")
+    assert prepared.features == ("x", "day")
+    assert noted(prepared, "seconds since 1970: columns={'day': 'date'} (--column day=date)")
+    told = read_table(frame(day=values), "label", columns={"day": "date"})
+    np.testing.assert_allclose(
+        column(told, "day.hour"), standardised(np.asarray(DAYS.hour + DAYS.minute / 60), told), rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_array_equal(told.encode(frame(day=values)), inputs(told))
+
+
+@pytest.mark.parametrize("form", ["%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "lower", "dots"])
+def test_halves_of_the_day_are_told_apart(form):
+    words = DAYS.strftime("%I:%M %p" if form in ("lower", "dots") else form)
+    words = words.str.lower() if form == "lower" else words.str.replace("M", ".M.") if form == "dots" else words
+    prepared = read_table(frame(at=list(words)), "label")
+    due = np.asarray(DAYS.hour + DAYS.minute / 60)
+    np.testing.assert_allclose(column(prepared, "at"), standardised(due, prepared), rtol=1e-5, atol=1e-6)
+
+
+def test_lengths_of_time_are_the_same_in_a_file(tmp_path):
+    data = frame(a=pd.to_timedelta(np.arange(ROWS) * 7.5, unit="h"))
+    data.to_csv(tmp_path / "t.csv", index=False)
+    due = read_table(data, "label")
+    prepared = read_table(tmp_path / "t.csv", "label")
+    np.testing.assert_allclose(inputs(prepared), inputs(due), rtol=1e-5, atol=1e-6)
+    assert noted(prepared, "The times in 'a' became days")
+
+
 @pytest.mark.parametrize("mark", ["NA", "?", "-"])
 def test_marks_for_missing_dates_become_the_mean(mark):
     words = np.resize(["2024-01-01", "2024-01-02", mark, "2024-01-05"], ROWS)
@@ -263,3 +435,37 @@ def test_a_date_may_be_a_target():
     prepared = read_table(frame(day=DAYS), "day")
     assert prepared.kind == "regression"
     assert prepared.target_mean == ((DAYS - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy()[prepared.rows[0]].mean()
+
+
+@pytest.mark.parametrize("kind", [None, "regression"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%d-%b-%Y", "%m/%d/%y", "%Y%m%d", "whole", "mark"])
+def test_a_date_in_words_is_the_same_target(tmp_path, kind, form):
+    words = DAYS.strftime({"whole": "%Y%m%d", "mark": "%Y-%m-%d"}.get(form, form)).to_numpy(object)
+    days = DAYS.normalize()
+    data = frame(day=words.astype(int) if form == "whole" else np.where(np.arange(ROWS) == 7, "?", words))
+    data = data if form in ("whole", "mark") else data.assign(day=words)
+    data.to_csv(tmp_path / "t.csv", index=False)
+    for source in (data, tmp_path / "t.csv"):
+        prepared = read_table(source, "day", kind)
+        assert prepared.kind == "regression"
+        due = ((days - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy()[prepared.rows[0]].mean()
+        np.testing.assert_allclose(prepared.target_mean, due)
+        assert noted(prepared, "The dates in 'day' became days since 1970")
+        assert noted(prepared, "'day': '?'") == (form == "mark")
+
+
+def test_a_date_as_a_target_that_cannot_be_told_is_refused(tmp_path):
+    words = [f"{1 + i % 6:02}/{1 + i % 5:02}/2024" for i in range(ROWS)]
+    frame(day=words).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(
+        ValueError, match=r"'day' of .*t\.csv holds dates .* told apart, such as '01/01/2024': write .*--kind"
+    ):
+        read_table(tmp_path / "t.csv", "day")
+    few = [word[:2] + "/01/2024" for word in words]
+    assert len(read_table(frame(day=few), "day", "classification").classes) == 6
+
+
+def test_times_as_a_target_are_hours():
+    prepared = read_table(frame(at=[f"{i % 24}:30" for i in range(ROWS)]), "at")
+    assert prepared.target_mean == (np.arange(ROWS) % 24 + 0.5)[prepared.rows[0]].mean()
+    assert noted(prepared, "The times of day in 'at' became hours")

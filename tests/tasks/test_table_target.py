@@ -89,7 +89,7 @@ def test_a_class_that_a_part_lacks_is_a_warning_with_its_count():
             {},
             "label",
             {"kind": "regression"},
-            "target 'label' must hold numbers for regression, got text such as 'high'",
+            "target 'label' of the data frame must hold numbers or dates for regression, got text such as 'high'",
         ),
         ({"y": np.nan}, "y", {}, "must have 5 rows at least with a value of 'y', got 0"),
         ({"y": [1.5] * 4 + [None] * (ROWS - 4)}, "y", {}, "must have 5 rows at least with a value of 'y', got 4"),
@@ -116,7 +116,7 @@ def test_a_class_that_a_part_lacks_is_a_warning_with_its_count():
         ),
         ({"y": np.arange(ROWS) + 0.5}, "y", {"kind": "classification"}, "two rows a class .* such as 0.5, 1.5, 2.5"),
         ({"x": 1.0}, "label", {}, "no column to predict 'label' from.* same value all over the training part: 'x'"),
-        ({"a": 1j * np.arange(ROWS)}, "label", {}, "column 'a' must hold .* got complex numbers"),
+        ({"a": 1j * np.arange(ROWS)}, "label", {}, "column 'a' of the data frame must hold .* got complex numbers"),
     ],
 )
 def test_tables_that_cannot_be_learnt_are_refused(columns, target, settings, message):

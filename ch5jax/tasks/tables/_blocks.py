@@ -106,7 +106,8 @@ class Categories:
         """Which category each row has, -1 for none: of those that the training part does not know."""
         place = {value: i for i, value in enumerate(self.categories)}
         other = place.get(OTHER, -1)
-        known = np.array([place.get(word, other) for word in words.different], int)
+        whole = [word if word in place else word.removesuffix(".0") for word in words.different]  # 7.0 is 7
+        known = np.array([place.get(word, other) for word in whole], int)
         return words.take(known, place.get(MISSING, other))
 
     def write(self, values: np.ndarray, out: np.ndarray) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 from ch5jax._memory import check_memory
 from ch5jax._types import DataFrame
 from ch5jax.tasks.tables._blocks import AT_ONCE, CATEGORIES, MISSING, OTHER, Categories, Numbers, one_hot, standardised
-from ch5jax.tasks.tables._kinds import As, Reader, identifier, is_plain, text_kind
-from ch5jax.tasks.tables._words import Words, listed
+from ch5jax.tasks.tables._dates import whole_dates
+from ch5jax.tasks.tables._identifiers import identifier, look_of_numbers
+from ch5jax.tasks.tables._kinds import As, Reader, is_plain, text_kind
+from ch5jax.tasks.tables._words import Words, differ_in_case, listed
 
 TEXT_INPUTS = 10_000  # of a table, at most
 Block: TypeAlias = Numbers | Categories
@@ -55,6 +57,7 @@ def fit(
     told: Mapping[str, As],
     missing: tuple[str, ...],
     decimal: str | None,
+    source: str,
     notes: list[str],
 ) -> tuple[Encoder, list[np.ndarray]]:
     """Decides what each column is, and fits means, deviations and categories, all of it to the training rows.
@@ -65,6 +68,7 @@ def fit(
       told: what the user says that columns are.
       missing: words that count as missing.
       decimal: the sign before fractions, where it is known.
+      source: what messages call the data.
       notes: takes sentences on what was done.
 
     Returns:
@@ -80,9 +84,13 @@ def fit(
             return "out", name
         if kind is None and (found := identifier(column)):
             return found, name
-        if not is_plain(column) or kind not in (None, "number"):
+        if not is_plain(column, source) or kind not in (None, "number"):
             return "text", name
         array = column.to_numpy()
+        if kind is None and (array[:1000].astype(np.float64) >= 1e4).any() and whole_dates(array.astype(np.float64)):
+            return "text", name
+        if kind is None:
+            notes.extend(look_of_numbers(name, array))
         rows_together = array.strides[0] > array.itemsize  # columns of one array, which stays whole
         return "plain", id(_owner(array)) if rows_together else name
 
@@ -98,7 +106,7 @@ def fit(
         else:
             (name,) = names
             as_told: As | None = "category" if what == "code" else told.get(name)
-            reader, words = text_kind(frame[name], train, missing, decimal, as_told, notes)
+            reader, words = text_kind(frame[name], train, missing, decimal, as_told, source, notes)
             if words is None or reader.kind != "category":
                 values = reader.read(frame[name], words)
                 numbers.append((standardised({name: reader}, values, train), values))
@@ -113,7 +121,7 @@ def fit(
                     left.setdefault(_TOO_MANY, []).append(name)
                 else:
                     texts.append((one_hot(name, reader, words, train), words))
-    _check_size(texts, sum(len(block.names) for block, _ in numbers), len(frame))
+    _check_size(texts, sum(len(block.names) for block, _ in numbers), len(frame), source)
     _say_of_numbers([block for block, _ in numbers], left, notes)
     if scaled := [name for block, _ in numbers for name in block.names]:
         notes.append(f"Standardised with the training part's mean and standard deviation: {listed(scaled)}.")
@@ -133,17 +141,17 @@ _STILL = "Left out, with the same value all over the training part"
 _TOO_MANY = "Text left out, with too many different values to be categories"
 
 
-def _check_size(texts: list[tuple[Categories, Words]], numbers: int, rows: int) -> None:
+def _check_size(texts: list[tuple[Categories, Words]], numbers: int, rows: int, source: str) -> None:
     """Refuses what would fill the memory, before it does."""
     widths = {block.column: len(block.categories) for block, _ in texts}
     if (total := sum(widths.values())) > TEXT_INPUTS:
         widest = sorted(widths, key=lambda name: -widths[name])
         raise ValueError(
-            f"text must have {TEXT_INPUTS:,} different values at most, all columns together, got {total:,} in "
-            f"{len(widths):,} columns, such as {listed(widest, 3)}: columns={{'NAME': 'out'}} (--column NAME=out) "
-            "leaves one out"
+            f"the text in {source} must have {TEXT_INPUTS:,} different values at most, all columns together, "
+            f"got {total:,} in {len(widths):,} columns, such as {listed(widest, 3)}: columns={{'NAME': 'out'}} "
+            "(--column NAME=out) leaves one out"
         )
-    check_memory(8 * rows * (total + numbers), f"{rows:,} rows of {total + numbers:,} inputs")
+    check_memory(8 * rows * (total + numbers), f"{rows:,} rows of {total + numbers:,} inputs from {source}")
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -175,6 +183,9 @@ def _say_of_texts(texts: list[tuple[Categories, Words]], notes: list[str]) -> No
     if not texts:
         return
     notes.append(f"Text encoded with one column a value (one-hot): {listed(block.column for block, _ in texts)}.")
+    for block, words in texts:
+        if cases := differ_in_case(words.different):
+            notes.append(f"Upper and lower case are different values in {block.column!r}: {listed(cases)}.")
     if many := [block.column for block, _ in texts if OTHER in block.categories]:
         notes.append(f"All but the {CATEGORIES - 1} most frequent values became one, {OTHER!r}: {listed(many)}.")
     counts = {block.column: (words.codes < 0).sum() for block, words in texts if MISSING in block.categories}

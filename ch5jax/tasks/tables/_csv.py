@@ -35,9 +35,6 @@ class Reading(NamedTuple):
     decimal: str | None = None  # the sign before fractions, of numbers in text too
 
 
-TRUTHS = "truths"  # of a frame's attrs: how the first truth value of a column is written
-
-
 class Head(NamedTuple):
     """What the beginning of a file says."""
 
@@ -47,21 +44,24 @@ class Head(NamedTuple):
     comma: bool  # whether numbers are written such as 1,5
 
 
-def read_csv(path: Path, options: Reading, text: Collection[str], notes: list[str]) -> tuple[DataFrame, str | None]:
+def read_csv(
+    path: Path, options: Reading, text: Collection[str], label: str, notes: list[str]
+) -> tuple[DataFrame, str | None]:
     """A text file's columns, and the sign before fractions, where it is known.
 
-    The columns of `text` stay text, whatever they hold; so do whole numbers with leading zeros, which are codes.
+    The columns of `text` stay text, whatever they hold; so do whole numbers with leading zeros, which are codes, and
+    truth values and infinity in the column `label`.
     """
     pd = require("pandas", "sweep", "tasks.table")
     content = _content(path, options, notes)
     try:
         try:
             head = _head(content, path, options)
-            frame = _columns(pd, content, head, text)
+            frame = _columns(pd, content, head, text, label)
         except UnicodeDecodeError as error:
             content = _in_windows_1252(path, content, error, notes)
             head = _head(content, path, options)
-            frame = _columns(pd, content, head, text)
+            frame = _columns(pd, content, head, text, label)
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} has no rows") from None
     except pd.errors.ParserWarning:
@@ -164,7 +164,7 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
     return Head(names, line, separator, comma and not any(re.search(r",\d{3}[,.]", cell) for cell in cells))
 
 
-def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str]) -> DataFrame:
+def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str], label: str) -> DataFrame:
     """The columns, with nothing but an empty cell for missing."""
 
     def read(text: Collection[str], only: list[str] | None = None, rows: int | None = None) -> DataFrame:
@@ -201,11 +201,10 @@ def _columns(pd: Any, content: Path | bytes, head: Head, text: Collection[str]) 
         for name in whole:
             if words[name].str.fullmatch(r"[+-]?0\d+").any():
                 frame[name] = words[name]
-    for name in frame.columns:
-        first = frame[name].first_valid_index()
-        if frame[name].dtype.kind in "bO" and first is not None and isinstance(frame[name][first], bool | np.bool_):
-            written = read([name], [name], first + 1)[name][first]
-            frame.attrs[TRUTHS] = {**frame.attrs.get(TRUTHS, {}), name: written}
+    if label in frame and (
+        frame[label].dtype.kind in "bO" or (frame[label].dtype.kind == "f" and np.isinf(frame[label]).any())
+    ):
+        frame[label] = read([label], [label])[label]  # a label is as it is written
     return frame
 
 

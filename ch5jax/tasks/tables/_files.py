@@ -17,7 +17,7 @@ _ENDINGS = ".csv, .tsv, .txt (or one of these with .gz, .bz2 or .xz), .parquet o
 
 
 def read_frame(
-    data: TableLike, notes: list[str], options: Reading, text: Collection[str] = ()
+    data: TableLike, notes: list[str], options: Reading, text: Collection[str] = (), label: str = ""
 ) -> tuple[DataFrame, str | None]:
     """Reads a file or takes a data frame; what is done to it goes into `notes`.
 
@@ -28,6 +28,7 @@ def read_frame(
       notes: takes sentences.
       options: how a text file is to be read.
       text: columns of it that stay text.
+      label: the column to predict, whose cells may be labels.
 
     Returns:
       The data frame, and the sign before fractions, where it is known.
@@ -48,7 +49,7 @@ def read_frame(
         elif suffix == ".parquet":
             frame = _parquet(path)
         else:
-            frame, decimal = read_csv(path, options, text, notes)
+            frame, decimal = read_csv(path, options, text, tidy(label), notes)
     else:
         raise ValueError(
             f"data must be the path of a file that ends in {_ENDINGS}, a pandas DataFrame or (for table) a Table, "

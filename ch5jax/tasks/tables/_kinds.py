@@ -1,6 +1,5 @@
 """What the columns of a table are: numbers, dates, categories, or of no use."""
 
-import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -8,15 +7,25 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import DataFrame, Series
-from ch5jax.tasks.tables._dates import CLOCK, PARTS, date_numbers, dates_in, days_of, format_of
-from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, number_in, numbers_in
+from ch5jax.tasks.tables._dates import (
+    CLOCK,
+    DAY_FIRST,
+    EPOCH,
+    LENGTH,
+    PARTS,
+    date_numbers,
+    dates_in,
+    days_of,
+    format_of,
+    how_written,
+    whole_dates,
+)  # fmt: skip
+from ch5jax.tasks.tables._identifiers import look_of_numbers, names_something
+from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, not_plain, number_in, numbers_in, units
 from ch5jax.tasks.tables._words import Words, listed, words_of
 
 As = Literal["number", "date", "category", "out"]  # what a user can say that a column is
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
-_IDENTIFIER = {"id", "ids", "uuid", "guid", "identifier", "rownames", "rowid"}
-_COUNTER = {"index", "row", "key", "no", "nr", "number"}  # only where the name has no other word
-_CODES = {"id", "uuid", "guid", "identifier", "code", "zip", "zipcode", "postal", "postcode", "plz", "phone"}
 
 
 class Reader(NamedTuple):
@@ -28,7 +37,7 @@ class Reader(NamedTuple):
 
     def names(self, name: str) -> list[str]:
         """The names of the numbers."""
-        return [name + part for part in PARTS] if self.kind == "date" and self.form != CLOCK else [name]
+        return [name + part for part in PARTS] if self.kind == "date" and self.form not in (CLOCK, LENGTH) else [name]
 
     def read(self, column: Series, words: Words | None = None) -> np.ndarray:
         """A column's numbers, float64, shape (rows, names); NaN where there are none."""
@@ -45,8 +54,8 @@ class Reader(NamedTuple):
             values = np.array([_truth(word) for word in words.different], np.float64)[:, None]
         elif self.kind == "number":
             values = numbers_in(words.different, self.form)[:, None]
-        elif self.form == CLOCK:
-            values = 24 * days_of(dates_in(words.different, CLOCK))[:, None]
+        elif self.form in (CLOCK, LENGTH):
+            values = (24 if self.form == CLOCK else 1) * days_of(dates_in(words.different, self.form))[:, None]
         else:
             values = date_numbers(dates_in(words.different, self.form or "ISO8601"))
         return np.concatenate([values, np.full((1, values.shape[1]), np.nan)])[words.codes]
@@ -59,11 +68,11 @@ class Found(NamedTuple):
     words: Words | None  # where it is text
 
 
-def is_plain(column: Series) -> bool:
+def is_plain(column: Series, source: str) -> bool:
     """Whether NumPy has the column as numbers or truth values."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "c":
         raise ValueError(
-            f"column {column.name!r} must hold numbers, text, truth values or dates, got complex numbers; "
+            f"column {column.name!r} of {source} must hold numbers, text, truth values or dates, got complex numbers; "
             "give real and imaginary part a column each"
         )
     return isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
@@ -83,46 +92,31 @@ def as_told(columns: Mapping[str, As], frame: DataFrame, target: str, where: str
     return dict(columns)
 
 
-def identifier(column: Series) -> str:
-    """What a column is by its name: "row" if it names the rows, "code" if whole numbers name something, else ""."""
-    unnamed = str(column.name).startswith("Unnamed: ")
-    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(column.name)).lower()))
-    names_rows = unnamed or bool(words & _IDENTIFIER) or (bool(words) and words <= _COUNTER)
-    if not (names_rows or words & _CODES):
-        return ""
-    pd = require("pandas", "sweep", "tasks.table")
-    present = column.dropna()
-    whole = pd.api.types.is_numeric_dtype(present) and not pd.api.types.is_bool_dtype(present)
-    whole = whole and bool((present == present.round()).all())
-    if (whole or (unnamed and not pd.api.types.is_numeric_dtype(present))) and present.is_unique and len(present) > 1:
-        return "row" if names_rows else "code"
-    return "code" if whole and words & _CODES else ""
-
-
 def text_kind(column: Series, train: np.ndarray, missing: tuple[str, ...], decimal: str | None, told: As | None,
-              notes: list[str]) -> Found:  # fmt: skip
+              source: str, notes: list[str]) -> Found:  # fmt: skip
     """What a column that is no plain numbers holds, by its training rows."""
-    pd = require("pandas", "sweep", "tasks.table")
-    types, name = pd.api.types, str(column.name)
-    if types.is_timedelta64_dtype(column) and told != "category":
-        return Found(Reader("length"), None)
-    if types.is_datetime64_any_dtype(column) and told != "category":
-        notes.append(_dates_became(name))
-        return Found(Reader("date"), None)
-    if types.is_numeric_dtype(column) and told in (None, "number"):
-        return Found(Reader("truth" if types.is_bool_dtype(column) else "number"), None)
+    if found := _by_type(column, missing, told, notes):
+        return found
+    pd, name = require("pandas", "sweep", "tasks.table"), str(column.name)
     words = words_of(column, missing)
     category = Found(Reader("category", missing=missing), words)
     counts = words.counts(train)
     if told == "category" or not counts.sum() or (isinstance(column.dtype, pd.CategoricalDtype) and told is None):
         return category
     if told != "date":
-        form = decimal_of(words.different[counts > 0], decimal, f"column {name!r}")
-        numeric = ~np.isnan(numbers_in(words.different, form))
-        if told == "number" or holes_among(words.different, counts, numeric):
+        form = decimal_of(words.different[counts > 0], decimal, f"column {name!r} of {source}")
+        numbers = numbers_in(words.different, form)
+        numeric = ~np.isnan(numbers)
+        dates = told is None and whole_dates(numbers[numeric]) and not not_plain(words.different[numeric]).any()
+        if not dates and (told == "number" or holes_among(words.different, counts, numeric)):
+            if told is None and names_something(name, words.take(numbers, np.nan)[train]):
+                return category
             reader = Reader("number", form, missing)
             notes += said_of_numbers(name, words, numeric, reader)
+            notes += look_of_numbers(name, words.take(numbers, np.nan)[train]) if told is None else []
             return Found(reader, words)
+        if len(several := units(words.different[numeric & (counts > 0)])) > 1:
+            notes.append(f"The numbers in {name!r} have different units, and so are categories: {listed(several)}.")
     there = np.array([word.casefold() not in MARKS for word in words.different]) & (counts > 0)
     form = format_of(words.different[there]) or ""
     if form in ("", "unclear"):
@@ -130,19 +124,41 @@ def text_kind(column: Series, train: np.ndarray, missing: tuple[str, ...], decim
             reason = "day and month cannot be told apart" if form else "no format of dates fits"
             notes.append(f"No dates in {name!r}, {reason}: write them as 2024-12-31.")
         return category
-    notes.append(f"The times of day in {name!r} became hours." if form == CLOCK else _dates_became(name))
-    strange = words.different[dates_in(words.different, form).isna().to_numpy()]
-    if len(strange):
+    read = dates_in(words.different, form).notna().to_numpy()
+    how = how_written(words.different[read], form)
+    became = {CLOCK: f"The times of day in {name!r} became hours.", LENGTH: f"The times in {name!r} became days."}
+    notes.append(became.get(form) or _dates_became(name, how))
+    if len(strange := words.different[~read]):
         notes.append(f"No dates, and so counted as missing, in {name!r}: {listed(strange)}.")
     return Found(Reader("date", form, missing), words)
+
+
+def _by_type(column: Series, missing: tuple[str, ...], told: As | None, notes: list[str]) -> Found | None:
+    """What a column of another type than text holds, if that says it."""
+    types, name = require("pandas", "sweep", "tasks.table").api.types, str(column.name)
+    if types.is_timedelta64_dtype(column) and told != "category":
+        return Found(Reader("length"), None)
+    if types.is_datetime64_any_dtype(column) and told != "category":
+        zone = ", with time zones in UTC" if getattr(column.dtype, "tz", None) is not None else ""
+        notes.append(_dates_became(name, zone))
+        return Found(Reader("date"), None)
+    if types.is_bool_dtype(column) and told in (None, "number"):
+        return Found(Reader("truth"), None)
+    if not types.is_numeric_dtype(column) or told == "category":
+        return None
+    if told != "number" and (form := _form_of_numbers(column.to_numpy(np.float64, na_value=np.nan), told)):
+        words = words_of(column, missing)
+        notes.append(_dates_became(name, how_written(words.different, form)))
+        return Found(Reader("date", form, missing), words)
+    return Found(Reader("number"), None) if told != "date" else None
 
 
 def said_of_numbers(name: str, words: Words, numeric: np.ndarray, reader: Reader) -> list[str]:
     """How words were read as numbers, where that is not plain, and which were not."""
     said, seen = [], set()
-    for word in words.different[numeric]:
+    for word in words.different[numeric & not_plain(words.different)]:
         one = number_in(word)
-        way = one and (one.mark, "," in one.body, "." in one.body and reader.form == ",")
+        way = one and (one.mark, "," in one.body, "." in one.body and reader.form == ",", *one.way)
         if one and any(way or ()) and way not in seen:
             seen.add(way)
             said.append(f"In {name!r}, {word!r} was read as the number {one.value(reader.form):.12g}.")
@@ -151,10 +167,18 @@ def said_of_numbers(name: str, words: Words, numeric: np.ndarray, reader: Reader
     return said
 
 
-def _dates_became(name: str) -> str:
+def _form_of_numbers(values: np.ndarray, told: As | None) -> str:
+    """How whole numbers are dates, if they are: only seconds since 1970 have to be told."""
+    present = values[np.isfinite(values)]
+    if whole_dates(present):
+        return DAY_FIRST
+    return EPOCH if told == "date" and len(present) and np.abs(present).min() > 1e5 else ""
+
+
+def _dates_became(name: str, how: str) -> str:
     return (
-        f"The dates in {name!r} became days since 1970, year, month, day of the week and hour, as far as they vary. To "
-        f"test on later rows than those for training: order={name!r} (--order)."
+        f"The dates in {name!r} became days since 1970, year, month, day of the week and hour, as far as they "
+        f"vary{how}. To test on later rows than those for training: order={name!r} (--order)."
     )
 
 

@@ -90,11 +90,11 @@ def read_table(
         raise ValueError(f"kind must be 'classification' or 'regression', got {kind!r}")
     reading = _reading(separator, encoding, missing, decimal, thousands)
     notes: list[str] = []
-    frame, point = read_frame(data, notes, reading)
+    frame, point = read_frame(data, notes, reading, label=str(target))
     source = where(data)
     target = _known("target", str(target), list(frame.columns), source)
     told = as_told(columns or {}, frame, target, source)
-    kind, values = target_values(frame[target], kind, reading.missing, point, notes)
+    kind, values = target_values(frame[target], kind, reading.missing, point, source, notes)
     present = ~np.isnan(values) if values.dtype == np.float64 else np.array([value is not None for value in values])
     kept, warnings = np.flatnonzero(present), []
     if lost := len(frame) - len(kept):
@@ -104,29 +104,30 @@ def read_table(
     if len(frame) < 5:
         raise ValueError(f"{source} must have 5 rows at least with a value of {target!r}, got {len(frame)}")
     key = jax.random.key(0) if split_key is None else split_key
-    classes, codes = class_codes(values, target, notes) if kind == "classification" else ((), None)
+    labels = f"target {target!r} of {source}"
+    classes, codes = class_codes(values, labels, notes) if kind == "classification" else ((), None)
     if order is not None:
-        rows = in_order(frame[_known("order", str(order), list(frame.columns), source)], reading.missing, point)
+        rows = in_order(frame[_known("order", str(order), list(frame.columns), source)], reading.missing, point, source)
     else:
         rows = part_rows(len(frame), key) if codes is None else stratified(codes, key)
     train, mean, std = rows[0], 0.0, 1.0
     if (values[train] == values[train][0]).all():
         raise ValueError(
-            f"the target {target!r} must have two different values at least among the {len(train)} rows drawn for "
-            f"training, got only {class_name(values[train][0])}: there is nothing to learn"
+            f"the {labels} must have two different values at least among the {len(train)} rows drawn for training, "
+            f"got only {class_name(values[train][0])}: there is nothing to learn"
         )
     if codes is None:
         mean, std = float(values[train].mean()), float(values[train].std())
         if std <= 1e-13 * abs(mean):
             raise ValueError(
-                f"the target {target!r} must vary by more than rounding errors among the {len(train)} rows drawn for "
-                f"training, got mean {mean:.6g} and standard deviation {std:.3g}"
+                f"the {labels} must vary by more than rounding errors among the {len(train)} rows drawn for training, "
+                f"got mean {mean:.6g} and standard deviation {std:.3g}"
             )
         notes.append(f"The target was standardised with the training part's mean {mean:.6g} and deviation {std:.6g}.")
     else:
         warnings += lacking(rows, codes, classes)
         notes += [warning for warning in warnings if warning not in notes]
-    encoder, read = fit(frame.drop(columns=target), train, told, reading.missing, point, notes)
+    encoder, read = fit(frame.drop(columns=target), train, told, reading.missing, point, source, notes)
     if not encoder.blocks:
         raise ValueError(f"{source} has no column to predict {target!r} from. {' '.join(notes)}")
 

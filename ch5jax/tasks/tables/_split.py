@@ -23,15 +23,20 @@ def stratified(codes: np.ndarray, key: jax.Array) -> Rows:
     return drawn[part[drawn] == 0], drawn[part[drawn] == 1], drawn[part[drawn] == 2]
 
 
-def in_order(column: Series, missing: tuple[str, ...], decimal: str | None) -> Rows:
+def in_order(column: Series, missing: tuple[str, ...], decimal: str | None, source: str) -> Rows:
     """The first 60 % of the rows by a column, the next 20 and the last 20."""
     rows = np.arange(len(column))
-    reader, words = text_kind(column, rows, missing, decimal, None, []) if not is_plain(column) else (None, None)
+    plain = is_plain(column, source)
+    reader, words = (None, None) if plain else text_kind(column, rows, missing, decimal, None, source, [])
     if reader is not None and reader.kind == "category":
-        raise ValueError(f"order must be a column of numbers or dates, got {column.name!r}, which holds text")
+        raise ValueError(
+            f"order must be a column of numbers or dates, got {column.name!r} of {source}, which holds text"
+        )
     values = column.to_numpy(np.float64) if reader is None else reader.read(column, words)[:, 0]
     if holes := int(np.isnan(values).sum()):
-        raise ValueError(f"order must be a column with a value in every row, got {column.name!r} with {holes} missing")
+        raise ValueError(
+            f"order must be a column with a value in every row, got {column.name!r} of {source} with {holes} missing"
+        )
     order, held_out = np.argsort(values, kind="stable"), len(values) // 5
     return order[: -2 * held_out], order[-2 * held_out : -held_out], order[-held_out:]
 

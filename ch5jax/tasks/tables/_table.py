@@ -11,7 +11,7 @@ from ch5jax.tasks._examples import Parts
 from ch5jax.tasks._losses import METRICS, Score, squared_error
 from ch5jax.tasks.tables._columns import Encoder
 from ch5jax.tasks.tables._csv import Reading
-from ch5jax.tasks.tables._files import read_frame
+from ch5jax.tasks.tables._files import read_frame, where
 from ch5jax.tasks.tables._split import Rows
 from ch5jax.tasks.tables._target import Kind
 from ch5jax.tasks.tables._words import listed
@@ -78,7 +78,10 @@ class Table(NamedTuple):
         plain = [name for name, reader in columns.items() if reader.kind == "number" and reader.form == "."]
         new, _ = read_frame(data, [], self.reading, {*columns} - {*plain})
         if missing := [name for name in columns if name not in new.columns]:
-            raise ValueError(f"new rows must have the table's columns, and {listed(missing)} is missing")
+            raise ValueError(
+                f"new rows must have the table's columns, {listed(columns, 20)}: {listed(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} missing in {where(data)}"
+            )
         return self.encoder.encode(new)
 
     def answers(self, outputs: PyTree) -> dict[str, np.ndarray]:

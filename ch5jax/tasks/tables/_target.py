@@ -6,11 +6,20 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import Series
-from ch5jax.tasks.tables._csv import TRUTHS
-from ch5jax.tasks.tables._dates import date_numbers, days_of
+from ch5jax.tasks.tables._dates import (
+    CLOCK,
+    DAY_FIRST,
+    LENGTH,
+    date_numbers,
+    dates_in,
+    days_of,
+    format_of,
+    how_written,
+    whole_dates,
+)
 from ch5jax.tasks.tables._kinds import Reader, said_of_numbers
-from ch5jax.tasks.tables._numbers import decimal_of, holes_among, numbers_in
-from ch5jax.tasks.tables._words import listed, words_of
+from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, numbers_in
+from ch5jax.tasks.tables._words import Words, differ_in_case, listed, words_of
 
 Kind = Literal["classification", "regression"]
 CLASSES = 1000  # at most
@@ -18,7 +27,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def target_values(
-    column: Series, kind: Kind | None, missing: tuple[str, ...], decimal: str | None, notes: list[str]
+    column: Series, kind: Kind | None, missing: tuple[str, ...], decimal: str | None, source: str, notes: list[str]
 ) -> tuple[Kind, np.ndarray]:
     """The kind of a target, inferred where it is None, and its values, with NaN (or None in text) where missing."""
     pd = require("pandas", "sweep", "tasks.table")
@@ -32,11 +41,10 @@ def target_values(
         values = days_of(column)
     elif types.is_numeric_dtype(column) and not boolean:
         values = Reader("number").read(column)[:, 0].copy()
+        if kind != "classification" and whole_dates(values):
+            values = _days(words_of(column), DAY_FIRST, name, own_notes)
     else:
-        values = _of_words(column, kind, missing, decimal, labels=boolean or categorical, notes=own_notes)
-    if values.dtype == object and (written := column.attrs.get(TRUTHS, {}).get(name)):  # a label is as it is written
-        recase = str.upper if written.isupper() else str.lower if written.islower() else str
-        values = np.array([value and recase(value) for value in values], object)
+        values = _of_words(column, kind, missing, decimal, source, labels=boolean or categorical, notes=own_notes)
     if values.dtype == np.float64 and (beyond := np.abs(values) > _LARGEST).any():
         own_notes.append(f"Infinite, or beyond float32, and so counted as missing: {beyond.sum()} in {name!r}.")
         values[beyond] = np.nan
@@ -58,21 +66,32 @@ def target_values(
 
 
 def _of_words(
-    column: Series, kind: Kind | None, missing: tuple[str, ...], decimal: str | None, labels: bool, notes: list[str]
-) -> np.ndarray:
-    """Words as numbers, or as labels: a label is a label, also "NA" and "none", and a few whole numbers beside it."""
+    column: Series, kind: Kind | None, missing: tuple[str, ...], decimal: str | None, source: str, labels: bool,
+    notes: list[str],
+) -> np.ndarray:  # fmt: skip
+    """Words as numbers or days, or as labels: "NA" and "inf" are such, and a few whole numbers beside a word."""
     words, name = words_of(column, missing), str(column.name)
     text = words.take(words.different, None)
     if labels and kind != "regression":
         return text
     counts = words.counts(np.arange(len(column)))
-    form = "." if kind == "classification" else decimal_of(words.different, decimal, f"target {name!r}")
+    where = f"target {name!r} of {source}"
+    form = "." if kind == "classification" else decimal_of(words.different, decimal, where)
     numbers = numbers_in(words.different, form)
     numeric = ~np.isnan(numbers)
+    if kind != "classification":
+        dates = words.different[[word.casefold() not in MARKS for word in words.different]]
+        if (found := format_of(dates)) == "unclear":
+            raise ValueError(
+                f"the {where} holds dates of which day and month cannot be told apart, such as {dates[0]!r}: write "
+                "them as 2024-12-31, or give kind 'classification' (--kind), which takes them as labels"
+            )
+        if found and not (numeric.any() and not whole_dates(numbers[numeric])):
+            return _days(words, found, name, notes)
     if kind == "regression":
         if counts[numeric].sum() < 0.5 * counts.sum():
             example = words.different[~numeric][0]
-            raise ValueError(f"the target {name!r} must hold numbers for regression, got text such as {example!r}")
+            raise ValueError(f"the {where} must hold numbers or dates for regression, got text such as {example!r}")
     elif not holes_among(words.different, counts, numeric) or (
         not numeric.all() and (kind == "classification" or _few_whole(np.repeat(numbers[numeric], counts[numeric])))
     ):
@@ -81,23 +100,37 @@ def _of_words(
     return words.take(numbers, np.nan)
 
 
-def class_codes(values: np.ndarray, target: str, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """The classes' names, and each row's class, shape (rows,)."""
+def _days(words: Words, form: str, name: str, notes: list[str]) -> np.ndarray:
+    """Dates as days since 1970, times of day as hours; NaN where missing."""
+    dates = dates_in(words.different, form)
+    there = dates.notna().to_numpy()
+    what, became = {CLOCK: ("times of day", "hours"), LENGTH: ("times", "days")}.get(form, ("dates", "days since 1970"))
+    notes.append(f"The {what} in {name!r} became {became}{how_written(words.different[there], form)}.")
+    if not there.all():
+        notes.append(f"No {what}, and so counted as missing, in {name!r}: {listed(words.different[~there])}.")
+    values = (24 if form == CLOCK else 1) * days_of(dates) if form in (CLOCK, LENGTH) else date_numbers(dates)[:, 0]
+    return words.take(values, np.nan)
+
+
+def class_codes(values: np.ndarray, where: str, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes' names, and each row's class, shape (rows,); `where` says whose, in messages."""
     pd = require("pandas", "sweep", "tasks.table")
     codes, labels = pd.factorize(values, sort=True)
     counts = np.bincount(codes)
     if 2 * len(labels) > len(values):
         raise ValueError(
-            f"the target {target!r} must have two rows a class on average for classification, got {len(labels)} "
+            f"the {where} must have two rows a class on average for classification, got {len(labels)} "
             f"different values in {len(values)} rows, such as {', '.join(map(class_name, labels[:3]))}"
         )
     if len(labels) > CLASSES:
         raise ValueError(
-            f"the target {target!r} must have {CLASSES:,} classes at most, got {len(labels):,}, such as "
+            f"the {where} must have {CLASSES:,} classes at most, got {len(labels):,}, such as "
             f"{', '.join(map(class_name, labels[:3]))}; kind 'regression' predicts numbers"
         )
     classes = tuple(map(class_name, labels))
     notes.append(f"The {len(classes)} classes are {listed(classes)}.")
+    if cases := differ_in_case(classes):
+        notes.append(f"Classes that differ in upper and lower case alone: {listed(cases)}.")
     if single := [name for name, count in zip(classes, counts, strict=True) if count == 1]:
         notes.append(f"Classes with a single row: {listed(single)}.")
     return classes, codes

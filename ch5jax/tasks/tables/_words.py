@@ -1,6 +1,7 @@
 """A column as words, and words about columns."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from ch5jax._extras import require
 from ch5jax._types import Series
+
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))
 
 
 class Words(NamedTuple):
@@ -43,8 +46,15 @@ def words_of(column: Series, missing: Iterable[str] = ()) -> Words:
 
 
 def tidy(word: Any) -> str:
-    """Text in one Unicode form, without blanks at its ends."""
-    return unicodedata.normalize("NFC", str(word)).strip()
+    """Text in one Unicode form, with single blanks between its words alone, and without signs that nobody sees."""
+    return " ".join(unicodedata.normalize("NFC", str(word)).translate(_UNSEEN).split())
+
+
+def differ_in_case(words: Iterable[str]) -> list[str]:
+    """Words of which another one differs in upper and lower case alone."""
+    words = list(words)
+    counts = Counter(map(str.casefold, words))
+    return sorted(word for word in words if counts[word.casefold()] > 1)
 
 
 def listed(names: Iterable[Any], shown: int = 8) -> str:
