@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import io
+import itertools
 import lzma
 import re
 import warnings
@@ -22,6 +23,7 @@ PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _SEPARATORS = ",;\t|"
 _SAMPLE = 1 << 16  # bytes that a separator is chosen by
 _AT_ONCE = 1 << 22
+_NUMBER = re.compile(r"[+\-−]?\d[\d.,]*|")
 _FRACTION = re.compile(r"[+\-−]?\d+,\d+")
 _GROUPED = re.compile(r"[+\-−]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
@@ -39,7 +41,7 @@ class Head(NamedTuple):
     """What the beginning of a file says."""
 
     names: list[str]
-    lines: int  # that they take
+    lines: int  # that they take; one that a quoted name breaks is one
     separator: str
     comma: bool  # whether numbers are written such as 1,5
 
@@ -72,7 +74,7 @@ def read_csv(
         raise ValueError(f"{path} cannot be read as a CSV file: {error}") from None
     if frame[head.names[-1]].isna().any() and (short := _short_rows(content, head)):
         notes.append(f"{short} of {len(frame)} rows have fewer fields than the first line; the rest counts as missing.")
-    if head.separator != ("\t" if ".tsv" in path.suffixes else ","):
+    if len(head.names) > 1 and head.separator != ("\t" if ".tsv" in path.suffixes else ","):
         notes.append(f"The file is separated by {head.separator!r}.")
     if head.comma and options.decimal is None:
         notes.append("Numbers are written with a comma before the fraction, such as 1,5.")
@@ -129,7 +131,7 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
     """The names in the first line, and the separator that fits them and the lines below."""
     with _opened(content) as file:
         sample = file.read(_SAMPLE)
-        while b"\n" not in sample.lstrip(b"\xef\xbb\xbf\r\n ") and (more := file.read(_SAMPLE)):
+        while sample.lstrip(b"\xef\xbb\xbf\r\n ").count(b"\n") < 3 and (more := file.read(_SAMPLE)):
             sample += more
         whole = not file.read(1)
     if not whole:
@@ -142,16 +144,21 @@ def _head(content: Path | bytes, path: Path, options: Reading) -> Head:
 
     def rows(separator: str) -> tuple[list[list[str]], int]:
         reader = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True)
-        header = next(row for row in reader if "".join(row).strip())
-        line = reader.line_num
-        return [header, *(row for row in reader if row)][: 1000 if whole else -1], line
+        line, header = next((i, row) for i, row in enumerate(reader, 1) if "".join(row).strip())
+        below = [row for row in reader if row]
+        return [header, *(below if whole or len(below) < 3 else below[:-1])][:1000], line
 
-    def fit(separator: str) -> tuple[bool, bool, int]:
-        widths = [len(row) for row in rows(separator)[0]]
-        return widths[0] > 1 and len(set(widths)) == 1, widths[0] > 1, -_SEPARATORS.find(separator)
+    def fit(separator: str) -> tuple[bool, bool, bool, float, float, int, int]:
+        """How well the first line's fields fit the lines below; then what speaks for it where several fit."""
+        header, *below = rows(separator)[0]
+        fitting = [row for row in below if len(row) == len(header)]
+        loose = lines.lstrip().split("\n")[0].count(f"{separator} ") * 2 > len(header)  # as commas in prose are
+        numeric = sum(all(_NUMBER.fullmatch(cell.strip()) for cell in cells) for cells in zip(*fitting, strict=True))
+        share, width, place = len(fitting) / max(1, len(below)), len(header), -_SEPARATORS.find(separator)
+        return width > 1, share >= 0.9, not loose, numeric / width, round(share, 2), width, place
 
     separator = options.separator or (told[1] if told else max(_SEPARATORS, key=fit))
-    if not (options.separator or told or fit(separator)[1]) and all(fit(" ")[:2]):
+    if not (options.separator or told or fit(separator)[0]) and fit(" ")[0] and fit(" ")[4] == 1:
         separator = " "
     (header, *below), line = rows(separator)
     line += bool(told)
@@ -215,7 +222,7 @@ def _short_rows(content: Path | bytes, head: Head) -> int:
     with _opened(content) as file:
         lines = (line.decode("utf-8-sig") for line in file)
         rows = csv.reader(lines, delimiter=head.separator, skipinitialspace=True)
-        return sum(0 < len(row) < len(head.names) and rows.line_num > head.lines for row in rows)
+        return sum(0 < len(row) < len(head.names) for row in itertools.islice(rows, head.lines, None))
 
 
 def _has_leading_zeros(content: Path | bytes, separator: str) -> bool:

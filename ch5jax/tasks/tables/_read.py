@@ -168,6 +168,8 @@ def _known(what: str, name: str, columns: list[str], source: str) -> str:
         return tidy(name)
     close = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    if not close and all(name.replace(".", "").replace("-", "").isdigit() for name in columns[:-1]):
+    if not close and (
+        len(columns) == 1 or all(name.replace(".", "").replace("-", "").isdigit() for name in columns[:-1])
+    ):
         hint = "; the first line must hold the columns' names"
     raise ValueError(f"{what} must be a column of {source}, which has {listed(columns, 20)}, got {name!r}{hint}")
