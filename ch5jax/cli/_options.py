@@ -83,7 +83,7 @@ class Setting:
     ] = None
     column: Annotated[
         list[str] | None,
-        _reads("NAME=KIND", "What a column is: number, date, category or out (left out); repeatable."),
+        _reads("NAME=KIND", "What a column is: number, date, category, text or out (left out); repeatable."),
     ] = None
     hidden: Annotated[
         str,

@@ -117,8 +117,11 @@ def test_a_category_of_numbers_stays_a_category():
         (np.full(ROWS, np.nan), "no value in the training part: 'a'"),
         ([None] * ROWS, "no value in the training part: 'a'"),
         (np.full(ROWS, np.inf), "no value in the training part: 'a'"),
-        ([f"name {i}" for i in range(ROWS)], "too many different values to be categories: 'a'"),
-        ([[i, i] for i in range(ROWS)], "too many different values to be categories: 'a'"),
+        (
+            [f"name {i}" for i in range(ROWS)],
+            "too few words to be text (columns={'NAME': 'text'}, --column NAME=text): 'a'",
+        ),
+        ([[i, i] for i in range(ROWS)], "too few words to be text (columns={'NAME': 'text'}, --column NAME=text): 'a'"),
     ],
 )
 def test_columns_of_no_use_are_left_out_with_a_word(values, words):

@@ -107,6 +107,11 @@ def test_text_stays_text_whatever_a_file_of_few_rows_looks_like(tmp_path):
     assert not encoded[1, [i for i, name in enumerate(features) if name.startswith(("digit=", "code="))]].any()
 
 
+def test_dates_of_a_data_frame_may_come_from_a_file(prepared, tmp_path):
+    frame(**COLUMNS).iloc[:5].to_csv(tmp_path / "new.csv", index=False)
+    np.testing.assert_allclose(prepared.encode(tmp_path / "new.csv"), inputs(prepared)[:5], rtol=1e-5, atol=1e-6)
+
+
 def test_what_a_column_is_does_not_depend_on_how_many_rows_come():
     mostly = np.where(np.arange(ROWS) % 5 == 0, "3+", (np.arange(ROWS) % 3).astype(str))
     prepared = read_table(frame(mixed=mostly), "label")

@@ -12,6 +12,7 @@ from ch5jax.tasks.tables._blocks import AT_ONCE, CATEGORIES, MISSING, OTHER, Cat
 from ch5jax.tasks.tables._dates import whole_dates
 from ch5jax.tasks.tables._identifiers import identifier, look_of_numbers
 from ch5jax.tasks.tables._kinds import As, Reader, is_plain, text_kind
+from ch5jax.tasks.tables._texts import Letters, is_free
 from ch5jax.tasks.tables._words import Words, differ_in_case, listed
 
 TEXT_INPUTS = 10_000  # of a table, at most
@@ -107,20 +108,16 @@ def fit(
             (name,) = names
             as_told: As | None = "category" if what == "code" else told.get(name)
             reader, words = text_kind(frame[name], train, missing, decimal, as_told, source, notes)
-            if words is None or reader.kind != "category":
-                values = reader.read(frame[name], words)
-                numbers.append((standardised({name: reader}, values, train), values))
-            else:
-                counts = words.counts(train)
-                different = np.count_nonzero(counts) + bool((words.codes[train] < 0).any())
-                if not counts.any():
-                    left.setdefault(_EMPTY, []).append(name)
-                elif different == 1:
-                    left.setdefault(_STILL, []).append(name)
-                elif told.get(name) != "category" and different > max(10, len(train) / 2):
-                    left.setdefault(_TOO_MANY, []).append(name)
-                else:
+            if words is not None and reader.kind == "category":
+                reader, why = _of_text(name, reader, words, train, told.get(name), notes)
+                if why:
+                    left.setdefault(why, []).append(name)
+                    continue
+                if reader.kind == "category":
                     texts.append((one_hot(name, reader, words, train), words))
+                    continue
+            values = reader.read(frame[name], words)
+            numbers.append((standardised({name: reader}, values, train), values))
     _check_size(texts, sum(len(block.names) for block, _ in numbers), len(frame), source)
     _say_of_numbers([block for block, _ in numbers], left, notes)
     if scaled := [name for block, _ in numbers for name in block.names]:
@@ -138,7 +135,29 @@ _ROW_NAMES = (
 )
 _EMPTY = "Left out, with no value in the training part"
 _STILL = "Left out, with the same value all over the training part"
-_TOO_MANY = "Text left out, with too many different values to be categories"
+_TOO_MANY = (
+    "Left out, with too many different values to be categories and too few words to be text "
+    "(columns={'NAME': 'text'}, --column NAME=text)"
+)
+
+
+def _of_text(
+    name: str, reader: Reader, words: Words, train: np.ndarray, told: As | None, notes: list[str]
+) -> tuple[Reader, str]:
+    """How a column of text is read, and why it is left out, if it is."""
+    counts = words.counts(train)
+    different = np.count_nonzero(counts) + bool((words.codes[train] < 0).any())
+    if not counts.any() or different == 1:
+        return reader, _STILL if counts.any() else _EMPTY
+    many, own = different > max(10, len(train) / 2), words.different[counts > 0]
+    if told == "text" or (told is None and many and is_free(own)):
+        letters = Letters(own, len(train))
+        notes.append(
+            f"The text in {name!r} became numbers, {letters.count} of its first singular vectors by scikit-learn's "
+            f"TF-IDF of three and four letters (columns={{{name!r}: 'out'}}, --column {name}=out)."
+        )
+        return reader._replace(kind="text", letters=letters), ""
+    return reader, _TOO_MANY if many and told != "category" else ""
 
 
 def _check_size(texts: list[tuple[Categories, Words]], numbers: int, rows: int, source: str) -> None:

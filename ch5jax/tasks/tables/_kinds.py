@@ -22,21 +22,25 @@ from ch5jax.tasks.tables._dates import (
 )  # fmt: skip
 from ch5jax.tasks.tables._identifiers import look_of_numbers, names_something
 from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, not_plain, number_in, numbers_in, units
+from ch5jax.tasks.tables._texts import Letters
 from ch5jax.tasks.tables._words import Words, listed, words_of
 
-As = Literal["number", "date", "category", "out"]  # what a user can say that a column is
+As = Literal["number", "date", "category", "text", "out"]  # what a user can say that a column is
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
 class Reader(NamedTuple):
     """How a column's cells become numbers, decided once and for good."""
 
-    kind: Literal["number", "truth", "length", "date", "category"]
+    kind: Literal["number", "truth", "length", "date", "category", "text"]
     form: str = ""  # of a date in words; of a number, the sign before its fraction
     missing: tuple[str, ...] = ()  # words that count as an empty cell
+    letters: Letters | None = None  # what makes numbers of text
 
     def names(self, name: str) -> list[str]:
         """The names of the numbers."""
+        if self.letters is not None:
+            return [f"{name}[{i}]" for i in range(self.letters.count)]
         return [name + part for part in PARTS] if self.kind == "date" and self.form not in (CLOCK, LENGTH) else [name]
 
     def read(self, column: Series, words: Words | None = None) -> np.ndarray:
@@ -47,17 +51,19 @@ class Reader(NamedTuple):
             return days_of(pd.to_timedelta(column, errors="coerce"))[:, None]
         if self.kind == "date" and types.is_datetime64_any_dtype(column):
             return date_numbers(column)
-        if self.kind != "date" and types.is_numeric_dtype(column):
+        if self.kind not in ("date", "text") and types.is_numeric_dtype(column):
             return column.to_numpy(np.float64, na_value=np.nan)[:, None]
         words = words_of(column, self.missing) if words is None else words
-        if self.kind == "truth":
+        if self.letters is not None:
+            values = self.letters.numbers(words.different)
+        elif self.kind == "truth":
             values = np.array([_truth(word) for word in words.different], np.float64)[:, None]
         elif self.kind == "number":
             values = numbers_in(words.different, self.form)[:, None]
         elif self.form in (CLOCK, LENGTH):
             values = (24 if self.form == CLOCK else 1) * days_of(dates_in(words.different, self.form))[:, None]
         else:
-            values = date_numbers(dates_in(words.different, self.form or "ISO8601"))
+            values = date_numbers(dates_in(words.different, self.form or DAY_FIRST))
         return np.concatenate([values, np.full((1, values.shape[1]), np.nan)])[words.codes]
 
 
@@ -87,8 +93,10 @@ def as_told(columns: Mapping[str, As], frame: DataFrame, target: str, where: str
     for name, kind in columns.items():
         if name not in frame.columns:
             raise ValueError(f"columns must be among {listed(frame.columns, 20)} of {where}, got {name!r}")
-        if kind not in ("number", "date", "category", "out"):
-            raise ValueError(f"columns must be 'number', 'date', 'category' or 'out', got {kind!r} for {name!r}")
+        if kind not in ("number", "date", "category", "text", "out"):
+            raise ValueError(
+                f"columns must be 'number', 'date', 'category', 'text' or 'out', got {kind!r} for {name!r}"
+            )
     return dict(columns)
 
 
@@ -101,7 +109,11 @@ def text_kind(column: Series, train: np.ndarray, missing: tuple[str, ...], decim
     words = words_of(column, missing)
     category = Found(Reader("category", missing=missing), words)
     counts = words.counts(train)
-    if told == "category" or not counts.sum() or (isinstance(column.dtype, pd.CategoricalDtype) and told is None):
+    if (
+        told in ("category", "text")
+        or not counts.sum()
+        or (isinstance(column.dtype, pd.CategoricalDtype) and told is None)
+    ):
         return category
     if told != "date":
         form = decimal_of(words.different[counts > 0], decimal, f"column {name!r} of {source}")
@@ -136,15 +148,17 @@ def text_kind(column: Series, train: np.ndarray, missing: tuple[str, ...], decim
 def _by_type(column: Series, missing: tuple[str, ...], told: As | None, notes: list[str]) -> Found | None:
     """What a column of another type than text holds, if that says it."""
     types, name = require("pandas", "sweep", "tasks.table").api.types, str(column.name)
-    if types.is_timedelta64_dtype(column) and told != "category":
+    if told in ("category", "text"):
+        return None
+    if types.is_timedelta64_dtype(column):
         return Found(Reader("length"), None)
-    if types.is_datetime64_any_dtype(column) and told != "category":
+    if types.is_datetime64_any_dtype(column):
         zone = ", with time zones in UTC" if getattr(column.dtype, "tz", None) is not None else ""
         notes.append(_dates_became(name, zone))
         return Found(Reader("date"), None)
     if types.is_bool_dtype(column) and told in (None, "number"):
         return Found(Reader("truth"), None)
-    if not types.is_numeric_dtype(column) or told == "category":
+    if not types.is_numeric_dtype(column):
         return None
     if told != "number" and (form := _form_of_numbers(column.to_numpy(np.float64, na_value=np.nan), told)):
         words = words_of(column, missing)
