@@ -118,6 +118,20 @@ def test_infinity_beside_fractions_is_a_hole(tmp_path):
     assert noted(prepared, "No numbers, and so counted as missing, in 'y': 'inf'")
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [("5 mg", "10 mg"), ("−1", "+1"), ("$5", "$10"), ("5 %", "10 %"), ("2023-01-01", "2024-01-01"), ("Jan", "Feb"),
+     ("8:00", "9:00"), ("20230101", "20230102"), ("１", "２"), ("1-5", "6-10"), ("Q1 2023", "Q2 2023"), ("(1)", "(2)")],
+)  # fmt: skip
+def test_a_label_is_as_it_is_written(tmp_path, labels):
+    values = np.resize(labels, ROWS)
+    for data in (written(tmp_path, values), pd.DataFrame({"x": np.arange(ROWS), "y": values})):
+        for kind in (None, "classification"):
+            assert {*read_table(data, "y", kind).classes} == {*labels}
+    days = pd.to_datetime(np.resize(["2023-01-01", "2024-01-01"], ROWS))
+    assert read_table(frame(y=days), "y").classes == ("2023-01-01 00:00:00", "2024-01-01 00:00:00")
+
+
 def test_only_an_empty_cell_is_no_label(tmp_path):
     prepared = read_table(written(tmp_path, np.resize(["a", "b", "", " "], ROWS)), "y")
     assert (prepared.classes, sum(map(len, prepared.rows))) == (("a", "b"), ROWS // 2)

@@ -65,7 +65,7 @@ def digits_alike(values: np.ndarray) -> int:
 
 def look_of_numbers(name: str, values: np.ndarray) -> list[str]:
     """A sentence on numbers that may be something else, by their look: none on most."""
-    if _unnamed(name):
+    if _unnamed(name) and np.isfinite(values[:1000].astype(np.float64)).any():
         return [f"{name!r} has no name, and was taken for numbers: columns={{{name!r}: 'out'}} leaves it out."]
     some = values[:1000].astype(np.float64)
     for unit, scale in (("seconds", 1), ("milliseconds", 1000)):

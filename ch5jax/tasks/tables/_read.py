@@ -41,11 +41,11 @@ def read_table(
       test; of each class so, with a row in every part if it has three.
     - Numbers and truth values are standardised; a missing or infinite one becomes the training part's mean. Dates
       become days, year, month, weekday and hour. Text is one-hot encoded, with an empty cell as a value of its own; of
-      more than 100 values the rarest become one.
+      more than 100 values the rarest become one. Sentences become 30 numbers at most, by their letters.
     - Text counts as numbers (1,5 and $3 and 5 % and −4 too) or dates where nine in ten values are such, or the rest
       is a mark such as "?" or "NA", or one word that comes again and again. A label is a label, whatever it says.
-    - Left out are columns that are empty or do not vary in the training part, names of rows, and text with more than
-      half as many different values as rows. Codes (`zip`, 007) are text.
+    - Left out are columns that are empty or do not vary in the training part, names of rows, and other text with more
+      than half as many different values as rows. Codes (`zip`, 007) are text.
 
     `docs/tables.md` has more.
 
@@ -66,7 +66,8 @@ def read_table(
       thousands: the sign between groups of digits, "." or ",": the same said from the other side.
       order: a column of numbers or dates; the parts are then the first 60 % of the rows by it, the next 20 and the
         last 20.
-      columns: what columns are, where that is not what their values say: "number", "date", "category" or "out".
+      columns: what columns are, where that is not what their values say: "number", "date", "category", "text" or
+        "out".
 
     Returns:
       A `Table`, for `table`; its `notes` say in sentences what was done.

@@ -18,7 +18,7 @@ from ch5jax.tasks.tables._dates import (
     whole_dates,
 )
 from ch5jax.tasks.tables._kinds import Reader, said_of_numbers
-from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, numbers_in
+from ch5jax.tasks.tables._numbers import MARKS, decimal_of, holes_among, not_plain, numbers_in
 from ch5jax.tasks.tables._words import Words, differ_in_case, listed, words_of
 
 Kind = Literal["classification", "regression"]
@@ -36,13 +36,17 @@ def target_values(
     own_notes: list[str] = []
     if types.is_datetime64_any_dtype(column):
         values = date_numbers(column)[:, 0]
-        own_notes.append(f"The dates in {name!r} became days since 1970.")
+        if kind == "classification" or (kind is None and _few_whole(values[~np.isnan(values)])):
+            words = words_of(column)
+            values = words.take(words.different, None)
+        else:
+            own_notes.append(f"The dates in {name!r} became days since 1970.")
     elif types.is_timedelta64_dtype(column):
         values = days_of(column)
     elif types.is_numeric_dtype(column) and not boolean:
         values = Reader("number").read(column)[:, 0].copy()
         if kind != "classification" and whole_dates(values):
-            values = _days(words_of(column), DAY_FIRST, name, own_notes)
+            values = _days(words_of(column), DAY_FIRST, kind, name, own_notes)
     else:
         values = _of_words(column, kind, missing, decimal, source, labels=boolean or categorical, notes=own_notes)
     if values.dtype == np.float64 and (beyond := np.abs(values) > _LARGEST).any():
@@ -87,28 +91,31 @@ def _of_words(
                 "them as 2024-12-31, or give kind 'classification' (--kind), which takes them as labels"
             )
         if found and not (numeric.any() and not whole_dates(numbers[numeric])):
-            return _days(words, found, name, notes)
+            return _days(words, found, kind, name, notes)
     if kind == "regression":
         if counts[numeric].sum() < 0.5 * counts.sum():
             example = words.different[~numeric][0]
             raise ValueError(f"the {where} must hold numbers or dates for regression, got text such as {example!r}")
     elif not holes_among(words.different, counts, numeric) or (
-        not numeric.all() and (kind == "classification" or _few_whole(np.repeat(numbers[numeric], counts[numeric])))
+        (not numeric.all() or not_plain(words.different).any())  # 5 mg is a label too
+        and (kind == "classification" or _few_whole(np.repeat(numbers[numeric], counts[numeric])))
     ):
         return text
     notes += said_of_numbers(name, words, numeric, Reader("number", form))
     return words.take(numbers, np.nan)
 
 
-def _days(words: Words, form: str, name: str, notes: list[str]) -> np.ndarray:
-    """Dates as days since 1970, times of day as hours; NaN where missing."""
+def _days(words: Words, form: str, kind: Kind | None, name: str, notes: list[str]) -> np.ndarray:
+    """Dates as days since 1970, times of day as hours, NaN where missing; labels where a few come again and again."""
     dates = dates_in(words.different, form)
+    values = (24 if form == CLOCK else 1) * days_of(dates) if form in (CLOCK, LENGTH) else date_numbers(dates)[:, 0]
+    if kind is None and _few_whole((each := words.take(values, np.nan))[~np.isnan(each)]):
+        return words.take(words.different, None)
     there = dates.notna().to_numpy()
     what, became = {CLOCK: ("times of day", "hours"), LENGTH: ("times", "days")}.get(form, ("dates", "days since 1970"))
     notes.append(f"The {what} in {name!r} became {became}{how_written(words.different[there], form)}.")
     if not there.all():
         notes.append(f"No {what}, and so counted as missing, in {name!r}: {listed(words.different[~there])}.")
-    values = (24 if form == CLOCK else 1) * days_of(dates) if form in (CLOCK, LENGTH) else date_numbers(dates)[:, 0]
     return words.take(values, np.nan)
 
 
