@@ -28,12 +28,13 @@ def identifier(column: Series) -> str:
     if types.is_bool_dtype(column) or not types.is_numeric_dtype(column) or types.is_complex_dtype(column):
         named = not _unnamed(column.name) or types.is_bool_dtype(column) or column.count() < 2
         return "" if named or not column.dropna().is_unique else "row"
-    return names_something(column.name, column.to_numpy(np.float64, na_value=np.nan))
+    plain = isinstance(column.dtype, np.dtype)  # without a copy: of most columns a few rows are looked at
+    return names_something(column.name, column.to_numpy() if plain else column.to_numpy(np.float64, na_value=np.nan))
 
 
 def names_something(name: object, values: np.ndarray) -> str:
     """The same of numbers, by the column's name and their look; shape (rows,), NaN where missing."""
-    if (np.nan_to_num(values[:1000]) % 1).any():
+    if (np.nan_to_num(values[:1000].astype(np.float64)) % 1).any():
         return ""
     ascii_name = unicodedata.normalize("NFKD", str(name)).encode("ascii", "ignore").decode()
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", ascii_name).lower()))
@@ -42,7 +43,7 @@ def names_something(name: object, values: np.ndarray) -> str:
     perhaps = any(word in _PERHAPS or word.endswith(("nummer", "number", "code", "schlussel")) for word in words)
     if not (names_rows or code or (perhaps and digits_alike(values) >= 4)):
         return ""
-    present = values[np.isfinite(values)]
+    present = values[np.isfinite(values)].astype(np.float64)
     different = len(np.unique(present))
     if different < 2 or (present % 1).any():
         return ""
@@ -54,7 +55,7 @@ def names_something(name: object, values: np.ndarray) -> str:
 def digits_alike(values: np.ndarray) -> int:
     """How many digits whole numbers have, if nearly all have as many and few are round; else 0."""
     for some in (values[:1000], values):  # most columns are known by their first rows
-        present = some[np.isfinite(some)]
+        present = some[np.isfinite(some)].astype(np.float64)
         if not len(present) or (present < 1).any() or (present % 1).any() or (present % 10 == 0).mean() > 0.3:
             return 0
         digits = int(np.log10(np.median(present))) + 1
@@ -74,7 +75,7 @@ def look_of_numbers(name: str, values: np.ndarray) -> list[str]:
                 f"{name!r} was taken for numbers. If they are {unit} since 1970: "
                 f"columns={{{name!r}: 'date'}} (--column {name}=date)."
             ]
-    if not (some >= 1e4).any() or (digits := digits_alike(values.astype(np.float64))) < 5 or len(values) < 10:
+    if not (some >= 1e4).any() or (digits := digits_alike(values)) < 5 or len(values) < 10:
         return []
     return [
         f"{name!r} was taken for numbers. If they only name something, as whole numbers of {digits} digits that are "
