@@ -6,6 +6,7 @@ from ch5jax.sweeps._executor import Progress as Progress
 from ch5jax.sweeps._groups import listed_seeds as listed_seeds
 from ch5jax.sweeps._manifest import StoreError as StoreError
 from ch5jax.sweeps._open import Contents as Contents, Part as Part, look as look, open_sweep as open_sweep
+from ch5jax.sweeps._ray import ChunkError as ChunkError, Ray as Ray
 from ch5jax.sweeps._result import Keep as Keep, SweepResult as SweepResult, Trial as Trial
 from ch5jax.sweeps._rungs import (
     Bracket as Bracket,

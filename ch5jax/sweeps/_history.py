@@ -117,7 +117,7 @@ def to_host(tree: PyTree) -> list[np.ndarray]:
 
 def _plain(leaf: Any) -> np.ndarray:
     array = np.asarray(jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
-    return array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
+    return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
 
 
 def from_host(arrays: list[np.ndarray], like: PyTree) -> Any:

@@ -88,8 +88,8 @@ def check_same(found: dict[str, Any], manifest: dict[str, Any], names: Collectio
     kept = due["groups"][: len(groups)] if isinstance(groups, list) else due["groups"]
     goes_on = isinstance(steps, int) and steps < due["steps"]
     like = {**due, "groups": kept} | ({"steps": steps} if goes_on else {})
-    if differences := list(_differences(found, like)):
-        raise StoreError(f"{where} belongs to another sweep: {'; '.join(differences[:5])}; choose another folder")
+    if unlike := list(differences(found, like)):
+        raise StoreError(f"{where} belongs to another sweep: {'; '.join(unlike[:5])}; choose another folder")
     if "rungs" in due and (goes_on or len(kept) < len(due["groups"])):
         raise StoreError(f"{where} holds a sweep with rungs, which cannot be extended; choose another folder")
     if not goes_on:
@@ -105,14 +105,14 @@ def check_same(found: dict[str, Any], manifest: dict[str, Any], names: Collectio
         )
 
 
-def _differences(found: Any, due: Any, where: str = "") -> Iterator[str]:
+def differences(found: Any, due: Any, where: str = "") -> Iterator[str]:
     """What two manifests do not share, in words."""
     if isinstance(found, dict) and isinstance(due, dict):
         for name in [*due, *(name for name in found if name not in due)]:
-            yield from _differences(found.get(name), due.get(name), f"{where}.{name}" if where else name)
+            yield from differences(found.get(name), due.get(name), f"{where}.{name}" if where else name)
     elif isinstance(found, list) and isinstance(due, list) and len(found) == len(due):
         for position, pair in enumerate(zip(found, due, strict=True)):
-            yield from _differences(*pair, f"{where}[{position}]")
+            yield from differences(*pair, f"{where}[{position}]")
     elif found != due:
         yield f"its {where} is {_short(found)}, this one's {_short(due)}"
 

@@ -9,6 +9,7 @@ from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._executor import Executor, Progress
 from ch5jax.sweeps._prepare import prepare
+from ch5jax.sweeps._ray import Ray
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._rungs import Rungs
 from ch5jax.sweeps._store import Folder, Memory
@@ -30,6 +31,7 @@ def sweep(
     progress: Callable[[Progress], object] | None = None,
     keep_states: bool = False,
     rungs: Rungs | Mapping[str, Rungs | None] | None = None,
+    engine: Ray | None = None,
 ) -> SweepResult:
     """Trains every setting with every seed, as one vmapped program over all devices for each group.
 
@@ -67,6 +69,8 @@ def sweep(
         groups whose rungs are the same are ranked together. The table then has `steps_trained`, curves are NaN where a
         trial was not trained any more, and its other columns and its verdict are those of its last step, beside all
         that came as far. A sweep with rungs cannot be extended.
+      engine: who trains: `ch5jax.sweeps.Ray()` has a cluster do it; by default this process. Without rungs and kept
+        states.
 
     Returns:
       A `SweepResult`.
@@ -93,6 +97,11 @@ def sweep(
     `jax.config.update("jax_num_cpu_devices", os.cpu_count())`. The command line does so. A sweep without progress for
     two minutes says so, and where, in the log `ch5jax.sweeps`.
     """
+    if engine is not None and (keep_states or rungs is not None or not isinstance(engine, Ray)):
+        raise ValueError(
+            "engine must be a ch5jax.sweeps.Ray(), without rungs and keep_states, or None, "
+            f"got {engine!r}, rungs={rungs!r} and keep_states={keep_states!r}"
+        )
     prepared = prepare(
         task,
         hyperparameters,
@@ -109,6 +118,9 @@ def sweep(
     )
     with nan_is_data(), (Memory() if store is None else Folder(store)).held(prepared.manifest) as kept:
         race = prepared.race(kept)
+        if engine is not None:
+            with engine.connected():
+                engine.run(prepared, race, kept, progress)
         while True:
             Executor(prepared, race, kept, progress, keep_states).run()
             going_on = race.go_on()

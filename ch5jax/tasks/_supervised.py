@@ -18,7 +18,7 @@ from ch5jax.tasks._flat import AS_THEY_ARE, one_vector
 from ch5jax.tasks._input_scale import input_scale
 from ch5jax.tasks._losses import LOSSES, Score, check_outputs, scores_of
 from ch5jax.tasks._setting import read_setting
-from ch5jax.tasks._task import Task
+from ch5jax.tasks._task import Once, Task
 from ch5jax.tasks._variants import variants
 
 AT_ONCE = 1000  # examples in one evaluation of the model: a sweep has that many for each trial side by side
@@ -201,7 +201,7 @@ def supervised(
         lowest=lowest,
         baseline=baseline,
         predict=predict,
-        variants=functools.cache(lambda: variants(remake, model, own, parts)),
+        variants=Once(lambda: variants(remake, model, own, parts)),
         input_scale=input_scale(own, defaults, parts.train.inputs),
         numbers=tuple(defaults),
     )

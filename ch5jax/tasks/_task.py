@@ -1,7 +1,8 @@
 """A training as pure functions: all that a loop or a sweep knows of it."""
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -20,6 +21,24 @@ class Variant(NamedTuple):
     name: str
     make: Callable[[], "Task"]
     number: str | None = None
+
+
+class Once:
+    """A function that is called once, when its value is first wanted; unlike `functools.cache`, it can be pickled."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self._make = make
+
+    @functools.cached_property
+    def _value(self) -> Any:
+        return self._make()
+
+    def __call__(self) -> Any:
+        """The value."""
+        return self._value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_make": self._make}
 
 
 class Task(NamedTuple):

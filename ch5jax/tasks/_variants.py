@@ -11,7 +11,7 @@ from ch5jax._types import Params, PyTree, State
 from ch5jax.models import Model, Named
 from ch5jax.networks import Network
 from ch5jax.tasks._examples import Parts, size
-from ch5jax.tasks._task import Variant
+from ch5jax.tasks._task import Once, Variant
 
 ADAPTED = jax.nn.initializers.variance_scaling(2.0, "fan_avg", "truncated_normal")  # whichever axis is the inputs'
 LARGER, SMALLER = 8, 4  # times the mini-batch
@@ -28,7 +28,7 @@ def variants(remake: functools.partial[Any], model: Any, own: Model, parts: Part
     """
     model_of_numbers = adjustable(own, parts)
     # one task, and so one program, whose inputs have the scale that its hyperparameters say
-    of_numbers = functools.cache(lambda: remake(model=model_of_numbers)._replace(input_scale=None))
+    of_numbers = Once(lambda: remake(model=model_of_numbers)._replace(input_scale=None))
     numbers = [name for name in model_of_numbers.defaults if name not in own.defaults]
     found = [Variant(name.replace("_", " "), of_numbers, name) for name in numbers]
     remade = model.remade if isinstance(model, Network) else None
