@@ -34,6 +34,7 @@ LAYERS = [
     "models",
     "tasks",
     "training",
+    "populations",
     "pretraining",
     "verdicts",
     "sweeps",

@@ -21,6 +21,7 @@ PUBLIC = (
     ch5jax.models,
     ch5jax.networks,
     ch5jax.optimizers,
+    ch5jax.populations,
     ch5jax.problems,
     ch5jax.report,
     ch5jax.schedules,

@@ -30,6 +30,7 @@ def public():
         ch5jax.diagnostics,
         ch5jax.initializers,
         ch5jax.networks,
+        ch5jax.populations,
         ch5jax.problems,
         ch5jax.sweeps,
         ch5jax.tasks,
