@@ -52,6 +52,7 @@ from ch5jax.optimizers import (
 from ch5jax.populations import Evolution as Evolution, evolve as evolve
 from ch5jax.pretraining import Pretrained as Pretrained, pretrain_layerwise as pretrain_layerwise
 from ch5jax.schedules import Schedule as Schedule, constant as constant, linear_decay as linear_decay
+from ch5jax.searches import Search as Search, search as search
 from ch5jax.sweeps import (
     Rungs as Rungs,
     SweepResult as SweepResult,

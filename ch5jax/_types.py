@@ -13,5 +13,7 @@ Metrics: TypeAlias = dict[str, Any]  # numbers, or arrays of them, by name
 DType: TypeAlias = Any  # whatever JAX takes for one
 DataFrame: TypeAlias = Any  # pandas', which is an extra and has no types of its own
 Series: TypeAlias = Any  # likewise
+Study: TypeAlias = Any  # Optuna's, which is an extra
+Sampler: TypeAlias = Any  # likewise
 TableLike: TypeAlias = str | Path | DataFrame  # a file, or a data frame
 Scalar: TypeAlias = jax.typing.ArrayLike  # one number: of Python, of NumPy, or an array of shape ()

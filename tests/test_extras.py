@@ -50,7 +50,14 @@ def test_table_without_its_packages(monkeypatch, tmp_path, package, file):
         ch5jax.tasks.read_table(tmp_path / file, "b")
 
 
+def test_search_without_optuna(monkeypatch):
+    block(monkeypatch, "optuna")
+    task = ch5jax.tasks.surface(ch5jax.problems.beale())
+    with pytest.raises(ImportError, match=r'search needs optuna.*pip install "ch5jax\[optuna\]"'):
+        ch5jax.search(task, ch5jax.sgd, None, count=1, per_round=1, steps=1, key=None, learning_rate=[0.1])
+
+
 def test_the_library_is_imported_without_any_extra():
-    extras = ("filelock", "jinja2", "pandas", "plotly", "pyarrow", "rich", "sklearn", "tqdm", "typer")
+    extras = ("filelock", "jinja2", "optuna", "pandas", "plotly", "pyarrow", "rich", "sklearn", "tqdm", "typer")
     program = f"import sys; sys.modules.update(dict.fromkeys({extras})); import ch5jax; ch5jax.adam(1e-3)"
     subprocess.run([sys.executable, "-c", program], check=True)

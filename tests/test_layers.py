@@ -38,6 +38,7 @@ LAYERS = [
     "pretraining",
     "verdicts",
     "sweeps",
+    "searches",
     "treatment",
     "report",
     "cli",
@@ -106,7 +107,7 @@ def test_importing_ch5jax_needs_no_extra_and_configures_nothing():
     """In a process of its own, where the extras cannot be imported."""
     program = """
 import sys
-for name in ("pandas", "sklearn", "plotly", "jinja2", "typer", "rich", "tqdm", "pyarrow", "torch"):
+for name in ("pandas", "sklearn", "plotly", "jinja2", "typer", "rich", "tqdm", "pyarrow", "torch", "optuna"):
     sys.modules[name] = None
 import jax
 before = dict(jax.config.values)

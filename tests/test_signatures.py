@@ -25,6 +25,7 @@ PUBLIC = (
     ch5jax.problems,
     ch5jax.report,
     ch5jax.schedules,
+    ch5jax.searches,
     ch5jax.sweeps,
     ch5jax.tasks,
     ch5jax.treatment,
@@ -51,6 +52,7 @@ HANDED_ON = {
     "make(arguments)",
     "make(factory)",
     "sample(values)",
+    "search(values)",
 }
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "make",
     "master_weights",
     "momentum",
+    "named_apart",
     "rmsprop",
     "sample",
     "sgd",

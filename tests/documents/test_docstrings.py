@@ -32,6 +32,7 @@ def public():
         ch5jax.networks,
         ch5jax.populations,
         ch5jax.problems,
+        ch5jax.searches,
         ch5jax.sweeps,
         ch5jax.tasks,
         ch5jax.treatment,
