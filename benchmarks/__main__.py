@@ -15,6 +15,7 @@ NAMES = (
     "public_runs",
     "treatments",
     "read_table",
+    "search",
 )
 
 options = [word for word in sys.argv[1:] if word.startswith("-")]

@@ -8,7 +8,16 @@ import json
 import re
 from pathlib import Path
 
-PACKAGES = {"python": "Python", "jax": "JAX", "optax": "Optax", "flax": "Flax", "torch": "PyTorch", "pandas": "pandas"}
+PACKAGES = {
+    "python": "Python",
+    "jax": "JAX",
+    "optax": "Optax",
+    "flax": "Flax",
+    "torch": "PyTorch",
+    "pandas": "pandas",
+    "optuna": "Optuna",
+    "hyperoptax": "hyperoptax",
+}
 HERE = Path(__file__).parent
 PLACE = re.compile(r"(<!-- rows of (\w+)(?:: ([^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 

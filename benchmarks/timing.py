@@ -79,7 +79,7 @@ def machine() -> dict[str, object]:
     """What the figures were measured on."""
     packages = {
         name: version(name)
-        for name in ("jax", "jaxlib", "optax", "flax", "numpy", "pandas", "torch")
+        for name in ("jax", "jaxlib", "optax", "flax", "numpy", "pandas", "torch", "optuna", "hyperoptax")
         if find_spec(name)
     }
     model = platform.processor() or platform.machine()

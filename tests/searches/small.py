@@ -4,6 +4,7 @@ import warnings
 
 import jax
 import optuna
+import sqlalchemy
 
 import ch5jax
 
@@ -15,7 +16,9 @@ RATES = ch5jax.log(1e-5, 0.01)  # at which none is lost
 
 def study_in(folder=None, **changes):
     """A study in an SQLite file, made or opened; in memory without a folder."""
-    storage = None if folder is None else f"sqlite:///{folder / 'study.db'}"
+    at_once = {"poolclass": sqlalchemy.pool.NullPool}  # connections are closed, not kept until the process ends
+    url = f"sqlite:///{folder / 'study.db'}" if folder else None
+    storage = url and optuna.storages.RDBStorage(url, engine_kwargs=at_once)
     return optuna.create_study(storage=storage, study_name="small", load_if_exists=True, **changes)
 
 
