@@ -106,7 +106,6 @@ METHODS: dict[str, Callable[[Problem, int], np.ndarray]] = {
     "Sobol": functools.partial(drawn, "sobol"),
     "TPE (Optuna)": functools.partial(searched, optuna.samplers.TPESampler),
     "CMA-ES (Optuna)": functools.partial(searched, optuna.samplers.CmaEsSampler),
-    "GP (Optuna)": functools.partial(searched, optuna.samplers.GPSampler),
 }
 
 
@@ -214,7 +213,6 @@ def beside_hyperoptax() -> list[dict[str, object]]:
         contestants: dict[str, Callable[[int], float]] = {
             "hyperoptax, optimize_scan": hyper,
             "ours, TPE (Optuna)": functools.partial(ours, optuna.samplers.TPESampler),
-            "ours, GP (Optuna)": functools.partial(ours, optuna.samplers.GPSampler),
         }
         for who, run in contestants.items():
             jax.clear_caches()
