@@ -77,7 +77,7 @@ def test_importances_and_the_history_are_optunas(tmp_path):
     ).study
     for evaluator in (None, optuna.importance.FanovaImportanceEvaluator(seed=0)):
         importance = optuna.importance.get_param_importances(study, evaluator=evaluator)
-        assert importance["rate"] > 0.8 > importance["noise"]
+        assert importance["rate"] > 2 * importance["noise"]
 
 
 def test_later_rounds_compile_nothing(monkeypatch):
