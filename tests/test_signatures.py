@@ -53,6 +53,7 @@ HANDED_ON = {
     "make(factory)",
     "sample(values)",
     "search(values)",
+    "space(axes)",
 }
 
 

@@ -2,7 +2,7 @@
 
 from ch5jax.optimizers._adagrad import AdagradState, adagrad
 from ch5jax.optimizers._adam import AdamState, adam
-from ch5jax.optimizers._batches import Batches, grid, is_swept, stack, unstack
+from ch5jax.optimizers._batches import Batches, grid, is_swept, named_apart, stack, unstack
 from ch5jax.optimizers._chain import Chain, chain
 from ch5jax.optimizers._lift import Lifted, lift
 from ch5jax.optimizers._master_weights import MasterWeightsState, master_weights

@@ -174,7 +174,7 @@ def is_categorical(value: Any) -> bool:
     )
 
 
-def is_swept(value: Any) -> bool:
+def is_swept(value: object) -> bool:
     """Whether it is a list or an array of values, rather than one."""
     if isinstance(value, optax.GradientTransformation):  # a tuple too
         return False

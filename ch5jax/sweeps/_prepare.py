@@ -10,6 +10,7 @@ import numpy as np
 
 from ch5jax import _trees
 from ch5jax._forked import check_not_forked
+from ch5jax._keys import one_key
 from ch5jax._memory import check_memory
 from ch5jax._types import Hyperparameters
 from ch5jax.sweeps._apart import kept_apart
@@ -97,7 +98,7 @@ def prepare(
         raise ValueError("keep_states must be False with rungs: such a sweep cannot be extended")
     _trees.check_positive(record_every=record_every, evaluate_every=evaluate_every, width=width)
     groups = _with_checked_tasks(groups, hyperparameters)
-    key = _checked_key(key)
+    key = one_key(key)
     devices = tuple(jax.local_devices())
     begun = begun_with(store)
     evaluate_every = evaluate_every or begun.get("evaluate_every") or steps
@@ -156,12 +157,3 @@ def _spacing(steps: int, record: int, rungs: ByGroup) -> int:
     common = math.gcd(*rungs.at)
     most = max(1, steps // 100, min(steps // 10, steps * record // CURVES))
     return next(every for every in range(most, 0, -1) if common % every == 0)
-
-
-def _checked_key(key: Any) -> jax.Array:
-    """A typed key of one element; a raw uint32 key is wrapped."""
-    if isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
-        return key
-    if isinstance(key, (jax.Array, np.ndarray)) and key.dtype == np.uint32 and key.ndim == 1:
-        return jax.random.wrap_key_data(key)
-    raise ValueError(f"key must be one key, such as jax.random.key(0), got {key!r}")

@@ -62,7 +62,7 @@ class Ray:
 
     address: str | None = None
     retries: int = 3
-    options: Mapping[str, Any] = field(default_factory=lambda: {"num_cpus": 1})
+    options: Mapping[str, float | str | Mapping[str, float]] = field(default_factory=lambda: {"num_cpus": 1})
 
     def __post_init__(self) -> None:
         if self.address is not None and (not isinstance(self.address, str) or not self.address.strip()):

@@ -31,7 +31,7 @@ def check_promises(task: Task, hyperparameters: Hyperparameters, key: jax.Array 
       >>> import ch5jax
       >>> task = ch5jax.tasks.surface(ch5jax.problems.beale())
       >>> sorted(ch5jax.tasks.check_promises(task, ch5jax.sgd(0.1)))
-      []
+      ['distance_to_minimum', 'gradient_norm', 'loss', 'validation_loss']
     """
     if not isinstance(task, Task):
         raise ValueError(f"task must be a ch5jax.Task, such as ch5jax.tasks.digits(), got {task!r}")
