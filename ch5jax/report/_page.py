@@ -21,6 +21,7 @@ from ch5jax.report._numbers import amount, better_with, label, number, with_spre
 from ch5jax.report._objective_chart import objective_chart
 from ch5jax.report._plotly import GROUPS, Look
 from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
+from ch5jax.report._visible import visible
 from ch5jax.report._whole import write_whole
 from ch5jax.sweeps import SweepResult
 
@@ -94,9 +95,8 @@ def render(
     pairs = metric_pairs(result)
     metrics = [name for pair in pairs for name in pair if name]
     scripts = [plotly.get_plotlyjs(), _asset("page.js")]
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        _asset("page.html")
-    )
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
+    template = environment.from_string(_asset("page.html"))
     return str(
         template.render(
             title=title,
@@ -137,8 +137,22 @@ def _digest(script: str) -> str:
 
 def _json(value: Any) -> str:
     """JSON that is safe inside a script element: no tag or comment can begin in it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(_all_shown(value), allow_nan=False, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _shown(value: Any) -> Any:
+    """What the template puts in, as it is to be seen; scripts and styles, which are markup, as they are."""
+    return visible(value) if type(value) is str else value
+
+
+def _all_shown(value: Any) -> Any:
+    """The same, for every text in data."""
+    if isinstance(value, dict):
+        return {visible(str(name)): _all_shown(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_all_shown(one) for one in value]
+    return visible(value) if isinstance(value, str) else value
 
 
 def _leader(row: Row, metrics: Sequence[str]) -> dict[str, Any]:

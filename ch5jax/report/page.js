@@ -20,7 +20,8 @@
   // by name, since Plotly's own choice has a button that uploads the chart
   const modeBarButtons = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]];
   const config = { responsive: true, displaylogo: false, modeBarButtons };
-  divs.forEach((div, i) => Plotly.newPlot(div, figures[i].data, structuredClone(figures[i].layout), config).then(() => Plotly.relayout(div, colours(dark.matches))));
+  const drawn = divs.map((div, i) => Plotly.newPlot(div, figures[i].data, structuredClone(figures[i].layout), config).then(() => Plotly.relayout(div, colours(dark.matches))));
+  Promise.all(drawn).then(() => { window.ready = true; });
 
   const recolour = (isDark) => divs.forEach((div) => Plotly.relayout(div, colours(isDark)));
   dark.addEventListener("change", () => recolour(dark.matches));
