@@ -3,6 +3,7 @@
 from ch5jax.report._beside import Beside as Beside, beside as beside
 from ch5jax.report._difficulties import Met as Met, difficulties as difficulties
 from ch5jax.report._files import Files as Files, write_files as write_files
+from ch5jax.report._importance import Importance as Importance, importance as importance
 from ch5jax.report._leaderboard import Row as Row, Span as Span, Spread as Spread, leaderboard as leaderboard
 from ch5jax.report._numbers import amount as amount, is_share as is_share, label as label, number as number
 from ch5jax.report._page import write_page as write_page

@@ -26,7 +26,7 @@ def launched():
 class Visit:
     """A page that is open, and what it complained of."""
 
-    def __init__(self, browser, path, *, width=1280, height=800, dark=False, wait="window.ready"):
+    def __init__(self, browser, path, *, width=1280, height=800, dark=False, wait="html[data-ready]"):
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", offline=True
         )
@@ -38,7 +38,7 @@ class Visit:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(path.as_uri())
         if wait:
-            self.page.wait_for_function(wait)
+            self.page.wait_for_selector(wait, state="attached")
 
     def __enter__(self):
         return self
