@@ -8,6 +8,7 @@ import typer
 
 from ch5jax.cli._diagnose import diagnose
 from ch5jax.cli._predict import predict
+from ch5jax.cli._report import report
 from ch5jax.cli._screen import keep_printing, say
 from ch5jax.cli._store import store
 from ch5jax.cli._sweep import sweep
@@ -42,3 +43,4 @@ app.command()(sweep)
 app.command()(diagnose)
 app.command()(predict)
 app.command()(store)
+app.command()(report)

@@ -8,4 +8,5 @@ from ch5jax.report._leaderboard import Row as Row, Span as Span, Spread as Sprea
 from ch5jax.report._numbers import amount as amount, is_share as is_share, label as label, number as number
 from ch5jax.report._page import write_page as write_page
 from ch5jax.report._settings import ranks_best as ranks_best
+from ch5jax.report._together import together as together
 from ch5jax.report._whole import write_whole as write_whole

@@ -56,13 +56,13 @@ def _of_a_group(result: SweepResult, row: Row, settings: Settings) -> Iterator[A
     if std > (0.02 if is_share(objective) else 0.1 * abs(mean)):
         spread = with_spread(objective, mean, std)
         yield Advice(f"{row.group}: the seeds of the best setting disagree, {spread}", f"{row.group}: more seeds")
-    gained = _gained_late(result, row)
+    gained, steps = _gained_late(result, row), result.curves[row.group].evaluated_at[-1]
     if gained > max(0.0 if np.isnan(std) else std / 2, 0.005 if is_share(objective) else 0.02 * abs(mean)):
         how_much = amount(objective, gained) if is_share(objective) else number(gained, 2)
         yield Advice(
             f"{row.group}: the best setting has not converged yet, its {label(objective)} got better by {how_much} in "
             "the last quarter of the steps",
-            f"{row.group}: {2 * result.steps:,} steps instead of {result.steps:,}",
+            f"{row.group}: {2 * steps:,} steps instead of {steps:,}",
         )
 
 
