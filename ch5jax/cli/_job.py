@@ -169,7 +169,7 @@ class Job(NamedTuple):
         found: dict[str, Any] = {}
         for name, arguments in taken.items():
             own = {argument: values for argument, values in axes.items() if argument in arguments}
-            factory = RULES.get(name) or functools.partial(lift, _rule(name))
+            factory = factory_of(name)
             batch = grid(factory, **own) if self.sample is None else sample(factory, self.sample, **own)
             parts = {f"{name}, {part}": one for part, one in batch.items()} if isinstance(batch, Batches) else None
             found |= parts or {name: batch}
@@ -182,6 +182,11 @@ class Job(NamedTuple):
         counts = {name: len(axis(text, False)) for name, text in self.vary.items()}
         others = (f"{count} {name}" for name, count in counts.items())
         return " × ".join([counted(len(self.learning_rates), "learning rate"), *others])
+
+
+def factory_of(name: str) -> Callable[..., Any]:
+    """What makes an optimizer of this name that is a pytree of its hyperparameters."""
+    return RULES.get(name) or functools.partial(lift, _rule(name))
 
 
 def _rule(name: str) -> Callable[..., Any]:

@@ -1,21 +1,17 @@
 """A sweep's report: one HTML page that needs nothing beside it."""
 
-import base64
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ch5jax._extras import require
 from ch5jax.report._advice import advice
 from ch5jax.report._beside import Beside
 from ch5jax.report._difficulties import Met, difficulties
+from ch5jax.report._document import document
 from ch5jax.report._effort_chart import effort_chart
 from ch5jax.report._importance import importance_chart
 from ch5jax.report._leaderboard import Row, Span, leaderboard
@@ -24,15 +20,14 @@ from ch5jax.report._objective_chart import objective_chart
 from ch5jax.report._page_data import page_data
 from ch5jax.report._plotly import GROUPS, Look
 from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
-from ch5jax.report._visible import visible
 from ch5jax.report._whole import write_whole
 from ch5jax.sweeps import SweepResult
 from ch5jax.treatment import Treatment
 
 SCRIPTS = (
-    "data", "selection", "looks", "axes", "points", "parallel", "heat", "curves", "table", "training", "controls",
-    "figures", "page",
-)  # fmt: skip
+    *("basics", "data", "selection", "looks", "axes", "points", "parallel", "heat", "curves", "table", "training"),
+    *("controls", "figures", "page"),
+)
 
 
 def write_page(
@@ -95,8 +90,6 @@ def render(
     treatments: Mapping[int, Treatment] = MappingProxyType({}),
 ) -> str:
     """The page as text; everything that comes from outside is escaped, in the markup and in the charts' data."""
-    jinja2 = require("jinja2", "sweep", "a report")
-    plotly = require("plotly.offline", "sweep", "a report")
     rows = leaderboard(result)
     gathered = {group: gather(result, group) for group in result.groups}
     best = {row.group for row in rows[:GROUPS]}
@@ -109,71 +102,33 @@ def render(
     data["figures"] = [chart.figure for chart in [*charts, *([told] if told else [])]]
     pairs = metric_pairs(result)
     metrics = [name for pair in pairs for name in pair if name]
-    ours = '(() => {\n"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
-    scripts = [plotly.get_plotlyjs(), ours]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
-    return str(
-        environment.from_string(asset("page.html")).render(
-            title=title,
-            policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
-            style=asset("page.css"),
-            scripts=scripts,
-            settings={str(name): str(value) for name, value in settings.items()},
-            spaces=[(group, _space(gathered[group])) for group in result.groups],
-            trials=len(result),
-            diverged=int((result.columns["diverged_at"] >= 0).sum()),
-            lead=_lead(result, rows[0]),
-            warnings=[*warnings, *(one.warning for one in advised if one.warning)],
-            next=[one.next for one in advised if one.next],
-            compared=[(one.name, [amount(*metric) for metric in one.metrics.items()]) for one in compared],
-            scores=[label(name) for name in compared[0].metrics] if compared else [],
-            notes=[
-                *notes,
-                *([f"The charts of the answer show the {GROUPS} best of {len(rows)} groups."] * (len(rows) > GROUPS)),
-            ],
-            metrics=[label(name) for name in metrics],
-            ahead=len([name for name in pairs[0] if name]),
-            leaders=[_leader(row, metrics) for row in rows],
-            met=_met(difficulties(result)),
-            charts=charts,
-            importance=told,
-            searched=any(
-                column["varies"] for column in data["columns"] if column["part"] in ("hyperparameter", "group")
-            ),
-            data=_json(data),
-            seeds=_range_in_words(np.concatenate([g.seeds for g in gathered.values()])),
-        )
+    return document(
+        "page.html",
+        SCRIPTS,
+        data,
+        title=title,
+        settings={str(name): str(value) for name, value in settings.items()},
+        spaces=[(group, _space(gathered[group])) for group in result.groups],
+        trials=len(result),
+        diverged=int((result.columns["diverged_at"] >= 0).sum()),
+        lead=_lead(result, rows[0]),
+        warnings=[*warnings, *(one.warning for one in advised if one.warning)],
+        next=[one.next for one in advised if one.next],
+        compared=[(one.name, [amount(*metric) for metric in one.metrics.items()]) for one in compared],
+        scores=[label(name) for name in compared[0].metrics] if compared else [],
+        notes=[
+            *notes,
+            *([f"The charts of the answer show the {GROUPS} best of {len(rows)} groups."] * (len(rows) > GROUPS)),
+        ],
+        metrics=[label(name) for name in metrics],
+        ahead=len([name for name in pairs[0] if name]),
+        leaders=[_leader(row, metrics) for row in rows],
+        met=_met(difficulties(result)),
+        charts=charts,
+        importance=told,
+        searched=any(column["varies"] for column in data["columns"] if column["part"] in ("hyperparameter", "group")),
+        seeds=_range_in_words(np.concatenate([g.seeds for g in gathered.values()])),
     )
-
-
-def asset(name: str) -> str:
-    """A file of a page."""
-    return resources.files("ch5jax.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _digest(script: str) -> str:
-    """What the page's policy lets run: these very scripts, and nothing that found its way in."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(value: Any) -> str:
-    """JSON that is safe inside a script element: no tag or comment can begin in it."""
-    text = json.dumps(_all_shown(value), allow_nan=False, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _shown(value: Any) -> Any:
-    """What the template puts in, as it is to be seen; scripts and styles, which are markup, as they are."""
-    return visible(value) if type(value) is str else value
-
-
-def _all_shown(value: Any) -> Any:
-    """The same, for every text in data."""
-    if isinstance(value, dict):
-        return {visible(str(name)): _all_shown(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_all_shown(one) for one in value]
-    return visible(value) if isinstance(value, str) else value
 
 
 def _leader(row: Row, metrics: Sequence[str]) -> dict[str, Any]:

@@ -1,18 +1,5 @@
-// The sweep as it was packed: columns as typed arrays, curves unpacked when they are first asked for.
-const data = JSON.parse(document.getElementById("data").textContent);
+// The sweep: columns as typed arrays, and the trials in their order.
 const N = data.trials;
-const KINDS = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array };
-
-function unpack(packed) {
-  if (packed.array) return packed.array;
-  const kind = Object.keys(KINDS).find((one) => one in packed);
-  const text = atob(packed[kind]);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  delete packed[kind];
-  return (packed.array = new KINDS[kind](bytes.buffer));
-}
-
 const columns = data.columns.map((one) => ({ ...one, words: one.values.words, values: unpack(one.values) }));
 const named = (name) => columns.find((one) => one.name === name);
 const ofPart = (part) => columns.find((one) => one.part === part);
@@ -29,34 +16,5 @@ order.sort((a, b) => {
 const rank = new Uint32Array(N);
 order.forEach((trial, place) => { rank[trial] = place; });
 
-function said(value, share) {
-  if (!Number.isFinite(value)) return "–";
-  if (share) return `${(100 * value).toFixed(2)} %`;
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
-  return String(Number(value.toPrecision(4)));
-}
 const shown = (column, i) => column.words ? column.words[column.values[i]] : said(column.values[i], column.share);
 const titled = (column) => column.label + (column.unit ? ` (${column.unit})` : "");
-const counted = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
-
-function element(tag, text, attributes = {}) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-// whether it can be seen now, or nearly: what cannot is drawn when it can
-function onScreen(one) {
-  const { top, bottom } = one.getBoundingClientRect();
-  return bottom > -300 && top < innerHeight + 300; // further than the observer looks, or it would miss what is between
-}
-let printing = false;
-function whenSeen(one, draw) { // and what it gives is to be called when there is something new to draw
-  let stale = false;
-  new IntersectionObserver(([entry]) => { if (entry.isIntersecting && stale) { stale = false; draw(); } }, { rootMargin: "200px" }).observe(one);
-  return () => { if (onScreen(one) || printing) { stale = false; draw(); } else stale = true; };
-}
-const byId = (id) => document.getElementById(id);
-// Plotly takes `<` and `&` for markup
-const plain = (text, most = 40) => (text.length > most ? text.slice(0, most - 1) + "…" : text)
-  .replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
