@@ -6,6 +6,11 @@ from ch5jax.report._descents import Descents as Descents, descents as descents
 from ch5jax.report._difficulties import Met as Met, difficulties as difficulties
 from ch5jax.report._files import Files as Files, write_files as write_files
 from ch5jax.report._importance import Importance as Importance, importance as importance
+from ch5jax.report._landscape import (
+    Landscape as Landscape,
+    landscape as landscape,
+    write_landscape as write_landscape,
+)
 from ch5jax.report._leaderboard import Row as Row, Span as Span, Spread as Spread, leaderboard as leaderboard
 from ch5jax.report._numbers import amount as amount, is_share as is_share, label as label, number as number
 from ch5jax.report._page import write_page as write_page

@@ -114,6 +114,17 @@ def contours(found: Descents) -> Contours:
     grid = jnp.asarray(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2), dtype=jnp.result_type(float))
     values = np.asarray(jax.jit(jax.vmap(found.problem.function))(grid), float).reshape(GRID, GRID)
     values = np.where(np.isfinite(values), values, np.nan)
+    return Contours(x, y, values, drawn_heights(values))
+
+
+def drawn_heights(values: np.ndarray) -> np.ndarray:
+    """How high a function is to be drawn: the logarithm of how far it is above its lowest.
+
+    Args:
+      values: on a grid; NaN where it is not finite.
+    """
+    if not np.isfinite(values).any():
+        return values
     above = values - np.nanmin(values)
     unit = 1e-3 * float(np.nanmedian(above)) or 1.0
-    return Contours(x, y, values, np.log10(above + unit))
+    return np.log10(above + unit)

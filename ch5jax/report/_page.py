@@ -41,6 +41,7 @@ def write_page(
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),
     treatments: Mapping[int, Treatment] | None = None,
+    watched: bool = False,
 ) -> Path:
     """Writes a sweep's report as one HTML page that works offline: to look at, to filter, and to send to others.
 
@@ -59,6 +60,7 @@ def write_page(
       warnings: sentences to show at the top, such as `Table.warnings`.
       compared: scores to show below the leaderboard, of `beside`.
       treatments: what `treat` found for some of the trials, by their numbers.
+      watched: whether the page, where it is served, looks there for a newer one, as that of `ch5jax sweep --watch`.
 
     Returns:
       The path.
@@ -75,7 +77,9 @@ def write_page(
       >>> "<title>Two rates</title>" in page.read_text(encoding="utf-8")
       True
     """
-    page = render(result, title, notes, settings or {}, dict(units or {}), warnings, compared, treatments or {})
+    page = render(
+        result, title, notes, settings or {}, dict(units or {}), warnings, compared, treatments or {}, watched
+    )
     return write_whole(path, page.encode())
 
 
@@ -88,6 +92,7 @@ def render(
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),
     treatments: Mapping[int, Treatment] = MappingProxyType({}),
+    watched: bool = False,
 ) -> str:
     """The page as text; everything that comes from outside is escaped, in the markup and in the charts' data."""
     rows = leaderboard(result)
@@ -104,8 +109,10 @@ def render(
     metrics = [name for pair in pairs for name in pair if name]
     return document(
         "page.html",
-        SCRIPTS,
+        (*SCRIPTS, "watch") if watched else SCRIPTS,
         data,
+        connects=watched,
+        watched=watched,
         title=title,
         settings={str(name): str(value) for name, value in settings.items()},
         spaces=[(group, _space(gathered[group])) for group in result.groups],

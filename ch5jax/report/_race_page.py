@@ -2,15 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ch5jax.report._descents import Descents, contours
-from ch5jax.report._document import document
 from ch5jax.report._numbers import label, number
-from ch5jax.report._packed import pack_numbers
-from ch5jax.report._plotly import look_of
+from ch5jax.report._surface_page import surface_page
 from ch5jax.report._whole import write_whole
 
 FRAMES = 2000  # of a longer way, so many places evenly
@@ -40,32 +37,18 @@ def write_race(found: Descents, path: str | os.PathLike[str], *, title: str = ""
       >>> "<title>beale</title>" in page.read_text(encoding="utf-8")
       True
     """
-    surface = contours(found)
     steps = len(next(iter(found.paths.values())))
     frames = np.unique(np.linspace(0, steps - 1, min(steps, FRAMES)).round().astype(int))
-    seen = [value[np.isfinite(value)] for value in (*found.values.values(), surface.values)]
-    floor = found.problem.lowest
-    points = found.problem.critical_points
-    data: dict[str, Any] = {
-        "steps": frames.tolist(),
-        "floor": min(one.min() for one in seen if one.size) if floor is None else floor,
-        "x": surface.x.tolist(),
-        "y": surface.y.tolist(),
-        "heights": pack_numbers(surface.heights.ravel()),
-        "values": pack_numbers(surface.values.ravel()),
-        "points": [{"at": point.point.tolist(), "kind": point.kind, "value": point.value} for point in points],
-        "runs": [
-            {
-                "name": name,
-                "look": look_of(place),
-                "path": pack_numbers(way[frames].ravel()),
-                "values": pack_numbers(found.values[name][frames]),
-            }
-            for place, (name, way) in enumerate(found.paths.items())
-        ],
-    }
-    lead = _lead(found)
-    page = document("race.html", ("basics", "looks", "race"), data, title=title or label(found.problem.name), lead=lead)
+    page = surface_page(
+        contours(found),
+        {name: (way[frames], found.values[name][frames]) for name, way in found.paths.items()},
+        frames,
+        title=title or label(found.problem.name),
+        lead=_lead(found),
+        caption="The contours are of the logarithm of the height, so that valleys show.",
+        points=found.problem.critical_points,
+        lowest=found.problem.lowest,
+    )
     return write_whole(path, page.encode())
 
 

@@ -16,7 +16,7 @@ function drawStage() {
     type: "contour", x: data.x, y: data.y, z: heights, text: values.map((row) => row.map((v) => said(v ?? NaN))), hovertemplate: "%{x:.3f}, %{y:.3f}: %{text}<extra></extra>",
     ncontours: 24, showscale: false, colorscale: RAMP[dark.matches ? "dark" : "light"], line: { width: 0.6, color: "rgba(128, 136, 146, .7)" },
   };
-  const layout = themed({ xaxis: { ...side(data.x), title: { text: "x" } }, yaxis: { ...side(data.y), title: { text: "y" } }, margin: { l: 48, r: 12, t: 8, b: 40 } });
+  const layout = themed({ xaxis: { ...side(data.x), title: { text: plain(data.axes[0]) } }, yaxis: { ...side(data.y), title: { text: plain(data.axes[1]) } }, margin: { l: 48, r: 12, t: 8, b: 40 } });
   return Plotly.react(plot, [trace], layout, { displayModeBar: false }).then(() => {
     const { l, t, w, h } = plot._fullLayout._size;
     area = { l, t, w, h, width: stage.clientWidth };
