@@ -109,6 +109,10 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         if self.headers.get("Host") not in {f"{host}:{self.server.server_port}" for host in ("127.0.0.1", "localhost")}:
             self.send_error(HTTPStatus.FORBIDDEN)
             return
+        if self.path == "/favicon.ico":  # which browsers ask for by themselves
+            self.send_response(HTTPStatus.NO_CONTENT)
+            self.end_headers()
+            return
         if self.path != "/":
             self.send_error(HTTPStatus.NOT_FOUND)
             return

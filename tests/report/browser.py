@@ -26,9 +26,9 @@ def launched():
 class Visit:
     """A page that is open, and what it complained of."""
 
-    def __init__(self, browser, path, *, width=1280, height=800, dark=False, wait="html[data-ready]"):
+    def __init__(self, browser, path, *, width=1280, height=800, dark=False, offline=True, wait="html[data-ready]"):
         self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", offline=True
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", offline=offline
         )
         self.page = self.context.new_page()
         self.complaints, self.asked = [], []
@@ -36,7 +36,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri())
+        self.page.goto(path if isinstance(path, str) else path.as_uri())
         if wait:
             self.page.wait_for_selector(wait, state="attached")
 
