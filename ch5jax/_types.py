@@ -15,3 +15,5 @@ DataFrame: TypeAlias = Any  # pandas', which is an extra and has no types of its
 Series: TypeAlias = Any  # likewise
 TableLike: TypeAlias = str | Path | DataFrame  # a file, or a data frame
 Scalar: TypeAlias = jax.typing.ArrayLike  # one number: of Python, of NumPy, or an array of shape ()
+PlotlyFigure: TypeAlias = Any  # Plotly's `graph_objects.Figure`, likewise
+Plots: TypeAlias = Any  # `report.Plots`, which stands below what has it

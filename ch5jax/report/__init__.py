@@ -14,6 +14,7 @@ from ch5jax.report._landscape import (
 from ch5jax.report._leaderboard import Row as Row, Span as Span, Spread as Spread, leaderboard as leaderboard
 from ch5jax.report._numbers import amount as amount, is_share as is_share, label as label, number as number
 from ch5jax.report._page import write_page as write_page
+from ch5jax.report._plots import Plots as Plots
 from ch5jax.report._race_page import write_race as write_race
 from ch5jax.report._settings import ranks_best as ranks_best
 from ch5jax.report._together import together as together

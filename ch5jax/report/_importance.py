@@ -7,8 +7,9 @@ import numpy as np
 from ch5jax._extras import require
 from ch5jax.report._chart import Chart
 from ch5jax.report._numbers import label
+from ch5jax.report._plane_charts import objective_of
 from ch5jax.report._plotly import figure, numbers, shown
-from ch5jax.report._settings import distinct, is_numeric, scored
+from ch5jax.report._settings import distinct, is_numeric
 from ch5jax.sweeps import SweepResult
 
 TRIALS = 2000  # drawn from more
@@ -54,11 +55,8 @@ def importance(result: SweepResult, group: str | None = None) -> tuple[Importanc
     ]
     columns = {name: result.columns[name][rows] for name in [*names, "seed"]}
     columns = {name: _as_numbers(values) for name, values in columns.items() if len(distinct(values)) > 1}
-    score = np.full(len(result), np.nan)
-    for one in result.groups:
-        score[result.columns["group"] == one] = scored(result, one, result.objective)
-    score = score[rows] * (1 if result.maximize else -1)
-    score = np.where(np.isfinite(score) & (result.columns["diverged_at"][rows] < 0), score, -np.inf)
+    score = objective_of(result)[rows] * (1 if result.maximize else -1)
+    score = np.where(np.isnan(score), -np.inf, score)
     if len(rows) < 8 or not set(columns) - {"seed"} or len(np.unique(score)) < 2:
         return ()
     ranks = require("scipy.stats", "sweep", "report.importance").rankdata(score)
