@@ -2,6 +2,16 @@
 const place = (column, value) => column.words ? value : column.log ? Math.log10(value) : value;
 const unplaced = (column, at) => column.log && !column.words ? 10 ** at : at;
 
+// the least and the largest value of a column
+function extent(column) {
+  if (!column.extent) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of column.values) if (Number.isFinite(value)) { if (value < low) low = value; if (value > high) high = value; }
+    column.extent = [low, high];
+  }
+  return column.extent;
+}
+
 // the ends of an axis in its own steps, over the trials that are shown; not those far off, where `near` is asked for
 function ends(column, near = false) {
   if (column.words) return [-0.6, column.words.length - 0.4];

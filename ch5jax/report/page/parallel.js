@@ -53,7 +53,9 @@ class Parallel {
       if (!selected[i]) { if (b++ % every === 0) behind.push(i); } else if (a++ % each === 0 || a < 200) above.push(i);
     }
     pen.strokeStyle = css("--faint");
+    pen.globalAlpha = Math.max(0.25, Math.min(1, 200 / behind.length));
     this.lines(behind);
+    pen.globalAlpha = 1;
     const { of, looks } = coloured();
     const opacity = Math.max(0.12, Math.min(0.8, 60 / above.length + 0.1));
     above.reverse();
@@ -161,7 +163,8 @@ class Parallel {
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(() => {
         if (from === null) return;
-        const range = [value(side, Math.max(from, y)), value(side, Math.min(from, y))];
+        const [low, high] = extent(side.column), inside = (one) => Math.min(Math.max(one, low), high);
+        const range = [value(side, Math.max(from, y)), value(side, Math.min(from, y))].map(side.column.words ? (one) => one : inside);
         brush(side.column, side.column.words ? [Math.ceil(range[0] - 0.2), Math.floor(range[1] + 0.2)] : range);
         changed();
       });

@@ -144,7 +144,11 @@ class Points {
     const [x0, x1] = [Math.min(xa, xb), Math.max(xa, xb)], [y0, y1] = [Math.min(ya, yb), Math.max(ya, yb)];
     const across = (px) => unplaced(x, ex[0] + (px - area.x) / area.w * (ex[1] - ex[0]));
     const up = (px) => unplaced(y, ey[1] - (px - area.y) / area.h * (ey[1] - ey[0]));
-    const whole = (column, ends) => column.words || column.part === "seed" ? [Math.ceil(ends[0]), Math.floor(ends[1])] : ends;
+    const whole = (column, ends) => {
+      if (column.words || column.part === "seed") return [Math.ceil(ends[0]), Math.floor(ends[1])];
+      const [low, high] = extent(column); // no further than there are values
+      return [Math.min(Math.max(ends[0], low), high), Math.max(Math.min(ends[1], high), low)];
+    };
     selection.brushes = new Map(this.before); // along the other side, what was brushed elsewhere stays
     if (!thin) brush(x, whole(x, [across(x0), across(x1)]));
     if (!flat) brush(y, whole(y, [up(y1), up(y0)]));
