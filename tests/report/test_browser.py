@@ -1,5 +1,7 @@
 """The page as a browser has it: nothing is fetched, every chart draws, and no name that it shows does anything."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -209,3 +211,28 @@ def test_hostile_names_are_shown_and_do_nothing(browser, tmp_path):
         for name in HOSTILE[:7]:
             assert name in shown
         assert not any(sign in shown for sign in "\x07\x00\x1b\u202e\u2066")
+
+
+def test_what_was_tried_on_a_training_is_shown_with_it(browser, tmp_path):
+    tried = {"what": ["as it was", HOSTILE[2], "learning_rate × 3"], "validation_accuracy": [0.5, np.nan, 0.93],
+             "gain": [0.0, np.nan, 0.43], "error": [0.0, np.nan, 0.01], "better": [False, False, True],
+             "verdict": ["slow", "diverged", "healthy"]}  # fmt: skip
+    treatment = types.SimpleNamespace(
+        columns={name: np.array(values) for name, values in tried.items()},
+        objective="validation_accuracy",
+        chosen=types.SimpleNamespace(name="learning_rate × 3"),
+    )
+    result = made(accuracies(), {"sgd": ("learning_rate",)})
+    page = report.write_page(result, tmp_path / "report.html", title="Treated", treatments={4: treatment})
+    with Visit(browser, page) as visit:
+        visit.page.click("#trainings tbody tr[data-trial='4']")
+        rows = [row.inner_text().split("\t") for row in visit.page.query_selector_all(".tried tr")]
+        assert rows[1:] == [
+            ["as it was", "50.00 %", "+0.00 % ± 0.00 %", "slow"],
+            [HOSTILE[2], "–", "–", "diverged"],
+            ["learning_rate × 3", "93.00 %", "+43.00 % ± 1.00 % *", "healthy"],
+        ]
+        visit.page.click("#trainings tbody tr[data-trial='5']")
+        assert visit.page.query_selector(".tried") is None
+        assert visit.complaints == []
+        assert visit.page.evaluate("window.hit") is None

@@ -26,16 +26,15 @@ function element(tag, text, attributes = {}) {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 }
-// whether it can be seen now, or nearly: what cannot is drawn when it can
-function onScreen(one) {
-  const { top, bottom } = one.getBoundingClientRect();
-  return bottom > -300 && top < innerHeight + 300; // further than the observer looks, or it would miss what is between
-}
+// draws what can be seen, or nearly, now, and the rest when it can; what this gives is called when there is something new
 let printing = false;
-function whenSeen(one, draw) { // and what it gives is to be called when there is something new to draw
-  let stale = false;
-  new IntersectionObserver(([entry]) => { if (entry.isIntersecting && stale) { stale = false; draw(); } }, { rootMargin: "200px" }).observe(one);
-  return () => { if (onScreen(one) || printing) { stale = false; draw(); } else stale = true; };
+function whenSeen(one, draw) {
+  let stale = false, seen = false;
+  new IntersectionObserver((entries) => {
+    seen = entries[entries.length - 1].isIntersecting;
+    if (seen && stale) { stale = false; draw(); }
+  }, { rootMargin: "300px" }).observe(one);
+  return () => { if (seen || printing) { stale = false; draw(); } else stale = true; };
 }
 const byId = (id) => document.getElementById(id);
 // Plotly takes `<` and `&` for markup

@@ -7,7 +7,11 @@ function viridis(t) {
   return VIRIDIS[low].map((v, k) => Math.round(v + (place - low) * (VIRIDIS[low + 1][k] - v)));
 }
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const paints = new Map(); // the style sheet's colours, asked for once: until the paper changes
+function css(name) {
+  if (!paints.has(name)) paints.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return paints.get(name);
+}
 const verdictLook = (code) => data.verdicts[VERDICT.words[code]] ?? { rgb: [127, 127, 127], shape: 0, label: VERDICT.words[code] };
 const groupLook = (code) => data.looks[code];
 

@@ -33,7 +33,7 @@ const rest = () => new Promise((go) => setTimeout(go, 0)); // so that the browse
   document.documentElement.dataset.ready = "";
 })();
 
-const redraw = () => { drawFigures(); changed(true); showTraining(selection.chosen); };
+const redraw = () => { paints.clear(); drawFigures(); changed(true); showTraining(selection.chosen); };
 byId("colour").addEventListener("change", (event) => { selection.colour = event.target.value; changed(); });
 byId("top").addEventListener("change", (event) => { selection.top = Number(event.target.value); changed(true); });
 byId("all").addEventListener("click", () => { selectAll(); byId("top").value = "0"; });

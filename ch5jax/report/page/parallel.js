@@ -1,5 +1,5 @@
 // Parallel coordinates: a line for each training, an axis for each column; a stroke along an axis brushes it.
-const AXES = 12, LINES = 3000, BEHIND = 1000, HASTY = 4; // more lines are a grey field; while the hand moves, a quarter
+const AXES = 12, LINES = 3000, BEHIND = 1000, HASTY = 8; // more lines are a grey field; while the hand moves, an eighth
 
 class Parallel {
   constructor(frame) {

@@ -134,7 +134,7 @@ addEventListener("keydown", (event) => {
   play(!player.playing);
 });
 new ResizeObserver(() => area && area.width !== stage.clientWidth && Plotly.Plots.resize(plot).then(drawStage).then(draw)).observe(stage);
-const redraw = () => drawStage().then(() => { drawHeights(); draw(); });
+const redraw = () => { paints.clear(); return drawStage().then(() => { drawHeights(); draw(); }); };
 dark.addEventListener("change", redraw);
 for (const when of ["beforeprint", "afterprint"]) addEventListener(when, redraw);
 drawStage().then(drawHeights).then(() => {
