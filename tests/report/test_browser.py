@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ch5jax import report
+from ch5jax.report._visible import visible
 from tests.report.browser import Visit, launched
 from tests.report.hostile import HOSTILE
 from tests.report.results import accuracies, made
@@ -207,6 +208,11 @@ def test_hostile_names_are_shown_and_do_nothing(browser, tmp_path):
         assert visit.page.evaluate("document.compatMode") == "CSS1Compat"
         for tag in ("img", "a[href^=javascript]", "[onmouseover]", "[onfocus]", "iframe", "textarea"):
             assert visit.page.query_selector(f"body {tag}:not(.js-plotly-plot *)") is None
+        texts = visit.page.eval_on_selector_all("#curves .legendtext", "all => all.map((one) => one.textContent)")
+        cut = [name if len(name) <= 40 else name[:39] + "…" for name in map(visible, HOSTILE)]
+        assert {text.strip() for text in texts} >= {
+            name.strip() for name in cut
+        }  # as they stand, no markup of Plotly's
         shown = visit.page.inner_text("body")
         for name in HOSTILE[:7]:
             assert name in shown
