@@ -161,6 +161,15 @@ def test_verdicts_and_ranks_are_filters_that_outlast_a_reload(page):
     assert count(page) == 30
 
 
+def test_the_colours_of_a_number_have_a_scale(page):
+    assert page.is_hidden("#scale")
+    page.select_option("#colour", "validation_accuracy")
+    page.wait_for_selector("#scale", state="visible")
+    low, high = (float(text.split()[0]) for text in page.inner_text("#scale").split("%")[:2])
+    assert 9 < low < 30
+    assert 94 < high < 97
+
+
 def test_what_diverged_has_no_score_and_a_heading_sorts(page):
     page.click("#trainings th button:has-text('validation accuracy')")
     page.click("#trainings th button:has-text('validation accuracy')")

@@ -42,7 +42,7 @@ function axis(column, range) {
     const few = Math.ceil(column.words.length / 24), codes = column.words.map((_, code) => code).filter((code) => code % few === 0);
     return { ...made, tickvals: codes, ticktext: codes.map((code) => plain(column.words[code], 22)) };
   }
-  if (column.log) return { ...made, type: "log", ...(range[1] - range[0] > 1.2 ? { dtick: 1, exponentformat: "power" } : {}) };
+  if (column.log) return { ...made, type: "log", ...(range[1] - range[0] > 1.2 ? { dtick: innerWidth < 500 && range[1] - range[0] > 4 ? 2 : 1, exponentformat: "power" } : {}) };
   return column.share ? { ...made, tickformat: range[1] - range[0] < 0.05 ? ".1%" : ".0%" } : made;
 }
 

@@ -59,6 +59,15 @@ function brushChips() {
     byId(id).querySelectorAll(".chip").forEach((chip) => chip.setAttribute("aria-pressed", !selection.hidden[part].has(Number(chip.dataset.code))));
 }
 
+function colourScale() { // what the colours of a number mean
+  const { scale, column } = coloured(), frame = byId("scale");
+  frame.hidden = !scale;
+  if (!scale) return;
+  const [low, ramp, high] = frame.children, ends = [scale.low, scale.high].map((at) => said(unplaced(column, at), column.share));
+  [low.textContent, high.textContent] = ends;
+  ramp.style.background = `linear-gradient(to right, ${VIRIDIS.map((rgb) => `rgb(${rgb})`).join(", ")})`;
+}
+
 function menus() {
   const sides = placeable(), inputs = searched(), listed = (some) => some.map((one) => [one.name, one.label]);
   const rate = inputs.find((one) => one.name.split(".").pop() === "learning_rate") ?? inputs.find((one) => !one.words) ?? inputs[0] ?? sides[0] ?? SCORE;

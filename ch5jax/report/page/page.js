@@ -6,6 +6,7 @@ menus();
 ["group", "verdict"].forEach(chips);
 filters();
 listeners.now.push(brushChips);
+listeners.later.push(colourScale);
 
 const near = () => byId("score-near").getAttribute("aria-pressed") === "true";
 const chart = { };
@@ -24,7 +25,7 @@ const steps = [
     chart.map = new Points(byId("map"), () => ({ x: named(byId("map-x").value), y: named(byId("map-y").value) }), "verdict");
     return chart.map.axes();
   },
-  () => { brushChips(); showTraining(selection.chosen); },
+  () => { brushChips(); colourScale(); showTraining(selection.chosen); },
 ];
 const rest = () => new Promise((go) => setTimeout(go, 0)); // so that the browser can paint what is there
 (async () => {

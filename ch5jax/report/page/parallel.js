@@ -105,7 +105,7 @@ class Parallel {
         });
         pen.textAlign = "center";
       } else {
-        const room = (high - low) / 27, whole = (at) => { const value = unplaced(column, at); return column.share ? `${Number((100 * value).toPrecision(2))} %` : said(Number(value.toPrecision(2))); };
+        const room = (high - low) / 27, [least, most] = extent(column), whole = (at) => { const value = Math.max(least, Math.min(most, unplaced(column, at))); return column.share ? `${Number((100 * value).toPrecision(2))} %` : said(Number(value.toPrecision(2))); };
         pen.fillText(whole(high - room), x, 30);
         pen.fillText(whole(low + room), x, this.top + this.high + 13);
       }
