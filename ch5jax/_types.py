@@ -17,3 +17,5 @@ Study: TypeAlias = Any  # Optuna's, which is an extra
 Sampler: TypeAlias = Any  # likewise
 TableLike: TypeAlias = str | Path | DataFrame  # a file, or a data frame
 Scalar: TypeAlias = jax.typing.ArrayLike  # one number: of Python, of NumPy, or an array of shape ()
+PlotlyFigure: TypeAlias = Any  # Plotly's `graph_objects.Figure`, likewise
+Plots: TypeAlias = Any  # `report.Plots`, which stands below what has it

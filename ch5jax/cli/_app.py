@@ -8,6 +8,8 @@ import typer
 
 from ch5jax.cli._diagnose import diagnose
 from ch5jax.cli._predict import predict
+from ch5jax.cli._race import race
+from ch5jax.cli._report import report
 from ch5jax.cli._screen import keep_printing, say
 from ch5jax.cli._store import store
 from ch5jax.cli._sweep import sweep
@@ -42,3 +44,5 @@ app.command()(sweep)
 app.command()(diagnose)
 app.command()(predict)
 app.command()(store)
+app.command()(report)
+app.command()(race)

@@ -17,7 +17,7 @@ import optax
 import ch5jax
 from ch5jax import tasks
 from ch5jax.cli._values import Activation, axis
-from ch5jax.optimizers import RULES
+from ch5jax.optimizers import RULES, lift
 from ch5jax.report import write_whole
 
 
@@ -197,6 +197,11 @@ class Job(NamedTuple):
         counts = {name: len(axis(text, False, name)) for name, text in self.vary.items()}
         others = (f"{count} {name}" for name, count in counts.items())
         return " × ".join([counted(len(self.learning_rates), "learning rate"), *others])
+
+
+def factory_of(name: str) -> Callable[..., Any]:
+    """What makes an optimizer of this name that is a pytree of its hyperparameters."""
+    return RULES.get(name) or functools.partial(lift, _rule(name))
 
 
 def _rule(name: str) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """The command `ch5jax sweep`."""
 
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +27,11 @@ from ch5jax.cli._screen import (
     show_leaderboard,
 )
 from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds, parse_shard
+from ch5jax.cli._watch import serve_on, watching
 from ch5jax.optimizers import RULES, Scale
 from ch5jax.sweeps import SweepResult, begun_with
+
+LANDSCAPE = "landscape.html"
 
 
 @with_setting
@@ -123,6 +127,22 @@ def sweep(
             "without it puts them together.",
         ),
     ] = None,
+    landscape: Annotated[
+        bool,
+        typer.Option(
+            "--landscape",
+            help="Draw the loss around the best training too, and the way that it took.",
+            rich_help_panel="Run",
+        ),
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Keep the page current while trainings go on, and serve it on this machine.",
+            rich_help_panel="Run",
+        ),
+    ] = False,
     width: Annotated[
         int | None,
         unset("Run", "N", "Trainings side by side on a device. [default: what suits the machine]", min=1),
@@ -183,29 +203,36 @@ def sweep(
         said = said_before(job, folder)
         if shard is not None:
             _train_shard(job, folder, part, keep_programs(cache))
-        elif said is None:
-            _train_and_report(job, folder, keep_programs(cache))
+        elif said is None or (landscape and not (folder / LANDSCAPE).exists()):
+            _train_and_report(job, folder, keep_programs(cache), landscape, watch)
         else:
             say(f"{counted(said.trials, 'training')}, all found in {folder}")
             say_again(said.text)
 
 
-def _train_and_report(job: Job, folder: Path, programs: str) -> None:
+def _train_and_report(job: Job, folder: Path, programs: str, landscape: bool, watch: bool) -> None:
     say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
     prepared = prepare(job)
     with listening() as noted:
         for note in prepared.notes:
             say(note)
     store = folder / STORE
-    with Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter:
+    with (
+        watching(folder, prepared) if watch else nullcontext(),
+        Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter,
+    ):
         result = job.sweep(prepared.make, store, reporter)
     job.write(folder / JOB_FILE)
     say(reporter.summary(len(result)))
     with listening() as reported:
         _report(job, folder, prepared, result)
+        if landscape:
+            _draw_around(report.leaderboard(result)[0].trials, result, folder)
     keep_said(job, folder, len(result), "".join(screen.export_text(styles=True) for screen in (noted, reported)))
     if programs:
         say(programs, stderr=True)
+    if watch:
+        serve_on(folder)
 
 
 def _train_shard(job: Job, folder: Path, shard: tuple[int, int], programs: str) -> None:
@@ -218,6 +245,14 @@ def _train_shard(job: Job, folder: Path, shard: tuple[int, int], programs: str) 
     say(f"Part {shard[0]} of {shard[1]} is in {folder}; {left}. The same command without --shard says what came out.")
     if programs:
         say(programs, stderr=True)
+
+
+def _draw_around(best: tuple[int, ...], result: SweepResult, folder: Path) -> None:
+    """The loss around the first of the best trainings; nothing where all failed."""
+    for trial in best[:1]:
+        found = report.landscape(result.trial(int(trial)))
+        page = report.write_landscape(found, folder / LANDSCAPE, title=f"The loss around training {trial}")
+        say(f"{'around':8}{page}")
 
 
 def _report(job: Job, folder: Path, prepared: Prepared, result: SweepResult) -> None:

@@ -1,5 +1,7 @@
 """Which difficulty each training met, along a swept hyperparameter."""
 
+from typing import Any
+
 import numpy as np
 
 from ch5jax.diagnostics import Difficulty
@@ -68,10 +70,17 @@ def _points(
     return x, row + offset, verdicts, np.array(text)
 
 
-def _trace(difficulty: Difficulty, x: np.ndarray, y: np.ndarray, text: np.ndarray) -> Figure:
+def verdict_look(difficulty: Difficulty) -> dict[str, Any]:
+    """How a verdict looks, on a page and in a figure: a colour, and the number of a shape."""
     place = int(difficulty) - 1
-    rgb = _COLOURS[place % len(_COLOURS)] if difficulty else _HEALTHY
-    symbol = _SYMBOLS[place // len(_COLOURS)] if difficulty else "circle"
+    if not difficulty:
+        return {"rgb": _HEALTHY, "shape": 0}
+    return {"rgb": _COLOURS[place % len(_COLOURS)], "shape": 1 + place // len(_COLOURS)}
+
+
+def _trace(difficulty: Difficulty, x: np.ndarray, y: np.ndarray, text: np.ndarray) -> Figure:
+    look = verdict_look(difficulty)
+    rgb, symbol = look["rgb"], ("circle", *_SYMBOLS)[look["shape"]]
     return {
         "type": "scatter",
         "mode": "markers",

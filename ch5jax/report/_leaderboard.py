@@ -42,6 +42,7 @@ class Row(NamedTuple):
     settings_failed: int  # how many have a diverged seed, or an objective that is not finite
     trials_run: int
     trials_diverged: int
+    settings_close: int  # within 1 % of the best
     spans: tuple[Span, ...]
     warnings: tuple[str, ...]
 
@@ -96,6 +97,7 @@ def _row(result: SweepResult, group: str, settings: Settings, best: int) -> Row:
         settings_failed=int(failed.sum()),
         trials_run=int(settings.seeds.sum()),
         trials_diverged=int(settings.diverged.sum()),
+        settings_close=0,
         spans=(),
         warnings=(
             f"{group}: every setting failed, {settings.diverged.sum()} of {settings.seeds.sum()} trials diverged",
@@ -112,6 +114,7 @@ def _row(result: SweepResult, group: str, settings: Settings, best: int) -> Row:
             m: Spread(float(settings.metrics[m].mean[best]), float(settings.metrics[m].std[best])) for m in metrics
         },
         trials=tuple(numbers[settings.of_trial == best].tolist()),
+        settings_close=int(close.sum()),
         spans=spans,
         warnings=tuple(_edge_warning(group, span) for span in spans if span.edge),
     )

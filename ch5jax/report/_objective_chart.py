@@ -65,7 +65,7 @@ def _against(
         layout["yaxis2"] = _strip_axis(strip, len(having))
     data = [trace for part in drawn for trace in part.traces] + levels + crosses
     heading = f"{_when(result)} {label(objective)} against {label(name)}"
-    caption = _caption(name, [settings[group] for group in having], [part.x for part in drawn])
+    caption = _caption(result, name, [settings[group] for group in having], [part.x for part in drawn])
     if levels:
         caption += f" Groups without a {label(name)}: their best setting, as a level."
     if crosses:
@@ -73,10 +73,10 @@ def _against(
     return Chart(heading, caption, figure(data, xaxis, yaxis, **layout), near)
 
 
-def _caption(name: str, gathered: list[Settings], drawn: list[np.ndarray]) -> str:
+def _caption(result: SweepResult, name: str, gathered: list[Settings], drawn: list[np.ndarray]) -> str:
     """What lines, bands and points are, and what is left out."""
     single = all((settings.seeds == 1).all() for settings in gathered)
-    sentences = ["The value at the last step." if single else "Mean over the seeds at the last step."]
+    sentences = [f"{'The value' if single else 'Mean over the seeds'} {_moment(result)}."]
     grid = all(settings.is_grid() for settings in gathered)
     if not grid:
         sentences.append("A point is a setting.")
@@ -154,6 +154,10 @@ def _when(result: SweepResult) -> str:
     return "Best" if ranks_best(result) else "Final"
 
 
+def _moment(result: SweepResult) -> str:
+    return "at its best evaluation" if ranks_best(result) else "at the last step"
+
+
 def _strip(result: SweepResult, looks: dict[str, Look], settings: dict[str, Settings], units: dict[str, str]) -> Chart:
     """Every seed as a point, for a sweep in which no number varies."""
     objective = result.objective
@@ -173,8 +177,7 @@ def _strip(result: SweepResult, looks: dict[str, Look], settings: dict[str, Sett
             mean = look.points([place], [means[setting]])
             data.append(mean | {"marker": bar, "showlegend": False})
     yaxis = metric_axis(objective, np.concatenate(seen), units.get(objective, ""))
-    moment = "at its best evaluation" if ranks_best(result) else "at the last step"
-    caption = f"A point is a seed {moment}, the bar their mean. A setting without points failed."
+    caption = f"A point is a seed {_moment(result)}, the bar their mean. A setting without points failed."
     return Chart(
         f"{_when(result)} {label(objective)}", caption, figure(data, {"type": "category", "automargin": True}, yaxis)
     )

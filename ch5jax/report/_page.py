@@ -1,30 +1,33 @@
 """A sweep's report: one HTML page that needs nothing beside it."""
 
-import base64
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ch5jax._extras import require
+from ch5jax.report._advice import advice
 from ch5jax.report._beside import Beside
-from ch5jax.report._course_charts import course_charts
 from ch5jax.report._difficulties import Met, difficulties
-from ch5jax.report._difficulty_chart import difficulty_chart
+from ch5jax.report._document import document
+from ch5jax.report._effort_chart import effort_chart
+from ch5jax.report._importance import importance_chart
 from ch5jax.report._leaderboard import Row, Span, leaderboard
 from ch5jax.report._numbers import amount, better_with, label, number, with_spread
 from ch5jax.report._objective_chart import objective_chart
+from ch5jax.report._page_data import page_data
 from ch5jax.report._plotly import GROUPS, Look
 from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
 from ch5jax.report._whole import write_whole
 from ch5jax.sweeps import SweepResult
+from ch5jax.treatment import Treatment
 
-ROWS = 1000  # the page's table holds at most so many settings, the best ones
+SCRIPTS = (
+    *("basics", "data", "selection", "looks", "axes", "points", "parallel", "heat", "curves", "table", "training"),
+    *("controls", "figures", "page"),
+)
 
 
 def write_page(
@@ -37,11 +40,15 @@ def write_page(
     units: Mapping[str, str] | None = None,
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),
+    treatments: Mapping[int, Treatment] | None = None,
+    watched: bool = False,
 ) -> Path:
-    """Writes a sweep's report: a leaderboard, charts, and all settings, as one HTML page that works offline.
+    """Writes a sweep's report as one HTML page that works offline: to look at, to filter, and to send to others.
 
-    The page is about 5 MB, nearly all of it Plotly's script, however many trials there are: charts show at most 12
-    groups and 400 points of a line, the table the 1,000 best settings, and it says so where it leaves something out.
+    It says which setting is best and what to mind about it, shows every trial by its hyperparameters, how its training
+    went and which difficulty it met. What is selected in one chart is selected in all, and a click on a point shows
+    that training. 5 MB of the page are Plotly's script; 1,000 trials take one more. Of very many, it keeps every
+    trial's row, and of curves, signals and words those of the best and of an even choice of the others, and says so.
 
     Args:
       result: the sweep.
@@ -52,6 +59,8 @@ def write_page(
       units: the units of metrics, such as {"loss": "nats"}.
       warnings: sentences to show at the top, such as `Table.warnings`.
       compared: scores to show below the leaderboard, of `beside`.
+      treatments: what `treat` found for some of the trials, by their numbers.
+      watched: whether the page, where it is served, looks there for a newer one, as that of `ch5jax sweep --watch`.
 
     Returns:
       The path.
@@ -68,7 +77,9 @@ def write_page(
       >>> "<title>Two rates</title>" in page.read_text(encoding="utf-8")
       True
     """
-    page = render(result, title, notes, settings or {}, dict(units or {}), warnings, compared)
+    page = render(
+        result, title, notes, settings or {}, dict(units or {}), warnings, compared, treatments or {}, watched
+    )
     return write_whole(path, page.encode())
 
 
@@ -80,65 +91,51 @@ def render(
     units: dict[str, str],
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),
+    treatments: Mapping[int, Treatment] = MappingProxyType({}),
+    watched: bool = False,
 ) -> str:
     """The page as text; everything that comes from outside is escaped, in the markup and in the charts' data."""
-    jinja2 = require("jinja2", "sweep", "a report")
-    plotly = require("plotly.offline", "sweep", "a report")
     rows = leaderboard(result)
     gathered = {group: gather(result, group) for group in result.groups}
     best = {row.group for row in rows[:GROUPS]}
     looks = {group: Look(group, i) for i, group in enumerate(result.groups) if group in best}
-    met = difficulties(result)
-    drawn = [objective_chart(result, looks, gathered, units), difficulty_chart(result, looks, gathered)]
-    charts = [chart for chart in (*drawn, *course_charts(result, rows, looks, units)) if chart is not None]
+    advised = advice(result, rows, gathered)
+    objective = objective_chart(result, looks, gathered, units)
+    charts = [one for one in (objective, effort_chart(result, looks, gathered, units)) if one is not None]
+    told = importance_chart(result)
+    data = page_data(result, rows, units, treatments)
+    data["figures"] = [chart.figure for chart in [*charts, *([told] if told else [])]]
     pairs = metric_pairs(result)
     metrics = [name for pair in pairs for name in pair if name]
-    scripts = [plotly.get_plotlyjs(), _asset("page.js")]
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        _asset("page.html")
+    return document(
+        "page.html",
+        (*SCRIPTS, "watch") if watched else SCRIPTS,
+        data,
+        connects=watched,
+        watched=watched,
+        title=title,
+        settings={str(name): str(value) for name, value in settings.items()},
+        spaces=[(group, _space(gathered[group])) for group in result.groups],
+        trials=len(result),
+        diverged=int((result.columns["diverged_at"] >= 0).sum()),
+        lead=_lead(result, rows[0]),
+        warnings=[*warnings, *(one.warning for one in advised if one.warning)],
+        next=[one.next for one in advised if one.next],
+        compared=[(one.name, [amount(*metric) for metric in one.metrics.items()]) for one in compared],
+        scores=[label(name) for name in compared[0].metrics] if compared else [],
+        notes=[
+            *notes,
+            *([f"The charts of the answer show the {GROUPS} best of {len(rows)} groups."] * (len(rows) > GROUPS)),
+        ],
+        metrics=[label(name) for name in metrics],
+        ahead=len([name for name in pairs[0] if name]),
+        leaders=[_leader(row, metrics) for row in rows],
+        met=_met(difficulties(result)),
+        charts=charts,
+        importance=told,
+        searched=any(column["varies"] for column in data["columns"] if column["part"] in ("hyperparameter", "group")),
+        seeds=_range_in_words(np.concatenate([g.seeds for g in gathered.values()])),
     )
-    return str(
-        template.render(
-            title=title,
-            policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
-            style=_asset("page.css"),
-            scripts=scripts,
-            settings={str(name): str(value) for name, value in settings.items()},
-            spaces=[(group, _space(gathered[group])) for group in result.groups],
-            trials=len(result),
-            diverged=int((result.columns["diverged_at"] >= 0).sum()),
-            warnings=[*warnings, *(warning for row in rows for warning in row.warnings)],
-            compared=[(one.name, [amount(*metric) for metric in one.metrics.items()]) for one in compared],
-            scores=[label(name) for name in compared[0].metrics] if compared else [],
-            notes=[
-                *notes,
-                *([f"The charts show the {GROUPS} best of {len(rows)} groups."] if len(rows) > GROUPS else []),
-            ],
-            metrics=[label(name) for name in metrics],
-            ahead=len([name for name in pairs[0] if name]),
-            leaders=[_leader(row, metrics) for row in rows],
-            met=_met(met),
-            charts=charts,
-            data=_json([chart.figure for chart in charts]),
-            table=_table(result, gathered, metrics),
-            seeds=_range_in_words(np.concatenate([g.seeds for g in gathered.values()])),
-        )
-    )
-
-
-def _asset(name: str) -> str:
-    return resources.files("ch5jax.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(script: str) -> str:
-    """What the page's policy lets run: these very scripts, and nothing that found its way in."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(value: Any) -> str:
-    """JSON that is safe inside a script element: no tag or comment can begin in it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _leader(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
@@ -149,7 +146,18 @@ def _leader(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
         "values": [with_spread(name, *row.metrics[name]) if row.metrics else "–" for name in metrics],
         "good": [(f"{label(span.name)} " if len(row.spans) > 1 else "") + span_in_words(span) for span in row.spans],
         "diverged": f"{row.trials_diverged} of {row.trials_run}",
+        "close": round(row.settings_close / row.settings, 4) if row.metrics and row.settings > 1 else None,
+        "share": f"{100 * row.settings_close / row.settings:.0f} %",
     }
+
+
+def _lead(result: SweepResult, row: Row) -> str:
+    """The answer in a sentence."""
+    if not row.metrics:
+        return f"No setting has a finite {label(result.objective)} at every seed."
+    scores = [f"{with_spread(name, *row.metrics[name])} {label(name)}" for name in metric_pairs(result)[0] if name]
+    with_what = f" with {', '.join(best_in_words(row))}" if row.varying else ""
+    return f"{row.group}{with_what} does best: {', '.join(scores)}."
 
 
 def _met(met: Sequence[Met]) -> dict[str, Any]:
@@ -208,31 +216,3 @@ def _space(settings: Settings) -> str:
 def _range_in_words(counts: np.ndarray) -> str:
     low, high = counts.min(), counts.max()
     return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _table(result: SweepResult, gathered: dict[str, Settings], metrics: Sequence[str]) -> dict[str, Any]:
-    """All settings, the best first; of very many, the best."""
-    groups = list(gathered)
-    sizes = [len(g) for g in gathered.values()]
-    group_of = np.repeat(np.arange(len(groups)), sizes)
-    row_of = np.concatenate([np.arange(size) for size in sizes])
-    score, tie, diverged = (
-        np.concatenate([getattr(g, name) for g in gathered.values()]) for name in ("score", "tie", "diverged")
-    )
-    order = np.lexsort((diverged, tie, score))[:ROWS]
-    varying = list(dict.fromkeys(name for g in gathered.values() for name in g.varying()))
-    rows = []
-    for i in order:
-        settings, row = gathered[groups[group_of[i]]], row_of[i]
-        values = [settings.hyperparameters[n][row] if n in settings.hyperparameters else np.nan for n in varying]
-        spreads = [(m, settings.metrics[m].mean[row], settings.metrics[m].std[row]) for m in metrics]
-        rows.append(
-            [
-                groups[group_of[i]],
-                *map(number, values),
-                *(with_spread(*spread) for spread in spreads),
-                f"{settings.diverged[row]} of {settings.seeds[row]}" if settings.diverged[row] else "",
-            ]
-        )
-    names = ["group", *map(label, varying), *map(label, metrics), "diverged"]
-    return {"names": names, "rows": rows, "total": len(score)}

@@ -88,6 +88,11 @@ class Look:
         }
 
 
+def look_of(position: int) -> dict[str, Any]:
+    """How a group looks on a page: its colour, and the number of a shape, of which there are five."""
+    return {"rgb": _COLOURS[position % len(_COLOURS)], "shape": position // len(_COLOURS) % 5}
+
+
 def shown(text: str, limit: int = 40) -> str:
     """A user's text in a chart, where Plotly would take `<` and `&` for markup; cut where it is long."""
     text = text if len(text) <= limit else text[: limit - 1] + "…"

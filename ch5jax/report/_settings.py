@@ -84,8 +84,9 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
     pandas = require("pandas", "sweep", "report")
     rows = np.flatnonzero(result.columns["group"] == group)
     columns = {name: result.columns[name][rows] for name in result.hyperparameters[group]}
-    alike = pandas.DataFrame({name: _comparable(values) for name, values in columns.items()}, index=range(len(rows)))
-    alike["group"] = group  # which a setting has where it has no hyperparameters
+    # by number, and words by their rank: neither names nor words have to be such as pandas can hold
+    alike = pandas.DataFrame({i: _ranked(values) for i, values in enumerate(columns.values())}, index=range(len(rows)))
+    alike[-1] = 0  # which a setting has where it has no hyperparameters
     settings = alike.groupby([*alike], sort=False, dropna=False)
     of_trial = settings.ngroup()
     lost = pandas.Series(result.columns["diverged_at"][rows] >= 0)
@@ -143,6 +144,10 @@ def distinct(values: np.ndarray) -> np.ndarray:
 
 def _comparable(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind != "O" else values.astype(str)
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    return values if is_numeric(values) else np.unique(_comparable(values), return_inverse=True)[1]
 
 
 def _to_minimise(mean: np.ndarray) -> np.ndarray:

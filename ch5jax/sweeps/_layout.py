@@ -34,11 +34,10 @@ class Layout:
         """The trials that have a place, in their order."""
         return np.flatnonzero(self.slots >= 0)
 
-    @property
-    def chunks(self) -> range:
-        """Their numbers."""
-        used = self._by_slot[1] // self.width
-        return range(int(used[0]), int(used[-1]) + 1) if len(used) else range(0)
+    @functools.cached_property
+    def chunks(self) -> tuple[int, ...]:
+        """The numbers of the chunks that have trials."""
+        return tuple(np.unique(self._by_slot[1] // self.width).tolist())
 
     @functools.cached_property
     def _by_slot(self) -> tuple[np.ndarray, np.ndarray]:
@@ -62,6 +61,11 @@ class Layout:
         slots = np.full(len(self.slots), -1)
         slots[members] = self.width * (self.slots.max() // self.width + 1) + np.arange(len(members))
         return dataclasses.replace(self, steps=steps, slots=slots)
+
+    def of_chunks(self, chunks: Iterable[int]) -> "Layout":
+        """With the trials of some chunks alone."""
+        there = np.isin(self.slots // self.width, [*chunks]) & (self.slots >= 0)
+        return dataclasses.replace(self, slots=np.where(there, self.slots, -1))
 
     def of(self, name: str, chunk: int | None = None) -> str:
         """What a file has to be of: which of which sweep, and with which trials."""

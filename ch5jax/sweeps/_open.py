@@ -16,18 +16,21 @@ from ch5jax.sweeps._store import MANIFEST, Folder
 from ch5jax.training import Probes
 
 
-def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
-    """Opens the folder of a finished sweep without its task: table, curves, verdicts and their words.
+def open_sweep(store: str | os.PathLike[str], *, unfinished: bool = False) -> SweepResult:
+    """Opens the folder of a sweep without its task: table, curves, verdicts and their words.
 
     Args:
       store: the folder that `sweep` was given.
+      unfinished: whether a sweep that is not finished is opened too, also while it trains: with the trials that are
+        done, numbered anew; with rungs, each as the last rung has it that all have passed.
 
     Returns:
       A `SweepResult`. To train a trial once more (`rerun`, `trial`, `best`, `predict`) it takes the task: call `sweep`
       with the same arguments, which trains nothing that is in the store.
 
     Raises:
-      ValueError: if the folder holds no sweep, a damaged file, or a sweep that is not finished.
+      ValueError: if the folder holds no sweep, a damaged file, or a sweep that is not finished; with `unfinished`, one
+        of which nothing is done yet.
 
     Example:
       >>> import ch5jax, jax, tempfile
@@ -42,7 +45,15 @@ def open_sweep(store: str | os.PathLike[str]) -> SweepResult:
     with nan_is_data():
         while race.go_on():
             pass
-        if missing := race.stages[-1].missing(folder):
+        if (missing := race.stages[-1].missing(folder)) and unfinished:
+            last = race.stages[-1].held(folder)
+            if last.trials:
+                race.stages[-1] = last
+            elif len(race.stages) > 1:
+                race.stages.pop()
+            else:
+                raise StoreError(f"{store} must hold a training that is done, and its sweep has only begun")
+        elif missing:
             due = sum(len(layout.chunks) for stage in race.stages for layout in stage.layouts)
             raise StoreError(
                 f"{store} must hold a finished sweep, and {len(missing)} of its {due} chunks are missing: the same "

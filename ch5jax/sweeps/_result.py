@@ -1,6 +1,7 @@
 """What a sweep found: a table with a row a trial, curves, verdicts, and every trial once more on demand."""
 
 import functools
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,7 +10,7 @@ import jax
 import numpy as np
 
 from ch5jax._extras import require
-from ch5jax._types import DataFrame, Hyperparameters, Params, PyTree, State
+from ch5jax._types import DataFrame, Hyperparameters, Params, Plots, PyTree, State
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._repeat import Again
 from ch5jax.tasks import Task
@@ -126,6 +127,15 @@ class SweepResult:
           ImportError: without pandas (`ch5jax[sweep]`).
         """
         return require("pandas", "sweep", "SweepResult.table").DataFrame(self.columns)
+
+    @property
+    def plot(self) -> Plots:
+        """The figures of a sweep's page, for a notebook: `result.plot.score()`, and what `ch5jax.report.Plots` has.
+
+        Raises:
+          ImportError: when a figure is made without Plotly and pandas (`ch5jax[sweep]`).
+        """
+        return importlib.import_module("ch5jax.report").Plots(self)  # which stands below this
 
     def ranking(self) -> np.ndarray:
         """The trials' numbers, the best first; those that diverged come last, in the order of their divergence.

@@ -27,6 +27,16 @@ class Stage(NamedTuple):
         names = store.names()
         return [name for layout, chunk in self._chunks() if (name := chunk_name(layout.g, chunk)) not in names]
 
+    def held(self, store: Store) -> "Stage":
+        """With those trials alone whose chunks the store holds."""
+        names = store.names()
+        return self._replace(
+            layouts=tuple(
+                layout.of_chunks([chunk for chunk in layout.chunks if chunk_name(layout.g, chunk) in names])
+                for layout in self.layouts
+            )
+        )
+
     def forget_states(self, store: Store) -> None:
         """Nobody goes on from its last step any more."""
         for layout, chunk in self._chunks():

@@ -50,7 +50,7 @@ def test_boosting_has_no_more_rows_than_take_seconds_and_says_so(data, monkeypat
 def test_the_best_of_the_leaderboard_comes_first(data):
     table = read_table(data.drop(columns="label"), "price")
     names = ("validation_r2", "test_r2", "validation_rmse", "test_rmse")
-    row = Row("adam", {}, (), {name: Spread(0.5, 0.1) for name in names}, (), 1, 0, 1, 0, (), ())
+    row = Row("adam", {}, (), {name: Spread(0.5, 0.1) for name in names}, (), 1, 0, 1, 0, 1, (), ())
     first, *rest = beside(table, (row,))
     assert first == ("adam, the best", dict.fromkeys(names, 0.5))
     assert len(rest) == 2

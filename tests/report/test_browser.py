@@ -1,0 +1,253 @@
+"""The page as a browser has it: nothing is fetched, every chart draws, and no name that it shows does anything."""
+
+import types
+
+import numpy as np
+import pytest
+
+from ch5jax import report
+from ch5jax.report._visible import visible
+from tests.report.browser import Visit, launched
+from tests.report.hostile import HOSTILE
+from tests.report.results import accuracies, made
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    rows = accuracies("adam") + accuracies("sgd", values=(0.3, 0.4, 0.93, 0.5, 0.1))
+    rows[29] |= {"diverged_at": 50, "validation_accuracy": np.nan}
+    verdicts = ["slow", "slow", "healthy", "healthy", "diverged"]
+    for row in rows:
+        verdict = verdicts[(0.001, 0.01, 0.1, 1.0, 10.0).index(row["learning_rate"])]
+        row |= {
+            "verdict": verdict,
+            "difficulties": verdict,
+            "remedy": "" if verdict == "healthy" else "learning_rate 0.1",
+        }
+    result = made(rows, {"adam": ("learning_rate",), "sgd": ("learning_rate",)})
+    return report.write_page(result, tmp_path_factory.mktemp("page") / "report.html", title="A sweep")
+
+
+DRAWN = """async (chart) => {
+  chart.scrollIntoView();
+  await new Promise((go) => setTimeout(go, 150));
+  const marks = chart.querySelectorAll(".scatterlayer path, .heatmaplayer image, .bars path").length;
+  const inked = [...chart.querySelectorAll("canvas")].some((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.some((value, k) => k % 4 === 3 && value > 100);
+  });
+  return marks > 0 || inked;
+}"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["laptop, light", "phone, dark"])
+def test_it_draws_without_a_network_and_without_complaint(browser, path, width, dark):
+    with Visit(browser, path, width=width, dark=dark) as visit:
+        charts = visit.page.query_selector_all(".chart")
+        blank = [chart.get_attribute("aria-label") for chart in charts if not chart.evaluate(DRAWN)]
+        assert len(charts) >= 8
+        assert blank == []
+        visit.page.locator("#evidence").evaluate("one => one.scrollIntoView()")
+        visit.page.wait_for_selector("#evidence .chart")
+        evidence = visit.page.query_selector_all("#evidence .chart")
+        assert [one.get_attribute("aria-label") for one in evidence] == ["Training loss", "Validation accuracy"]
+        assert all(one.evaluate(DRAWN) for one in evidence)
+        assert visit.complaints == []
+        assert visit.asked == [path.as_uri()]
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture
+def page(browser, path):
+    with Visit(browser, path) as visit:
+        yield visit.page
+        assert visit.complaints == []
+
+
+def count(page):
+    """How many trainings are selected, as the page says."""
+    return int(page.inner_text("#selected-count").split()[0])
+
+
+def listed(page):
+    """The numbers of the trainings in the table."""
+    page.wait_for_timeout(200)  # it follows when the hand rests
+    return [int(row.get_attribute("data-trial")) for row in page.query_selector_all("#trainings tbody tr")]
+
+
+WHERE = """([chart, rate, score]) => {
+  const plot = document.querySelector(chart + " .plot"), { _size: size, xaxis, yaxis } = plot._fullLayout;
+  const box = plot.getBoundingClientRect(), at = (range, value) => (value - range[0]) / (range[1] - range[0]);
+  return [box.left + size.l + at(xaxis.range, Math.log10(rate)) * size.w,
+          box.top + size.t + (1 - at(yaxis.range, score)) * size.h];
+}"""
+
+
+def drag(page, chart, start, end):
+    """Draws a box between two places, each a learning rate and a score."""
+    page.locator(chart).scroll_into_view_if_needed()
+    for place, act in ((start, page.mouse.down), (end, page.mouse.up)):
+        page.mouse.move(*page.evaluate(WHERE, [chart, *place]), steps=4)
+        if act == page.mouse.up:
+            page.wait_for_timeout(60)
+        act()
+
+
+def test_a_box_in_one_chart_filters_the_others_and_the_table(page):
+    assert count(page) == len(listed(page)) == 30
+    drag(page, "#score", (0.005, 0.85), (2, 1.0))
+    assert set(listed(page)) == {*range(3, 12), *range(21, 24)}  # adam at 0.01, 0.1 and 1, and sgd at 0.1
+    assert count(page) == 12
+    page.locator("#curves").scroll_into_view_if_needed()
+    page.wait_for_selector("#curves-said:has-text('12 selected trainings')")
+    assert page.query_selector_all("#brushes .chip")
+    page.mouse.move(300, 300)  # hovering changes nothing
+    assert count(page) == 12
+    page.keyboard.press("Escape")
+    assert count(page) == len(listed(page)) == 30
+
+
+def test_a_stroke_along_an_axis_filters_and_several_add_up(page):
+    page.locator("#parallel").scroll_into_view_if_needed()
+    box = page.locator("#parallel canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 56, box["y"] + 42)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 56, box["y"] + 150, steps=4)
+    page.wait_for_timeout(60)
+    page.mouse.up()
+    above = count(page)
+    assert 0 < above < 30
+    page.click("summary")
+    page.fill("[aria-label='learning rate to']", "0.5")
+    page.keyboard.press("Tab")
+    assert 0 < count(page) < above
+    page.click("#brushes .chip >> nth=0")
+    assert count(page) > 0
+    page.click("#all")
+    assert count(page) == 30
+
+
+def test_a_click_on_a_point_and_a_row_shows_that_training(page):
+    page.locator("#score").scroll_into_view_if_needed()
+    page.mouse.click(*page.evaluate(WHERE, ["#score", 0.001, 0.5]))
+    assert page.inner_text("#training-name") == "Training 1: adam"
+    assert "slow" in page.inner_text("#words")
+    assert "Seen to work among its siblings: learning rate 0.1" in page.inner_text("#words")
+    page.click("text=Show training 7")
+    assert page.inner_text("#training-name") == "Training 7: adam"
+    page.locator("#trainings tbody tr >> nth=4").focus()
+    page.keyboard.press("Enter")
+    shown = page.locator("#trainings tr[aria-selected=true]").get_attribute("data-trial")
+    assert page.inner_text("#training-name").startswith(f"Training {shown}:")
+
+
+def test_verdicts_and_ranks_are_filters_that_outlast_a_reload(page):
+    page.click("#verdicts .chip:has-text('slow')")
+    assert count(page) == 18
+    page.select_option("#top", "10")
+    assert count(page) == 10
+    listed(page)
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert count(page) == 10
+    assert page.input_value("#top") == "10"
+    page.click("#all")
+    assert count(page) == 30
+
+
+def test_the_colours_of_a_number_have_a_scale(page):
+    assert page.is_hidden("#scale")
+    page.select_option("#colour", "validation_accuracy")
+    page.wait_for_selector("#scale", state="visible")
+    low, high = (float(text.split()[0]) for text in page.inner_text("#scale").split("%")[:2])
+    assert 9 < low < 30
+    assert 94 < high < 97
+
+
+def test_what_diverged_has_no_score_and_a_heading_sorts(page):
+    page.click("#trainings th button:has-text('validation accuracy')")
+    page.click("#trainings th button:has-text('validation accuracy')")
+    assert listed(page)[-1] == 29
+    assert page.inner_text("#trainings tbody tr:last-child td:nth-child(5)") == "–"
+    page.click("#trainings th button:has-text('seed')")
+    seeds = page.eval_on_selector_all("#trainings tbody tr td:nth-child(4)", "cells => cells.map(c => c.textContent)")
+    assert seeds == sorted(seeds)
+
+
+def test_light_and_dark_differ(page):
+    seen = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(600)  # charts are drawn anew
+        seen.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        seen.append(page.evaluate("getComputedStyle(document.querySelector('.xtick text')).fill"))
+    assert seen == ["rgb(255, 255, 255)", "rgb(28, 30, 33)", "rgb(22, 24, 27)", "rgb(230, 232, 235)"]
+
+
+def test_hostile_names_are_shown_and_do_nothing(browser, tmp_path):
+    """As groups, hyperparameters, words among their values, metrics, verdicts, remedies, title, notes and settings."""
+    rows = []
+    for i, name in enumerate(HOSTILE):
+        other = HOSTILE[i - 1]
+        for row in accuracies(name):
+            rows.append(row | {f"x {other}": other, f"y {other}": row["learning_rate"], "verdict": "slow",
+                               "difficulties": other, "remedy": f"{other} 0.1"})  # fmt: skip
+            rows[-1][f"test_{name}"] = rows[-1][f"validation_{name}"] = row["validation_accuracy"]
+    columns = {
+        name: ("learning_rate", f"x {other}", f"y {other}")
+        for name, other in zip(HOSTILE, (HOSTILE[-1], *HOSTILE), strict=False)
+    }
+    result = made(rows, columns)
+    page = report.write_page(
+        result, tmp_path / "report.html", title=HOSTILE[0], notes=HOSTILE, warnings=HOSTILE,
+        settings={name: name for name in HOSTILE}, units=dict.fromkeys(("loss", "validation_accuracy"), HOSTILE[0]),
+    )  # fmt: skip
+    with Visit(browser, page) as visit:
+        visit.page.mouse.move(400, 300)
+        assert visit.complaints == []
+        assert visit.asked == [page.as_uri()]
+        assert visit.page.evaluate("window.hit") is None
+        assert visit.page.title() == HOSTILE[0]
+        assert visit.page.evaluate("document.compatMode") == "CSS1Compat"
+        for tag in ("img", "a[href^=javascript]", "[onmouseover]", "[onfocus]", "iframe", "textarea"):
+            assert visit.page.query_selector(f"body {tag}:not(.js-plotly-plot *)") is None
+        texts = visit.page.eval_on_selector_all("#curves .legendtext", "all => all.map((one) => one.textContent)")
+        cut = [name if len(name) <= 40 else name[:39] + "…" for name in map(visible, HOSTILE)]
+        assert {text.strip() for text in texts} >= {
+            name.strip() for name in cut
+        }  # as they stand, no markup of Plotly's
+        shown = visit.page.inner_text("body")
+        for name in HOSTILE[:7]:
+            assert name in shown
+        assert not any(sign in shown for sign in "\x07\x00\x1b\u202e\u2066")
+
+
+def test_what_was_tried_on_a_training_is_shown_with_it(browser, tmp_path):
+    tried = {"what": ["as it was", HOSTILE[2], "learning_rate × 3"], "validation_accuracy": [0.5, np.nan, 0.93],
+             "gain": [0.0, np.nan, 0.43], "error": [0.0, np.nan, 0.01], "better": [False, False, True],
+             "verdict": ["slow", "diverged", "healthy"]}  # fmt: skip
+    treatment = types.SimpleNamespace(
+        columns={name: np.array(values) for name, values in tried.items()},
+        objective="validation_accuracy",
+        chosen=types.SimpleNamespace(name="learning_rate × 3"),
+    )
+    result = made(accuracies(), {"sgd": ("learning_rate",)})
+    page = report.write_page(result, tmp_path / "report.html", title="Treated", treatments={4: treatment})
+    with Visit(browser, page) as visit:
+        visit.page.click("#trainings tbody tr[data-trial='4']")
+        rows = [row.inner_text().split("\t") for row in visit.page.query_selector_all(".tried tr")]
+        assert rows[1:] == [
+            ["as it was", "50.00 %", "+0.00 % ± 0.00 %", "slow"],
+            [HOSTILE[2], "–", "–", "diverged"],
+            ["learning_rate × 3", "93.00 %", "+43.00 % ± 1.00 % *", "healthy"],
+        ]
+        visit.page.click("#trainings tbody tr[data-trial='5']")
+        assert visit.page.query_selector(".tried") is None
+        assert visit.complaints == []
+        assert visit.page.evaluate("window.hit") is None

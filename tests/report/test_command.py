@@ -1,0 +1,100 @@
+"""`ch5jax report`: a page of any store, finished or not, and of several."""
+
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import ch5jax
+from ch5jax.cli._app import app
+from ch5jax.sweeps import open_sweep
+
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+TASK = ch5jax.tasks.surface(ch5jax.problems.beale(), start_spread=0.1)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["report", *map(str, arguments)], env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+def swept(folder, rates, **more):
+    opts = {name: ch5jax.grid(getattr(ch5jax, name), learning_rate=rates) for name in ("sgd", "adam")}
+    return ch5jax.sweep(TASK, opts, steps=40, key=jax.random.key(0), seeds=2, store=folder, width=2, **more)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return folder, swept(folder, np.geomspace(1e-6, 1e-2, 40))
+
+
+@pytest.fixture
+def half(whole, tmp_path):
+    """The same with a chunk of the first group alone, and nothing of the second."""
+    folder = tmp_path / "half"
+    shutil.copytree(whole[0], folder)
+    _, *others = sorted(folder.glob("group000-chunk*"))
+    for file in (*others, *folder.glob("group001-chunk*")):
+        file.unlink()
+    return folder
+
+
+def test_a_sweep_that_is_not_finished_opens_with_the_trials_that_are_done(whole, half):
+    found, result = open_sweep(half, unfinished=True), whole[1]
+    assert found.groups == ("sgd",)
+    assert 0 < len(found) < 80
+    same = [np.flatnonzero((result.columns["group"] == "sgd") & (result.columns["learning_rate"] == rate)
+                           & (result.columns["seed"] == seed))[0]
+            for rate, seed in zip(found.columns["learning_rate"], found.columns["seed"], strict=True)]  # fmt: skip
+    for name in ("validation_loss", "loss", "diverged_at"):
+        assert np.array_equal(found.columns[name], result.columns[name][same], equal_nan=True)
+    assert len(open_sweep(whole[0], unfinished=True)) == len(result)
+    for file in half.glob("*-chunk*"):
+        file.unlink()
+    with pytest.raises(ValueError, match="must hold a training that is done"):
+        open_sweep(half, unfinished=True)
+
+
+def test_a_rung_that_not_all_have_passed_shows_the_one_before(tmp_path):
+    folder = tmp_path / "rungs"
+    result = swept(folder, np.geomspace(1e-6, 1e-2, 40), rungs=ch5jax.halving(40, 3), evaluate_every=5)
+    last = max(folder.glob("group*-chunk*"), key=lambda file: int(file.stem.split("chunk")[1]))
+    last.unlink()
+    found = open_sweep(folder, unfinished=True)
+    assert len(found) == len(result)
+    assert np.array_equal(found.columns["learning_rate"], result.columns["learning_rate"])
+    fewer = found.steps_trained < result.steps_trained
+    assert fewer.any()
+    assert not (found.steps_trained > result.steps_trained).any()
+
+
+def test_a_page_of_one_and_of_several(whole, half, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = run(half)
+    assert one.exit_code == 0, one.output
+    page = (half / "report.html").read_text()
+    assert "<title>half</title>" in page
+    assert "more trainings are under way or to come" in page
+    assert "not finished" in one.output
+    two = run(whole[0], half)
+    assert two.exit_code == 0, two.output
+    page = (tmp_path / "comparison.html").read_text()
+    for words in ("<title>whole, half compared</title>", "whole: adam", "half: sgd", "half: not finished"):
+        assert words in page
+    named = run(whole[0], "--out", "pages/mine.html")
+    assert (named.exit_code, (tmp_path / "pages/mine.html").exists()) == (0, True)
+    assert "not finished" not in named.output
+
+
+def test_what_a_user_gets_wrong_is_said_in_a_line(whole, tmp_path):
+    for arguments, words in (
+        ((tmp_path,), "manifest.json is missing"),
+        ((whole[0], whole[0]), "RUN must be different folders"),
+        ((), "Missing argument"),
+    ):
+        found = run(*arguments)
+        assert found.exit_code in (1, 2)
+        assert words in found.output
+        assert "Traceback" not in found.output
