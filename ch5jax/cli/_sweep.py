@@ -174,6 +174,8 @@ def sweep(
     check_apart({"--hyperband": hyperband, "--sample": sample})
     for name, stops in (("--halving", halving), ("--hyperband", hyperband), ("--stop-lost", stop_lost)):
         check_apart({"--shard": shard, name: stops})
+    check_apart({"--shard": shard, "--watch": watch})
+    check_apart({"--shard": shard, "--landscape": landscape})
     axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
     if "learning_rate" in axes:
         raise typer.BadParameter("the learning rate is varied by --learning-rate", param_hint="--vary")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from ch5jax import _keys
 from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, Scalar, State
@@ -50,6 +51,7 @@ def supervised(
     lowest: float | None = None,
     split_key: jax.Array | None = None,
     flat: bool = False,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> Task:
     r"""Training one's own model, of any framework, on one's own arrays.
 
@@ -92,6 +94,10 @@ def supervised(
         of small arrays is then one loop instead of hundreds. Signals, names, `result.best()` and functions that ask for
         `params` have the model's own tree all the same; an optimizer that treats arrays differently (a mask, a norm of
         each) would not, and needs False.
+      mesh: devices that divide every mini-batch among them, also those of several processes (`jax.distributed`), for
+        `train` and `diagnose` of a model whose activations are too large for one. Parameters are on all of them; sums
+        over the batch, BatchNorm's too, are over all of it, in another order than on one device. A sweep divides its
+        trials instead.
 
     Returns:
       A `Task`. Its hyperparameters are an optimizer, or a dict of `optimizer` and those named above. A step reports
@@ -100,7 +106,8 @@ def supervised(
 
     Raises:
       ValueError: if the model is none, the arrays are no numbers, not finite or do not fit each other, the model's
-        outputs do not fit a named loss, a number is out of range, or nobody asks for a hyperparameter.
+        outputs do not fit a named loss, a number is out of range, a mesh's devices do not divide the mini-batch, or
+        nobody asks for a hyperparameter.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, numpy as np
@@ -129,6 +136,11 @@ def supervised(
         raise ValueError(
             f"batch_size must be an integer from 1 to the {examples} training examples, got {batch_size!r}"
         )
+    if mesh is not None and batch_size % mesh.size:
+        raise ValueError(
+            f"batch_size must be a multiple of the mesh's {mesh.size} devices, which divide it, got {batch_size}"
+        )
+    divided = None if mesh is None else NamedSharding(mesh, PartitionSpec(mesh.axis_names))
     batches = Batches(examples, int(batch_size), bool(epochs))
     first = take(parts.train, slice(1)).inputs
     own = as_model(model, hyperparameters)
@@ -150,7 +162,11 @@ def supervised(
     def batch_loss(
         params: Params, model_state: State, rows: jax.Array, key: jax.Array, named: dict[str, Any]
     ) -> tuple[jax.Array, Any]:
+        if divided is not None:
+            rows = jax.lax.with_sharding_constraint(rows, divided)
         inputs, targets = on_device(parts.train, rows)
+        if divided is not None:  # what is taken by divided rows is not divided by itself
+            inputs, targets = jax.lax.with_sharding_constraint((inputs, targets), divided)
         if augment is not None:
             chosen = {name: value for name, value in named.items() if name in parameters_of(augment)}
             inputs = augment(jax.random.fold_in(key, _keys.AUGMENT), inputs, **chosen)
@@ -187,7 +203,7 @@ def supervised(
     remake = functools.partial(
         supervised, model=model, train=parts.train, validation=parts.validation, test=parts.test, loss=loss,
         metrics=metrics, batch_size=int(batch_size), epochs=epochs, augment=augment, hyperparameters=hyperparameters,
-        objective=objective, maximize=maximize, lowest=lowest, flat=flat,
+        objective=objective, maximize=maximize, lowest=lowest, flat=flat, mesh=mesh,
     )  # fmt: skip
     selects = objective or ("validation_accuracy" if "accuracy" in scores else "validation_loss")
     return Task(
