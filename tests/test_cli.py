@@ -553,6 +553,29 @@ def test_parts_of_an_array_job_are_put_together(tmp_path):
     assert Path("parts/table.csv").read_bytes() == Path("whole/table.csv").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--address", "auto"], "needs --engine ray"),
+        (["--engine", "slurm"], "--engine"),
+        (["--engine", "ray", "--halving", "3"], "cannot go with --halving"),
+        (["--engine", "ray", "--shard", "1/2"], "cannot go with --shard"),
+        (["--engine", "ray", "--keep-states"], "cannot go with --keep-states"),
+        (["--shard", "1/2", "--watch"], "cannot go with --watch"),
+    ],
+)
+def test_engines_that_cannot_be(arguments, words):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_cluster_that_is_not_there_is_a_line():
+    result = run(*TINY, "--engine", "ray", "--address", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "error: address must be that of a Ray cluster that can be reached" in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize("text", ["3/2", "0/2", "1", "a/2", "1/2/3", "-1/2", ""])
 def test_parts_that_there_are_not(text):
     result = run("--shard", text)

@@ -117,7 +117,13 @@ class Job(NamedTuple):
             raise ValueError(f"{job.data} must hold what the sweep was made with, and has changed since")
         return job
 
-    def sweep(self, make: Callable[..., ch5jax.Task], store: Path, progress: Any = None) -> ch5jax.SweepResult:
+    def sweep(
+        self,
+        make: Callable[..., ch5jax.Task],
+        store: Path,
+        progress: Any = None,
+        cluster: ch5jax.sweeps.Ray | None = None,
+    ) -> ch5jax.SweepResult:
         """Trains what the store does not hold yet."""
         space = self.space(make)
         return ch5jax.sweep(
@@ -131,6 +137,7 @@ class Job(NamedTuple):
             progress=progress,
             rungs=self.rungs(space),
             keep_states=self.keep_states,
+            engine=cluster,
         )
 
     def train_shard(

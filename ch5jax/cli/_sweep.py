@@ -1,6 +1,7 @@
 """The command `ch5jax sweep`."""
 
 from contextlib import nullcontext
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -29,9 +30,15 @@ from ch5jax.cli._screen import (
 from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds, parse_shard
 from ch5jax.cli._watch import serve_on, watching
 from ch5jax.optimizers import RULES, Scale
-from ch5jax.sweeps import SweepResult, begun_with
+from ch5jax.sweeps import Ray, SweepResult, begun_with
 
 LANDSCAPE = "landscape.html"
+
+
+class Engine(StrEnum):
+    """Who trains."""
+
+    RAY = "ray"
 
 
 @with_setting
@@ -143,6 +150,14 @@ def sweep(
             rich_help_panel="Run",
         ),
     ] = False,
+    engine: Annotated[
+        Engine | None,
+        unset("Run", "NAME", "Who trains: ray, a Ray cluster. [default: this machine]"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        unset("Run", "ADDRESS", "The cluster's, such as auto or ray://head:10001. [default: one on this machine]"),
+    ] = None,
     width: Annotated[
         int | None,
         unset("Run", "N", "Trainings side by side on a device. [default: what suits the machine]", min=1),
@@ -172,10 +187,14 @@ def sweep(
     sampled = sample is not None or hyperband is not None
     check_apart({"--halving": halving, "--hyperband": hyperband, "--stop-lost": stop_lost})
     check_apart({"--hyperband": hyperband, "--sample": sample})
-    for name, stops in (("--halving", halving), ("--hyperband", hyperband), ("--stop-lost", stop_lost)):
-        check_apart({"--shard": shard, name: stops})
-    check_apart({"--shard": shard, "--watch": watch})
-    check_apart({"--shard": shard, "--landscape": landscape})
+    if address is not None and engine is None:
+        raise typer.BadParameter("needs --engine ray", param_hint="--address")
+    cluster = parsed("--address", Ray, address) if engine is not None else None
+    stopping: dict[str, object] = {"--halving": halving, "--hyperband": hyperband, "--stop-lost": stop_lost}
+    for name, value in {**stopping, "--keep-states": keep_states, "--shard": shard}.items():
+        check_apart({"--engine": engine, name: value})
+    for name, value in {**stopping, "--watch": watch, "--landscape": landscape}.items():
+        check_apart({"--shard": shard, name: value})
     axes = parsed("--vary", lambda texts: parse_axes(texts, sampled), vary or [])
     if "learning_rate" in axes:
         raise typer.BadParameter("the learning rate is varied by --learning-rate", param_hint="--vary")
@@ -206,13 +225,13 @@ def sweep(
         if shard is not None:
             _train_shard(job, folder, part, keep_programs(cache))
         elif said is None or (landscape and not (folder / LANDSCAPE).exists()):
-            _train_and_report(job, folder, keep_programs(cache), landscape, watch)
+            _train_and_report(job, folder, keep_programs(cache), landscape, watch, cluster)
         else:
             say(f"{counted(said.trials, 'training')}, all found in {folder}")
             say_again(said.text)
 
 
-def _train_and_report(job: Job, folder: Path, programs: str, landscape: bool, watch: bool) -> None:
+def _train_and_report(job: Job, folder: Path, programs: str, landscape: bool, watch: bool, cluster: Ray | None) -> None:
     say_at_the_end(f"Stopped. What is finished is safe in {folder}, and the same command goes on from there.")
     prepared = prepare(job)
     with listening() as noted:
@@ -223,7 +242,7 @@ def _train_and_report(job: Job, folder: Path, programs: str, landscape: bool, wa
         watching(folder, prepared) if watch else nullcontext(),
         Reporter(folder, continued=(store / "manifest.json").exists()).drawn() as reporter,
     ):
-        result = job.sweep(prepared.make, store, reporter)
+        result = job.sweep(prepared.make, store, reporter, cluster)
     job.write(folder / JOB_FILE)
     say(reporter.summary(len(result)))
     with listening() as reported:
