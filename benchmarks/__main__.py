@@ -16,6 +16,8 @@ NAMES = (
     "treatments",
     "read_table",
     "search",
+    "halving",
+    "machines",
 )
 
 options = [word for word in sys.argv[1:] if word.startswith("-")]

@@ -557,6 +557,7 @@ def test_parts_of_an_array_job_are_put_together(tmp_path):
     ("arguments", "words"),
     [
         (["--address", "auto"], "needs --engine ray"),
+        (["--engine", "ray", "--address", ""], "a cluster's address"),
         (["--engine", "slurm"], "--engine"),
         (["--engine", "ray", "--halving", "3"], "cannot go with --halving"),
         (["--engine", "ray", "--shard", "1/2"], "cannot go with --shard"),

@@ -187,9 +187,9 @@ def sweep(
     sampled = sample is not None or hyperband is not None
     check_apart({"--halving": halving, "--hyperband": hyperband, "--stop-lost": stop_lost})
     check_apart({"--hyperband": hyperband, "--sample": sample})
-    if address is not None and engine is None:
-        raise typer.BadParameter("needs --engine ray", param_hint="--address")
-    cluster = parsed("--address", Ray, address) if engine is not None else None
+    if address is not None and (engine is None or not address.strip()):
+        raise typer.BadParameter("needs --engine ray, and a cluster's address", param_hint="--address")
+    cluster = parsed("--address", lambda text: Ray(text or None), address or "") if engine is not None else None
     stopping: dict[str, object] = {"--halving": halving, "--hyperband": hyperband, "--stop-lost": stop_lost}
     for name, value in {**stopping, "--keep-states": keep_states, "--shard": shard}.items():
         check_apart({"--engine": engine, name: value})
