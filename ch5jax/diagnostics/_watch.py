@@ -42,9 +42,6 @@ class Watch(NamedTuple):
 def watch_init() -> Watch:
     """Nothing seen yet.
 
-    Args:
-      None.
-
     Returns:
       A `Watch`.
 

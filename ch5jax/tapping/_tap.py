@@ -233,7 +233,7 @@ def tap(loss: Loss, *, activations: bool = False) -> Tapped:
       - `.zeros(params, ...)`: a tuple of `Site`, in the order of the depth, each with an array like the layer's output,
         of its dtype, with one more axis in front for each `scan` that it is in. `jax.tree.leaves` gives the arrays.
         `Site.units` says which axes run over units: where the loss maps over examples, they may come first.
-      - `.names(params, ...)`: the path of each one's parameter, such as "['Dense_0']['kernel']". Shapes will do.
+      - `.names(params, ...)`: the path of each one's parameter, such as `['Dense_0']['kernel']`. Shapes will do.
 
       Under `jit` the value is the same to the last bit wherever XLA fuses both alike, which it does as a rule, and it
       costs what zeros placed by hand cost. Outside, every call traces the loss anew.
