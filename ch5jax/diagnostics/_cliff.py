@@ -34,9 +34,6 @@ def spikes_init() -> Spikes:
     Returns:
       A `Spikes`, of float32 (float64 where x64 is enabled).
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax
       >>> int(ch5jax.diagnostics.spikes_init().count)
@@ -62,9 +59,6 @@ def spikes_update(state: Spikes, value: jax.typing.ArrayLike) -> tuple[Spikes, j
     Returns:
       The new state, and s, shape (): 1 until ten values have been seen, inf for a value above a quantile of 0. A value
       that is not finite is measured, and not kept.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax
@@ -149,9 +143,6 @@ def matrix_names(params: chex.ArrayTree) -> tuple[str, ...]:
     Returns:
       A path for each leaf of two axes or more.
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax, jax
       >>> params = ch5jax.networks.mlp((2, 3, 1)).init(jax.random.key(0))
@@ -183,9 +174,6 @@ def norm(tree: chex.ArrayTree) -> jax.Array:
 
     Returns:
       A scalar, float32 (float64 where x64 is enabled); 0 of a tree without leaves.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax.numpy as jnp

@@ -20,9 +20,8 @@ T = TypeVar("T")
 class _Off:
     """A flag of JAX's that is off as long as somebody asks for it, in all threads.
 
-    JAX has a context manager for that, but after it the flag that is on for all threads no longer stops a compiled
-    program that has run before, in this thread and for good (JAX 0.10 and 0.12). So it serves only who has the flag on
-    by the same means.
+    JAX has a context manager for that. But after it, in this thread, a flag that is on for all threads no longer stops
+    programs that have run before (JAX 0.10 and 0.12). So it is used only where the flag was set by the same means.
     """
 
     def __init__(self, name: str, locally: Callable[[bool], contextlib.AbstractContextManager[None]]):
@@ -86,9 +85,6 @@ def masked(tree: T) -> T:
     Returns:
       The same, of the same shapes and dtypes.
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax, jax.numpy as jnp
       >>> ch5jax.diagnostics.masked(jnp.array([1.0, jnp.nan])).tolist()
@@ -105,9 +101,6 @@ def unmasked(tree: T) -> T:
 
     Returns:
       The same: NumPy's arrays, or inside a program JAX's.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax.numpy as jnp

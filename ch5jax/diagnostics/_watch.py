@@ -45,9 +45,6 @@ def watch_init() -> Watch:
     Returns:
       A `Watch`.
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax
       >>> int(ch5jax.diagnostics.watch_init().steps)
@@ -68,9 +65,6 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
     Returns:
       The new `Watch`.
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax
       >>> watch = ch5jax.diagnostics.watch_init()
@@ -86,9 +80,12 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
 def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typing.ArrayLike | None) -> Watch:
     """Takes in a step.
 
-    `spike` becomes the largest s of `spikes_update` in this interval, `mean_loss` the mean of its losses,
-    `alternation` an average, over some 50 steps, of whether the loss has turned (see `alternation`), and `lost_since`
-    what `diverged_at` says of all losses so far. A loss that is not finite, and passes, leaves no trace elsewhere.
+    - `spike`: the largest s of `spikes_update` in this interval.
+    - `mean_loss`: the mean of the interval's losses.
+    - `alternation`: how often the loss has turned, averaged over some 50 steps (see `alternation`).
+    - `lost_since`: what `diverged_at` says of all losses so far.
+
+    A loss that is not finite, and passes, changes none of the others.
 
     Args:
       watch: of `watch_init`, or what the last call returned.
@@ -97,9 +94,6 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
 
     Returns:
       The new `Watch`.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax

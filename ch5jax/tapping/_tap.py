@@ -216,9 +216,9 @@ def tap(loss: Loss, *, activations: bool = False) -> Tapped:
     - It goes into `jit`, `checkpoint`, `scan` and `cond`. In a `scan` a layer has one gradient for each iteration: over
       depth where the weights are sliced; over time where they are shared and one iteration feeds the next; else, as in
       `lax.map`, iterations count as examples.
-    - A function with a derivative of its own (`custom_vjp`, `custom_jvp`), a `while` loop and a `shard_map` inside the
-      loss are not looked into, since nothing that is added in there would be seen by their derivative: with a linear
-      map inside, each is one layer, at its output.
+    - Functions with a derivative of their own (`custom_vjp`, `custom_jvp`), `while` loops and `shard_map` are not
+      looked into: their derivative would not see what is added inside. With a linear map inside, each is one layer, at
+      its output.
 
     Args:
       loss: a function (params, ...) → scalar, or (scalar, aux); params any pytree, with anything that is no number in
