@@ -174,8 +174,20 @@ def is_categorical(value: Any) -> bool:
     )
 
 
-def is_swept(value: Any) -> bool:
-    """Whether it is a list or an array of values, rather than one."""
+def is_swept(value: object) -> bool:
+    """Whether an argument of `grid` is swept: a list, a tuple, a range, or an array with an axis.
+
+    Args:
+      value: anything. An optimizer is a tuple too, and is one value.
+
+    Returns:
+      True for many values, False for one.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.optimizers.is_swept([0.1, 0.2]), ch5jax.optimizers.is_swept(ch5jax.sgd(0.1))
+      (True, False)
+    """
     if isinstance(value, optax.GradientTransformation):  # a tuple too
         return False
     return isinstance(value, (list, tuple, range)) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim > 0)
