@@ -16,7 +16,7 @@ FEWEST = 10  # values that a quantile needs
 
 
 class Spikes(NamedTuple):
-    """The past that a series of values is measured against; made by `spikes_init`.
+    """What `spikes_update` keeps of the values so far; made by `spikes_init`.
 
     Of 25 values in a row only the two largest are kept, five times: a quantile of 0.99 needs no more, and a step costs
     as little whatever the window. With all hundred values and a search among them, a training on a surface of two
@@ -29,7 +29,7 @@ class Spikes(NamedTuple):
 
 
 def spikes_init() -> Spikes:
-    """Nothing seen yet.
+    """A `Spikes` that has seen no value.
 
     Returns:
       A `Spikes`, of float32 (float64 where x64 is enabled).
@@ -100,7 +100,7 @@ def weight_matrices(params: chex.ArrayTree) -> list[jax.Array]:
 
 
 def update_ratio(updates: chex.ArrayTree, params: chex.ArrayTree) -> jax.Array:
-    r"""How large an update is for each weight matrix that takes it.
+    r"""The norm of each weight matrix's update, over the norm of the matrix.
 
     .. math:: \|u\| / \|w\|
 
@@ -112,7 +112,8 @@ def update_ratio(updates: chex.ArrayTree, params: chex.ArrayTree) -> jax.Array:
       params: w before the update, any pytree.
 
     Returns:
-      Ratios, shape (matrices,), in the order of the leaves (see `matrix_names`); 0 where neither is, inf where w = 0.
+      Ratios, shape (matrices,), in the order of the leaves (see `matrix_names`); 0 where both norms are 0, inf where
+      only w is 0.
 
     Raises:
       ValueError: if the trees do not match, or there is no matrix.

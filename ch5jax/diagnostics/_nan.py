@@ -59,14 +59,14 @@ _nans, _infs = _Off("jax_debug_nans", jax.debug_nans), _Off("jax_debug_infs", ja
 
 @contextlib.contextmanager
 def inf_is_data() -> Iterator[None]:
-    """Inside it JAX_DEBUG_INFS stops nothing: a ratio to a norm of zero is infinite."""
+    """A context in which JAX_DEBUG_INFS stops nothing: a ratio to a norm of zero is infinite."""
     with _infs():
         yield
 
 
 @contextlib.contextmanager
 def nan_is_data() -> Iterator[None]:
-    """Inside it neither JAX_DEBUG_NANS nor JAX_DEBUG_INFS stops anything: what diverges is a row, or a verdict."""
+    """A context in which JAX_DEBUG_NANS and JAX_DEBUG_INFS stop nothing: what diverges is a row, or a verdict."""
     with _nans(), _infs():
         yield
 
@@ -77,7 +77,7 @@ def unknown(dtype: jax.typing.DTypeLike) -> float:
 
 
 def masked(tree: T) -> T:
-    """A pytree of arrays whose NaN are −max of their dtype, for a program to return.
+    """Replaces NaN in a pytree by −max of the dtype, for a program to return.
 
     Args:
       tree: arrays; those that are not floating stay as they are.
@@ -94,7 +94,7 @@ def masked(tree: T) -> T:
 
 
 def unmasked(tree: T) -> T:
-    """What was `masked`, with NaN again.
+    """Undoes `masked`: −max becomes NaN again.
 
     Args:
       tree: arrays; those that are not floating stay as they are.

@@ -35,12 +35,12 @@ class Watch(NamedTuple):
 
     @property
     def mean_loss(self) -> jax.Array:
-        """The mean of this interval's finite losses; NaN of none. NumPy's, outside of programs."""
+        """The mean of this interval's finite losses, or NaN. NumPy's, outside of programs."""
         return unmasked(self.masked_mean_loss)
 
 
 def watch_init() -> Watch:
-    """Nothing seen yet.
+    """A `Watch` that has seen no step.
 
     Returns:
       A `Watch`.
@@ -60,7 +60,7 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
 
     Args:
       watch: of `watch_init` or `watch_update`.
-      now: whether to; a traced truth value leaves the watch as it is where it is false.
+      now: whether to start one; where it is false, the watch stays as it is. It may be traced.
 
     Returns:
       The new `Watch`.
@@ -78,7 +78,7 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
 
 
 def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typing.ArrayLike | None) -> Watch:
-    """Takes in a step.
+    """Adds a step to what a `Watch` has seen.
 
     - `spike`: the largest s of `spikes_update` in this interval.
     - `mean_loss`: the mean of the interval's losses.

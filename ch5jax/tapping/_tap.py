@@ -27,7 +27,7 @@ Loss: TypeAlias = Callable[..., Scalar | tuple[Scalar, PyTree]]
 )
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """A layer: zeros for its output, or what the loss's gradient with respect to them is."""
+    """A layer: zeros of its output's shape, or the gradient of the loss with respect to them."""
 
     z: jax.Array  # like the layer's output; within loops with an axis for each of them in front, outermost first
     before: jax.Array | None  # like what goes into the nonlinearity that follows; None where that is z

@@ -70,7 +70,7 @@ def supervised(
       test: likewise; None for no test part.
       loss: "cross_entropy" (of logits, in nats; the default where targets are whole numbers), "binary_cross_entropy"
         (of one logit), "squared_error" (the default elsewhere), "absolute_error", or a function (outputs, targets) → a
-        number, or one for each example, whose mean is taken. It is told by name what else it has a parameter for:
+        number, or one for each example, whose mean is taken. It may have further parameters, which it gets by name:
         `params`, `train` (True in a step, False in `evaluate`), and hyperparameters.
       metrics: what `evaluate` reports beside the loss: names among "accuracy", "binary_accuracy", "r2" and those of
         losses, or a dict of functions like `loss`. By default accuracy for classes, R² for numbers.

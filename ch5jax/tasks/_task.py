@@ -50,7 +50,7 @@ class Task(NamedTuple):
         weights are made for about 1. If a run fails with much larger inputs, its verdict is UNSCALED.
       numbers: the names of what its hyperparameters may hold beside the `optimizer`, for `ch5jax.space`.
 
-    Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
+    Promises, checked by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
     - the state that `step` gives back is like the one it got, leaf by leaf, in shape and dtype; numbers of Python's in
       the initial state become arrays;

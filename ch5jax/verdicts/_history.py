@@ -34,7 +34,7 @@ class HistoryDiagnosis(Diagnosis):
     """The diagnosis of a history; made by `judge_history`.
 
     Attributes:
-      at: steps taken at each row of `signals`: those of the history, which may begin anywhere.
+      at: steps taken at each row of `signals`, as the history counts them.
       validation: the course of the validation loss, or None.
     """
 

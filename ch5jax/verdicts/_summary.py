@@ -176,7 +176,7 @@ def _of_the_noise(summary: RunSummary, noise: jax.Array, squared_norm: jax.Array
 
 
 def _bound(values: jax.Array, errors: jax.typing.ArrayLike) -> jax.Array:
-    """Their mean, and so many of its standard errors."""
+    """Their mean plus a number of its standard errors."""
     return jnp.mean(values) + errors * jnp.std(values) / max(len(values) - 1, 1) ** 0.5
 
 
