@@ -29,9 +29,6 @@ def save(path: str | os.PathLike[str], tree: PyTree) -> None:
       path: the file, by convention with the ending .npz.
       tree: any pytree of arrays and numbers.
 
-    Returns:
-      Nothing.
-
     Raises:
       ValueError: if a leaf is neither array nor number, naming it.
       OSError: if the file cannot be written.

@@ -16,7 +16,7 @@ FEWEST = 10  # values that a quantile needs
 
 
 class Spikes(NamedTuple):
-    """The past that a series of values is measured against; made by `spikes_init`.
+    """What `spikes_update` keeps of the values so far; made by `spikes_init`.
 
     Of 25 values in a row only the two largest are kept, five times: a quantile of 0.99 needs no more, and a step costs
     as little whatever the window. With all hundred values and a search among them, a training on a surface of two
@@ -29,13 +29,10 @@ class Spikes(NamedTuple):
 
 
 def spikes_init() -> Spikes:
-    """Nothing seen yet.
+    """A `Spikes` that has seen no value.
 
     Returns:
       A `Spikes`, of float32 (float64 where x64 is enabled).
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax
@@ -62,9 +59,6 @@ def spikes_update(state: Spikes, value: jax.typing.ArrayLike) -> tuple[Spikes, j
     Returns:
       The new state, and s, shape (): 1 until ten values have been seen, inf for a value above a quantile of 0. A value
       that is not finite is measured, and not kept.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax
@@ -106,7 +100,7 @@ def weight_matrices(params: chex.ArrayTree) -> list[jax.Array]:
 
 
 def update_ratio(updates: chex.ArrayTree, params: chex.ArrayTree) -> jax.Array:
-    r"""How large an update is for each weight matrix that takes it.
+    r"""The norm of each weight matrix's update, over the norm of the matrix.
 
     .. math:: \|u\| / \|w\|
 
@@ -118,7 +112,8 @@ def update_ratio(updates: chex.ArrayTree, params: chex.ArrayTree) -> jax.Array:
       params: w before the update, any pytree.
 
     Returns:
-      Ratios, shape (matrices,), in the order of the leaves (see `matrix_names`); 0 where neither is, inf where w = 0.
+      Ratios, shape (matrices,), in the order of the leaves (see `matrix_names`); 0 where both norms are 0, inf where
+      only w is 0.
 
     Raises:
       ValueError: if the trees do not match, or there is no matrix.
@@ -148,9 +143,6 @@ def matrix_names(params: chex.ArrayTree) -> tuple[str, ...]:
 
     Returns:
       A path for each leaf of two axes or more.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax
@@ -183,9 +175,6 @@ def norm(tree: chex.ArrayTree) -> jax.Array:
 
     Returns:
       A scalar, float32 (float64 where x64 is enabled); 0 of a tree without leaves.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax.numpy as jnp

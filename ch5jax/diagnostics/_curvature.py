@@ -18,7 +18,7 @@ class Curvature(NamedTuple):
 
     smallest: jax.Array  # λ_min, shape (): an upper bound that tightens with the iterations
     largest: jax.Array  # λ_max, shape (): a lower bound that does
-    negative: jax.Array  # shape (), int32: at least so many eigenvalues are negative
+    negative: jax.Array  # shape (), int32: how many eigenvalues are negative, at least
     trace: jax.Array  # an unbiased estimate, shape ()
     trace_error: jax.Array  # its standard error, estimated, shape ()
 

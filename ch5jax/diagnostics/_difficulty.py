@@ -8,7 +8,7 @@ class Difficulty(IntEnum):
 
     The numbers are stored in files: they never change, and new ones are added at the end.
 
-    HEALTHY and UNKNOWN are no difficulties, and in nobody's set of them.
+    HEALTHY and UNKNOWN are no difficulties: they are verdicts, and in no set of difficulties.
 
     Example:
       >>> import ch5jax

@@ -11,7 +11,7 @@ from ch5jax.tapping import Site, counts, in_sequence
 
 
 def flat_units(gradients: Sequence[Site | chex.Array], tolerance: jax.typing.ArrayLike = 0.01) -> jax.Array:
-    r"""The share of units, layer by layer, through which no example of the batch sends its gradient on.
+    r"""The share of each layer's units that pass no gradient on, for any example of the batch.
 
     .. math:: \text{unit } j \text{ is flat if } |\phi'(z_{ij})| \le \tau \text{ for every example } i,
        \qquad \phi'(z_{ij}) = \frac{\partial L/\partial z_{ij}}{\partial L/\partial h_{ij}}

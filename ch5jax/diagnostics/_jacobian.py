@@ -19,8 +19,8 @@ def jacobian_norm(
 
     .. math:: \|J\|_2 = \sqrt{\lambda_{\max}(J^\top J)}, \qquad J = \partial f/\partial x
 
-    Of the map from a recurrent network's state to its state T steps on, ‖J‖₂ is the norm of a product of T Jacobians,
-    and ‖J‖₂^(1/T) the factor that gradients take on at each step.
+    For a recurrent network, take the map from its state to its state T steps later. ‖J‖₂ is then the norm of a product
+    of T Jacobians, and ‖J‖₂^(1/T) the factor that gradients take on at each step.
 
     Args:
       function: f, from a pytree to a pytree, of floating arrays.

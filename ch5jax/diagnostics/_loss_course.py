@@ -43,17 +43,16 @@ def alternation(losses: chex.Array) -> jax.Array:
 
 
 def descent(losses: chex.Array) -> tuple[jax.Array, jax.Array]:
-    r"""How fast the loss falls around half time, and how fast at the end.
+    r"""How fast the loss falls in the second quarter of a run, and how fast in the last.
 
-    The slopes of least-squares lines through the second quarter and through the last quarter, with their signs turned:
-    positive where the loss falls. A run whose end falls as fast as its middle was stopped too early, or its rate is too
-    small.
+    Both are slopes of least-squares lines with their signs turned: positive where the loss falls. If the end
+    falls as fast as the middle, the run was stopped too early, or its rate is too small.
 
     Args:
       losses: shape (..., n), n ≥ 8, at evenly spaced steps.
 
     Returns:
-      Two arrays of shape (...), in units of loss a record: (at half time, at the end).
+      Two arrays of shape (...), in units of loss a record: (second quarter, last quarter).
 
     Raises:
       ValueError: if there are fewer than eight losses.
@@ -146,9 +145,6 @@ def lost(loss: chex.Array, first: chex.Array) -> chex.Array:
     Returns:
       Truth values of the loss's shape, in NumPy where the loss is NumPy's.
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax, numpy as np
       >>> ch5jax.diagnostics.lost(np.array([1.0, 3e6, np.inf]), np.array(2.0)).tolist()
@@ -167,9 +163,6 @@ def first_finite(losses: chex.Array) -> chex.Array:
 
     Returns:
       Shape (...); NaN where there is none.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, numpy as np

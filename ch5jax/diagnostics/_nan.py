@@ -20,9 +20,8 @@ T = TypeVar("T")
 class _Off:
     """A flag of JAX's that is off as long as somebody asks for it, in all threads.
 
-    JAX has a context manager for that, but after it the flag that is on for all threads no longer stops a compiled
-    program that has run before, in this thread and for good (JAX 0.10 and 0.12). So it serves only who has the flag on
-    by the same means.
+    JAX has a context manager for that. But after it, in this thread, a flag that is on for all threads no longer stops
+    programs that have run before (JAX 0.10 and 0.12). So it is used only where the flag was set by the same means.
     """
 
     def __init__(self, name: str, locally: Callable[[bool], contextlib.AbstractContextManager[None]]):
@@ -60,14 +59,14 @@ _nans, _infs = _Off("jax_debug_nans", jax.debug_nans), _Off("jax_debug_infs", ja
 
 @contextlib.contextmanager
 def inf_is_data() -> Iterator[None]:
-    """Inside it JAX_DEBUG_INFS stops nothing: a ratio to a norm of zero is infinite."""
+    """A context in which JAX_DEBUG_INFS stops nothing: a ratio to a norm of zero is infinite."""
     with _infs():
         yield
 
 
 @contextlib.contextmanager
 def nan_is_data() -> Iterator[None]:
-    """Inside it neither JAX_DEBUG_NANS nor JAX_DEBUG_INFS stops anything: what diverges is a row, or a verdict."""
+    """A context in which JAX_DEBUG_NANS and JAX_DEBUG_INFS stop nothing: what diverges is a row, or a verdict."""
     with _nans(), _infs():
         yield
 
@@ -78,16 +77,13 @@ def unknown(dtype: jax.typing.DTypeLike) -> float:
 
 
 def masked(tree: T) -> T:
-    """A pytree of arrays whose NaN are −max of their dtype, for a program to return.
+    """Replaces NaN in a pytree by −max of the dtype, for a program to return.
 
     Args:
       tree: arrays; those that are not floating stay as they are.
 
     Returns:
       The same, of the same shapes and dtypes.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax.numpy as jnp
@@ -98,16 +94,13 @@ def masked(tree: T) -> T:
 
 
 def unmasked(tree: T) -> T:
-    """What was `masked`, with NaN again.
+    """Undoes `masked`: −max becomes NaN again.
 
     Args:
       tree: arrays; those that are not floating stay as they are.
 
     Returns:
       The same: NumPy's arrays, or inside a program JAX's.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax.numpy as jnp

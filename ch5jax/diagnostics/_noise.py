@@ -93,7 +93,7 @@ def noise_scale(noise: jax.typing.ArrayLike, squared_norm: jax.typing.ArrayLike)
     .. math:: \frac{\operatorname{tr} \Sigma / B}{\|G\|^2}
 
     Times B it is the batch size at which noise and ‖G‖² are equal. At a minimum it goes to infinity, since ‖G‖ goes
-    to 0: it accuses nobody unless the loss has stalled above its best.
+    to 0: it means trouble only where the loss has stalled above its best.
 
     Args:
       noise: tr Σ/B, averaged over steps.
@@ -102,9 +102,6 @@ def noise_scale(noise: jax.typing.ArrayLike, squared_norm: jax.typing.ArrayLike)
     Returns:
       A ratio ≥ 0, of the arguments' common shape; inf where the estimate of ‖G‖² is not positive but there is noise,
       0 where there is neither.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax

@@ -21,14 +21,14 @@ FEWEST_EXAMPLES = 8
 
 
 class Signals(NamedTuple):
-    """The signals of a step; in a record of many steps, each with leading axes. None where one is not to be had.
+    """The signals of one step, or of many with leading axes. A signal that cannot be taken is None.
 
-    The first five come from every step's metrics, the others from looking at one step.
+    The first five come from the metrics of every step, the others from the step that is probed.
     """
 
     spike: jax.Array | None = None  # (): the largest gradient norm since the last probe, over its running quantile
     alternation: jax.Array | None = None  # (): of late, the share of steps at which the loss turned
-    mean_loss: jax.Array | None = None  # (): the mean of the finite losses since the last probe; NaN of none
+    mean_loss: jax.Array | None = None  # (): the mean of the finite losses since the last probe, or NaN
     first_loss: jax.Array | None = None  # (): the first finite loss of all; NaN before it
     lost_since: jax.Array | None = None  # (), int32: the step, from 0, since which the loss is lost; −1 if it is not
     gradient_norm: jax.Array | None = None  # (): ‖g‖
@@ -55,8 +55,8 @@ def observe(
 
     Args:
       params: the parameters before the step.
-      new_params: and after it.
-      start: and before the first step.
+      new_params: the parameters after the step.
+      start: the parameters before the first step.
       gradient: the step's gradient, like the parameters.
       other_gradient: another mini-batch's at the same parameters, for noise, ‖G‖² and predicted decrease (the step
         depends on its own batch, so that an independent one has to judge it); None leaves these out.

@@ -35,21 +35,15 @@ class Watch(NamedTuple):
 
     @property
     def mean_loss(self) -> jax.Array:
-        """The mean of this interval's finite losses; NaN of none. NumPy's, outside of programs."""
+        """The mean of this interval's finite losses, or NaN. NumPy's, outside of programs."""
         return unmasked(self.masked_mean_loss)
 
 
 def watch_init() -> Watch:
-    """Nothing seen yet.
-
-    Args:
-      None.
+    """A `Watch` that has seen no step.
 
     Returns:
       A `Watch`.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax
@@ -66,13 +60,10 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
 
     Args:
       watch: of `watch_init` or `watch_update`.
-      now: whether to; a traced truth value leaves the watch as it is where it is false.
+      now: whether to start one; where it is false, the watch stays as it is. It may be traced.
 
     Returns:
       The new `Watch`.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax
@@ -87,11 +78,14 @@ def watch_reset(watch: Watch, now: jax.typing.ArrayLike = True) -> Watch:
 
 
 def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typing.ArrayLike | None) -> Watch:
-    """Takes in a step.
+    """Adds a step to what a `Watch` has seen.
 
-    `spike` becomes the largest s of `spikes_update` in this interval, `mean_loss` the mean of its losses,
-    `alternation` an average, over some 50 steps, of whether the loss has turned (see `alternation`), and `lost_since`
-    what `diverged_at` says of all losses so far. A loss that is not finite, and passes, leaves no trace elsewhere.
+    - `spike`: the largest s of `spikes_update` in this interval.
+    - `mean_loss`: the mean of the interval's losses.
+    - `alternation`: how often the loss has turned, averaged over some 50 steps (see `alternation`).
+    - `lost_since`: what `diverged_at` says of all losses so far.
+
+    A loss that is not finite, and passes, changes none of the others.
 
     Args:
       watch: of `watch_init`, or what the last call returned.
@@ -100,9 +94,6 @@ def watch_update(watch: Watch, loss: jax.typing.ArrayLike | None, size: jax.typi
 
     Returns:
       The new `Watch`.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax

@@ -16,7 +16,20 @@ MODES = {
 
 
 def parameters_of(function: Callable[..., object], required: bool = False) -> tuple[str, ...]:
-    """The names of a function's parameters, without *args and **kwargs; if wanted, of those without a default."""
+    """The names of a function's parameters, without *args and **kwargs.
+
+    Args:
+      function: any function or class; of a class, the parameters that it is made with.
+      required: whether to name only those without a default.
+
+    Returns:
+      The names in their order.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.models.parameters_of(lambda x, train=False: x, required=True)
+      ('x',)
+    """
     kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = [*inspect.signature(function).parameters.values()]
     if isinstance(function, type):  # a metaclass may hide what its classes are made of

@@ -96,8 +96,8 @@ def batch_norm(
       least.
 
     Raises:
-      ValueError: if x is empty, has no batch axis, its own or a mapped one, or is not floating, an argument has the
-        wrong shape, or momentum or eps is out of range where its value is known.
+      ValueError: if x is empty, is not floating, or has no batch axis, its own or a mapped one; if an argument has the
+        wrong shape; if momentum or eps is out of range where its value is known.
 
     Example:
       >>> import ch5jax, jax

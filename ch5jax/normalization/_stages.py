@@ -15,19 +15,17 @@ class ForwardStages(NamedTuple):
 
     The chapter's names beside these:
 
-    =====  =======  ========
-    stage  chapter  here
-    =====  =======  ========
-    1      mu       mu
-    2      xmu      xmu
-    3      carre    sq
-    4      var      var
-    5      sqrtvar  sqrtvar
-    6      invvar   ivar
-    7      va2      xhat
-    8      va3      gammax
-    9      out      out
-    =====  =======  ========
+    | stage | chapter | here    |
+    |-------|---------|---------|
+    | 1     | mu      | mu      |
+    | 2     | xmu     | xmu     |
+    | 3     | carre   | sq      |
+    | 4     | var     | var     |
+    | 5     | sqrtvar | sqrtvar |
+    | 6     | invvar  | ivar    |
+    | 7     | va2     | xhat    |
+    | 8     | va3     | gammax  |
+    | 9     | out     | out     |
     """
 
     mu: jax.Array  # 1. μ = mean of x over the batch
@@ -47,25 +45,23 @@ class BackwardStages(NamedTuple):
     The chapter's names beside these; its `dxmu`, the sum of both parts, and its `dx1` are one array, and its dmu/m has
     no name there:
 
-    =====  ========  ========
-    stage  chapter   here
-    =====  ========  ========
-    9      dbeta     dbeta
-    9      dva3      dgammax
-    8      dva2      dxhat
-    8      dgamma    dgamma
-    7      dxmu1     dxmu1
-    7      dinvvar   divar
-    6      dsqrtvar  dsqrtvar
-    5      dvar      dvar
-    4      dcarre    dsq
-    3      dxmu2     dxmu2
-    3      dxmu      dx1
-    2      dx1       dx1
-    2      dmu       dmu
-    1      dmu/m     dx2
-    1      dx        dx
-    =====  ========  ========
+    | stage | chapter  | here     |
+    |-------|----------|----------|
+    | 9     | dbeta    | dbeta    |
+    | 9     | dva3     | dgammax  |
+    | 8     | dva2     | dxhat    |
+    | 8     | dgamma   | dgamma   |
+    | 7     | dxmu1    | dxmu1    |
+    | 7     | dinvvar  | divar    |
+    | 6     | dsqrtvar | dsqrtvar |
+    | 5     | dvar     | dvar     |
+    | 4     | dcarre   | dsq      |
+    | 3     | dxmu2    | dxmu2    |
+    | 3     | dxmu     | dx1      |
+    | 2     | dx1      | dx1      |
+    | 2     | dmu      | dmu      |
+    | 1     | dmu/m    | dx2      |
+    | 1     | dx       | dx       |
     """
 
     dbeta: jax.Array  # 9. from y = γ x̂ + β: ∂L/∂β

@@ -137,7 +137,20 @@ class Batches(dict[str, Any]):
 
 
 def named_apart(name: str, taken: Iterable[str]) -> str:
-    """The name, numbered where it is taken: functions of one name may be different ones."""
+    """The name, numbered where it is taken: functions of one name may be different ones.
+
+    Args:
+      name: of a group.
+      taken: the names that there are.
+
+    Returns:
+      The name, or "name (2)" and so on.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.optimizers.named_apart("relu", ["relu"])
+      'relu (2)'
+    """
     names = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
     return next(one for one in names if one not in taken)
 
@@ -175,7 +188,19 @@ def is_categorical(value: Any) -> bool:
 
 
 def is_swept(value: object) -> bool:
-    """Whether it is a list or an array of values, rather than one."""
+    """Whether an argument of `grid` is swept: a list, a tuple, a range, or an array with an axis.
+
+    Args:
+      value: anything. An optimizer is a tuple too, and is one value.
+
+    Returns:
+      True for many values, False for one.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.optimizers.is_swept([0.1, 0.2]), ch5jax.optimizers.is_swept(ch5jax.sgd(0.1))
+      (True, False)
+    """
     if isinstance(value, optax.GradientTransformation):  # a tuple too
         return False
     return isinstance(value, (list, tuple, range)) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim > 0)

@@ -31,7 +31,25 @@ class Definition(NamedTuple):
 
 
 def defined_by(init: Callable[..., Any], update: Callable[..., Any]) -> Callable[[Factory], Factory]:
-    """Marks a factory as the maker of one kind of optimizer, which these two functions define."""
+    """Marks a factory as the maker of one kind of optimizer, which these two functions define.
+
+    Args:
+      init: (hyperparameters, params) -> state; the hyperparameters are a dict by name.
+      update: (hyperparameters, updates, state, params, **extra_args) -> (updates, state).
+
+    Returns:
+      A decorator for the factory, which makes its optimizers by `make`.
+
+    Example:
+      >>> import ch5jax, jax, jax.numpy as jnp
+      >>> def update(hyperparameters, updates, state, params, **extra_args):
+      ...     return jax.tree.map(lambda g: -hyperparameters["rate"] * jnp.sign(g), updates), state
+      >>> @ch5jax.optimizers.defined_by(lambda hyperparameters, params: (), update)
+      ... def signs(rate):
+      ...     return ch5jax.optimizers.make(signs, rate=rate)
+      >>> signs(0.5).update(jnp.array([3.0, -2.0]), ())[0].tolist()
+      [-0.5, 0.5]
+    """
     return implemented_by(Definition(init, update))
 
 
@@ -70,7 +88,24 @@ class Transformation(Call, optax.GradientTransformationExtraArgs):
 
 
 def make(factory: Callable[..., Any], /, **arguments: Any) -> Transformation:
-    """An optimizer of a factory's arguments: `(value, Range)` for a hyperparameter, to be checked; else as it is."""
+    """An optimizer of a factory's arguments, for the end of a factory that `defined_by` has marked.
+
+    Args:
+      factory: the factory itself.
+      **arguments: its arguments by name: `(value, Range)` for a number that has to be in a range, else the value as it
+        is. Flags, text and foreign functions belong to the structure, all else is data.
+
+    Returns:
+      A `Transformation` with the arguments as attributes.
+
+    Raises:
+      ValueError: if a number is known and out of its range.
+
+    Example:
+      >>> import ch5jax
+      >>> ch5jax.optimizers.make(ch5jax.sgd, learning_rate=0.1)
+      sgd(learning_rate=0.1)
+    """
     values = {
         name: check_hyperparameter(name, *argument) if _is_ranged(argument) else argument
         for name, argument in arguments.items()

@@ -57,9 +57,9 @@ def pretrain_layerwise(
       params: where to start: an `mlp`'s parameters, without BatchNorm and with one hidden layer at least.
       inputs: unlabelled data, shape (examples, features); from 0 to 1 for the cross-entropy.
       optimizer: any; it starts anew in every layer. One of Optax's comes as data, by `ch5jax.lift`.
-      key: draws batches and corruption. It may be the one that `params` or a training are drawn with: step i of layer
-        l, both from 0, splits fold_in(fold_in(fold_in(key, 2³² − 2), l), i) in two, for `randint` to draw the batch's
-        rows, and for `uniform` to draw a number for each of theirs, which is hidden where that is less than p.
+      key: draws batches and corruption. It may be the one that `params` or a training are drawn with. Step i of layer
+        l, both from 0, splits fold_in(fold_in(fold_in(key, 2³² − 2), l), i) in two. By the first `randint` draws the
+        rows of the batch. By the second `uniform` draws a number for each input, which is hidden where that is below p.
       steps: how many steps each layer is trained, ≥ 1.
       activation: φ, the one that the `mlp` has. With two hidden layers or more it must stay in [0, 1] for the
         cross-entropy, as the logistic sigmoid does.
@@ -77,9 +77,9 @@ def pretrain_layerwise(
         reconstruction of all its inputs, uncorrupted, before and after its training.
 
     Raises:
-      ValueError: if params are no such layers, the inputs have another width or no example, inputs or activations are
-        known and leave [0, 1] under the cross-entropy, a number is none or is known and out of range, the optimizer is
-        none or holds functions, or there is no such loss.
+      ValueError: if params are no such layers; if the inputs have another width or no example; if inputs or activations
+        are known and leave [0, 1] under the cross-entropy; if a number is none or is known and out of range; if the
+        optimizer is none or holds functions; if there is no such loss.
 
     Example:
       >>> import ch5jax, jax, numpy, pandas

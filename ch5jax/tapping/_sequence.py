@@ -63,9 +63,6 @@ def layer_names(sites: Sequence[SiteLike]) -> tuple[str, ...]:
       A name for each layer: the parameter's path, with the iteration of each loop that it stands in, "[i]" over depth
       from 0 on, "step t of T" over time from 1 on.
 
-    Raises:
-      ValueError: never.
-
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp
       >>> def loss(w, x):
@@ -85,9 +82,6 @@ def activation_names(sites: Sequence[SiteLike]) -> tuple[str, ...]:
 
     Returns:
       As `layer_names`; steps of time are one.
-
-    Raises:
-      ValueError: never.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp

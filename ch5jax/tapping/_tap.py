@@ -27,7 +27,7 @@ Loss: TypeAlias = Callable[..., Scalar | tuple[Scalar, PyTree]]
 )
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """A layer: zeros for its output, or what the loss's gradient with respect to them is."""
+    """A layer: zeros of its output's shape, or the gradient of the loss with respect to them."""
 
     z: jax.Array  # like the layer's output; within loops with an axis for each of them in front, outermost first
     before: jax.Array | None  # like what goes into the nonlinearity that follows; None where that is z
@@ -216,9 +216,9 @@ def tap(loss: Loss, *, activations: bool = False) -> Tapped:
     - It goes into `jit`, `checkpoint`, `scan` and `cond`. In a `scan` a layer has one gradient for each iteration: over
       depth where the weights are sliced; over time where they are shared and one iteration feeds the next; else, as in
       `lax.map`, iterations count as examples.
-    - A function with a derivative of its own (`custom_vjp`, `custom_jvp`), a `while` loop and a `shard_map` inside the
-      loss are not looked into, since nothing that is added in there would be seen by their derivative: with a linear
-      map inside, each is one layer, at its output.
+    - Functions with a derivative of their own (`custom_vjp`, `custom_jvp`), `while` loops and `shard_map` are not
+      looked into: their derivative would not see what is added inside. With a linear map inside, each is one layer, at
+      its output.
 
     Args:
       loss: a function (params, ...) → scalar, or (scalar, aux); params any pytree, with anything that is no number in
@@ -233,7 +233,7 @@ def tap(loss: Loss, *, activations: bool = False) -> Tapped:
       - `.zeros(params, ...)`: a tuple of `Site`, in the order of the depth, each with an array like the layer's output,
         of its dtype, with one more axis in front for each `scan` that it is in. `jax.tree.leaves` gives the arrays.
         `Site.units` says which axes run over units: where the loss maps over examples, they may come first.
-      - `.names(params, ...)`: the path of each one's parameter, such as "['Dense_0']['kernel']". Shapes will do.
+      - `.names(params, ...)`: the path of each one's parameter, such as `['Dense_0']['kernel']`. Shapes will do.
 
       Under `jit` the value is the same to the last bit wherever XLA fuses both alike, which it does as a rule, and it
       costs what zeros placed by hand cost. Outside, every call traces the loss anew.

@@ -62,9 +62,9 @@ def supervised(
     Model state (batch statistics), keys for dropout, and training and inference mode are taken care of.
 
     Args:
-      model: a Flax Linen module, a Flax NNX module or a function of `rngs` that makes one, an Equinox module or a
-        function of `key` that makes one, a pair of functions (init, apply), or one of `ch5jax.networks`: see
-        `models.as_model`. An NNX or Equinox module that is made already starts every trial with its own weights.
+      model: one of `ch5jax.networks`, a pair of functions (init, apply), or a module of Flax (Linen, NNX) or Equinox.
+        Of NNX and Equinox, better a function that makes the module: of `rngs`, and of `key` (see `models.as_model`).
+        One that is made already starts every trial with its own weights.
       train: a pair (inputs, targets) of arrays, or of pytrees of arrays, with a row an example; of any shape and number
         type: images, tokens, features; classes as whole numbers from 0 or one-hot rows, or numbers. Of floating data
         float32 and float64 are taken in JAX's default dtype, all others, bytes too, as they are.
@@ -72,7 +72,7 @@ def supervised(
       test: likewise; None for no test part.
       loss: "cross_entropy" (of logits, in nats; the default where targets are whole numbers), "binary_cross_entropy"
         (of one logit), "squared_error" (the default elsewhere), "absolute_error", or a function (outputs, targets) → a
-        number, or one for each example, whose mean is taken. It is told by name what else it has a parameter for:
+        number, or one for each example, whose mean is taken. It may have further parameters, which it gets by name:
         `params`, `train` (True in a step, False in `evaluate`), and hyperparameters.
       metrics: what `evaluate` reports beside the loss: names among "accuracy", "binary_accuracy", "r2" and those of
         losses, or a dict of functions like `loss`. By default accuracy for classes, R² for numbers.
@@ -105,9 +105,9 @@ def supervised(
       all examples of a part in inference mode. Its `predict` gives the model's outputs for new inputs.
 
     Raises:
-      ValueError: if the model is none, the arrays are no numbers, not finite or do not fit each other, the model's
-        outputs do not fit a named loss, a number is out of range, a mesh's devices do not divide the mini-batch, or
-        nobody asks for a hyperparameter.
+      ValueError: if the model is none of these, or its outputs do not fit a named loss; if the arrays are no numbers,
+        not finite, or do not fit each other; if a number is out of range, a mesh's devices do not divide the
+        mini-batch, or nothing takes a hyperparameter.
 
     Example:
       >>> import ch5jax, jax, jax.numpy as jnp, numpy as np

@@ -42,7 +42,7 @@ def table(
       kind: "classification" or "regression"; by default the target's values decide: see `read_table`.
       hidden: the widths of the hidden layers; () is logistic or linear regression.
       activation: the hidden units' nonlinearity.
-      batch_size: examples in a mini-batch, ≥ 1; of a training part that has fewer, as many as it has.
+      batch_size: examples in a mini-batch, ≥ 1; at most those of the training part.
       initial_scale: what the initial kernels are multiplied by: a number, or one for each layer.
       epochs: False draws every mini-batch with replacement, as in the chapter; True goes through a new random order of
         all examples before any comes again (the last, incomplete batch of an epoch is left out).

@@ -10,12 +10,12 @@ from ch5jax._types import Hyperparameters, Metrics, Params, PyTree, State
 
 
 class Variant(NamedTuple):
-    """The same training with one thing otherwise.
+    """The same training with one thing changed.
 
     Attributes:
       name: in words, such as "standardised inputs".
-      make: () -> the task that has it so; it takes the same hyperparameters.
-      number: where one program serves both ways, the hyperparameter of that task that says so, 1 or 0.
+      make: () -> the changed task; it takes the same hyperparameters.
+      number: the name of a hyperparameter, 1 or 0, that switches the change on in that task; None if it has none.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Task(NamedTuple):
       objective: the metric of `evaluate` that selects.
       maximize: whether more of it is better.
       params: state -> parameters, for what looks at parameters.
-      loss: (key, hyperparameters, state, parameters) -> scalar, that of a mini-batch: everything but the parameters is
-        the state's. For what differentiates, and looks at the gradient at every layer (`ch5jax.tap`).
-      lowest: the lowest value that the expected loss can have, where that is known: what a verdict measures from.
-      baseline: the loss of who has learned nothing, such as the best constant prediction: where a verdict lets the
-        descent of a run that ends below it begin, however high its first loss was.
-      steps: how many there are, where that is fixed: what `train` and `sweep` take if they are not told.
+      loss: (key, hyperparameters, state, parameters) -> scalar, the loss of a mini-batch at these parameters. Signals
+        and `ch5jax.tap` differentiate it.
+      lowest: the lowest value that the expected loss can have, where that is known. A verdict measures from it.
+      baseline: the loss without any learning, such as that of the best constant prediction. A verdict measures the
+        descent of a run that ends below it from here, however high its first loss was.
+      steps: how many there are, where that is fixed: the default of `train` and `sweep`.
       predict: (hyperparameters, state, inputs) -> outputs, of new examples, for `SweepResult.predict`.
-      variants: () -> the same training with one thing otherwise, `Variant`s: what `ch5jax.treat` can try beside the
-        numbers that there are. The same ones at every call.
+      variants: () -> `Variant`s, the same training with one thing changed, for `ch5jax.treat` to try. The same ones at
+        every call.
       input_scale: the largest root mean square of an input, as the first layer sees it, where that is known; initial
-        weights are made for one of about 1. Of a run that failed with much larger ones, a verdict says so.
+        weights are made for about 1. If a run fails with much larger inputs, its verdict is UNSCALED.
       numbers: the names of what its hyperparameters may hold beside the `optimizer`, for `ch5jax.space`.
 
-    Promises, looked at by tracing before a training or a sweep begins (`ValueError` where one is broken):
+    Promises, checked by tracing before a training or a sweep begins (`ValueError` where one is broken):
 
     - the state that `step` gives back is like the one it got, leaf by leaf, in shape and dtype; numbers of Python's in
       the initial state become arrays;

@@ -29,7 +29,7 @@ def whole(
 ) -> Task:
     """A whole training, one function (key, hyperparameters) → metrics, as a task: swept and judged as it is.
 
-    The first step trains, from beginning to end, in the compiled program; every step tells one more point of curves.
+    The task's first step runs the whole training. Every step reports the next point of the curves.
 
     Args:
       train: a function of JAX's (key, hyperparameters) → a dict of numbers, and of curves of shape (steps,), one point
@@ -45,8 +45,8 @@ def whole(
 
     Returns:
       A `Task` with `steps`. Its step reports the curves (and a number called "loss"), `evaluate` all other numbers and
-      the objective. There are no parameters, so that verdicts come from the curves alone. What stops a sweep costs the
-      trainings that are under way.
+      the objective. There are no parameters, so that verdicts come from the curves alone. When a sweep
+      is stopped, the trainings under way are lost, and run again.
 
     Raises:
       ValueError: if `train` is no function or `steps` no positive integer; where it is traced, if it does not give such

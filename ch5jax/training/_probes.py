@@ -15,7 +15,7 @@ FEWEST = 8  # what a verdict needs to tell a course; short trainings pay for the
 
 
 def recorded_steps(steps: int, record_every: int) -> np.ndarray:
-    """How many steps had been taken at each record of `train`: every so many, and the last in any case.
+    """The steps after which `train` records: every `record_every`, and the last.
 
     Args:
       steps: how many steps there were, ≥ 1.

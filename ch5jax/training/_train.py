@@ -40,10 +40,10 @@ def train(
       hyperparameters: what the task takes; for the ready ones, an optimizer.
       key: the trial's key. The initial state and every step draw from keys folded from it.
       steps: how many steps, ≥ 1; may be left out for a task that has `steps`.
-      record_every: keep the metrics of every so many steps (and of the last).
-      evaluate_every: evaluate every so many steps, a multiple of `record_every`, and at the end; by default only at the
-        end.
-      signals_every: take the signals of the difficulties (`diagnostics.Signals`) every so many steps, and at the last.
+      record_every: steps from one record of the metrics to the next; the last step is recorded too.
+      evaluate_every: steps from one evaluation to the next, a multiple of `record_every`; the last is at the end. By
+        default there is only that one.
+      signals_every: steps from one probe to the next, at which `diagnostics.Signals` are taken; the last is at the end.
         A probe costs about three steps; by default there is one in a fiftieth of the steps, and in 25 at most, or
         eight probes where that is more. 0 takes none. They are not differentiated, and do not touch the training,
         though a compiler may round a program with them differently.

@@ -59,7 +59,7 @@ def treat(
       rounds: how many rounds at most, ≥ 1: a second difficulty may lie under the first. The next round treats what the
         last one chose, and is left out if that is healthy or was not better.
       remedies: names among `treatment.REMEDIES` to try instead, in the first round; several at once are joined by
-        " + ". Of those at once, what the task does not have, or does not need, is left out.
+        " + ". Where several are joined, those that the task does not have or need are left out.
       best: as for `diagnose`.
       store: a folder to keep each round's trainings in as they come, `round1-100steps` and so on, each as `sweep` has
         it: called again with the same arguments, what was stopped goes on, and what is done is read.

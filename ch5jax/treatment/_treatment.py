@@ -33,8 +33,7 @@ class Tried:
       gain: by how much the objective is better than that of the untreated run, on average over the seeds, in the
         objective's unit; a training that is lost counts as the worst that was seen.
       error: the standard error of that average; 0 for one seed.
-      better: whether that is no chance: the gain is over two standard errors, or no seed is worse and most are better,
-        as where one seed of a lost loss is as large as all else together.
+      better: whether the gain is beyond chance: over two standard errors, or no seed is worse and most are better.
       steps: how many each of its trainings took, where they were stopped early; None for all.
     """
 
@@ -71,7 +70,7 @@ def compared(tried: tuple[Tried, ...], objective: str, maximize: bool) -> tuple[
 
 
 def chosen_of(tried: tuple[Tried, ...]) -> Tried:
-    """The remedy with the largest gain of those that are better; where none is, the run as it was."""
+    """The better remedy with the largest gain; the run as it was, if no remedy is better."""
     better = [one for one in tried if one.kind == "remedy" and one.better]
     return max(better, key=lambda one: one.gain, default=tried[0])
 

@@ -15,7 +15,7 @@ from ch5jax.optimizers import adam
 from ch5jax.tasks import Task
 from ch5jax.tracing import all_eqns, peak_bytes
 
-SHARE, FEWEST = 20, 8  # each takes one step for so many of the run's, and so many at least
+SHARE, FEWEST = 20, 8  # each takes 1/SHARE of the run's steps, and FEWEST at least
 BATCHES = 32  # whose mean loss is compared, before and after
 WIDER = 8  # times as many examples in a step
 ADAM = 0.01

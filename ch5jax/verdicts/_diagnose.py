@@ -42,8 +42,8 @@ def diagnose(
 ) -> Diagnosis:
     """Trains one setting of a task, and says which difficulties it met.
 
-    Codes with evidence inside the program, sentences outside it: it jits and vmaps, over hyperparameters and keys, and
-    what comes back says itself when printed.
+    It jits and vmaps over hyperparameters and keys. Inside a program the result is arrays; printed outside,
+    it is sentences.
 
     Args:
       task: a `Task`. Without `params` and `loss`, the verdict comes from what its step reports ("loss",

@@ -94,7 +94,7 @@ class Diagnosis:
     @property
     @nan_is_data()
     def descriptions(self) -> tuple[str, ...]:
-        """Where the run ended and how far it came, in sentences that accuse nobody."""
+        """Where the run ended and how far it came, in sentences. None of them is a difficulty."""
         self._check_one()
         return tuple(describe(self))
 

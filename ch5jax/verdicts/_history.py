@@ -34,7 +34,7 @@ class HistoryDiagnosis(Diagnosis):
     """The diagnosis of a history; made by `judge_history`.
 
     Attributes:
-      at: steps taken at each row of `signals`: those of the history, which may begin anywhere.
+      at: steps taken at each row of `signals`, as the history counts them.
       validation: the course of the validation loss, or None.
     """
 
@@ -48,7 +48,7 @@ class HistoryDiagnosis(Diagnosis):
 
     @property
     def descriptions(self) -> tuple[str, ...]:
-        """Where the run ended and how far it came, in sentences that accuse nobody; with the validation loss."""
+        """Where the run ended and how far it came, in sentences; with the validation loss."""
         said = super().descriptions
         return said if self.validation is None else (*said, say_validation(self.validation))
 
@@ -79,7 +79,7 @@ def judge_history(
       validation: validation losses, as many (None where there was none), or a pair (steps, losses).
       steps: steps taken at each record, increasing whole numbers, evenly spaced or not; by default 1, …, n.
       best: the lowest loss known to be reachable; without it nothing is said of being stuck.
-      baseline: the loss of who has learned nothing, such as the best constant prediction.
+      baseline: the loss without any learning, such as that of the best constant prediction.
       thresholds: what the verdict is measured against.
 
     Returns:

@@ -63,11 +63,15 @@ def judge(
 
     And only where nothing else was found:
 
-    - SLOW: the loss still falls, with over `above` left, or over `slow` times as fast as at half time where no best is
-      known; or it has stalled above a `best`, ‖G‖² is over `steep` of the largest that it was, and as many steps again
-      do not promise what is left; or, where no best is known, the parameters moved by under `moved` of their initial
-      norm, or all its steps together could not have taken it down the steepest direction (α λ_max T < 1); unless
-      α λ_max/2, where curvature is known, is over `stable`.
+    - SLOW, in one of three cases, unless curvature is known and α λ_max/2 is over `stable`:
+
+        - the loss still falls, with over `above` left (where no best is known, over `slow` times as fast as in the
+          second quarter);
+        - it has stalled above a `best`, ‖G‖² is over `steep` of its largest value, and as many steps again do not
+          promise what is left;
+        - no best is known, and the parameters moved by under `moved` of their initial norm, or all steps together
+          were too short for the steepest direction (α λ_max T < 1).
+
     And where nothing was found yet, by what lowers the loss, with over `gain` of what there is to learn, from the last
     state on (`continuations`):
 
@@ -86,7 +90,7 @@ def judge(
       probed_at: steps taken at each probe, shape (probes,), evenly spaced but for the last: `recorded_steps(steps,
         signals_every)`. What is told by the course of the loss needs eight probes or more.
       best: the lowest loss that is known to be reachable: a problem's minimum, or the best run's of a group.
-      baseline: the loss of who has learned nothing, such as the best constant prediction.
+      baseline: the loss without any learning, such as that of the best constant prediction.
       curvature: of the loss at the end, as of `diagnostics.curvature`.
       gradient_norm: ‖G‖ at the end, where it is known better than from the late probes.
       validation: the same loss of other examples, at the end.

@@ -18,8 +18,8 @@ class RunSummary(NamedTuple):
 
     known: jax.Array  # whether there is a course: probes enough, and a loss that is finite late in the run
     has_best: jax.Array  # whether a best loss was given; else it is the lowest that the run had
-    learned: jax.Array  # whether it got near the best; where none is known, half of the way to a loss of 0
-    holds: jax.Array  # whether, where no best is known, the validation loss says the same and no loss is below 0
+    learned: jax.Array  # whether it got near the best; where no best is known, whether it came half of the way to 0
+    holds: jax.Array  # where no best is known: whether the validation loss says so too, and the loss is not below 0
     measured: jax.Array  # whether a best or a baseline is known: the first loss alone may be anything
     worse: jax.Array  # whether it ended far above the first loss and the baseline
     still: jax.Array  # whether the gradient is exactly zero at every late probe
@@ -30,21 +30,23 @@ class RunSummary(NamedTuple):
     above_best: jax.Array  # by how much that is above the best
     reach: jax.Array  # from the baseline or the first loss, or the end's if that is higher, to the best, or to 0
     descent: jax.Array  # from the baseline to the best; from the first loss, for a run that has not come so far
-    left: jax.Array  # above_best as a share of what there was to learn: over 1 for a run that has learned nothing
-    middle_slope: jax.Array  # what a whole run would fall as fast as this one at half time, as a share of the descent
-    late_slope: jax.Array  # and as fast as at the end
-    promised: jax.Array  # −G·u of as many steps again, as a share of the descent; so much at least, but for chance
+    left: jax.Array  # above_best over what there was to learn; above 1 if the run got worse than the baseline
+    middle_slope: (
+        jax.Array
+    )  # how fast the loss fell in the second quarter: its fall over a whole run at that pace, over the descent
+    late_slope: jax.Array  # the same for the last quarter
+    promised: jax.Array  # −G·u of as many steps again, over the descent: a lower bound, up to chance
     noise: jax.Array  # the noise scale in units of the batch
     lift: jax.Array  # by how much the noise of the steps lifts the loss
-    squared_norm: jax.Array  # ‖G‖²; so much at most, but for chance
-    steep: jax.Array  # whether ‖G‖² is, but for chance, still a share of the largest that it was
+    squared_norm: jax.Array  # ‖G‖²: an upper bound, up to chance
+    steep: jax.Array  # whether ‖G‖² is still a share of its largest value, beyond chance
     rate: jax.Array  # ‖u‖/‖g‖ late in the run, or over all of it if nothing moved late
-    largest_rate: jax.Array  # and at the probe at which it was largest
+    largest_rate: jax.Array  # the largest ‖u‖/‖g‖ of all probes
     moved: jax.Array  # the distance travelled, over the initial norm
     validation: jax.Array  # the validation loss at the end
-    lowest_validation: jax.Array  # and the lowest of those on the way
+    lowest_validation: jax.Array  # the lowest validation loss on the way
     lowest_at: jax.Array  # its step; the last where there is one alone, or none
-    lost_share: jax.Array  # by how much that is above the training loss, as a share of what that has fallen by
+    lost_share: jax.Array  # validation loss minus training loss at the end, over the fall of the training loss
     input_scale: jax.Array  # the largest root mean square of an input
     steps: jax.Array  # how many there were
 
@@ -174,7 +176,7 @@ def _of_the_noise(summary: RunSummary, noise: jax.Array, squared_norm: jax.Array
 
 
 def _bound(values: jax.Array, errors: jax.typing.ArrayLike) -> jax.Array:
-    """Their mean, and so many of its standard errors."""
+    """Their mean plus a number of its standard errors."""
     return jnp.mean(values) + errors * jnp.std(values) / max(len(values) - 1, 1) ** 0.5
 
 

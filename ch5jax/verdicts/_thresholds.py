@@ -13,37 +13,37 @@ class Thresholds(NamedTuple):
     the lowest that the run itself had.
 
     Attributes:
-      vanishing: the gradient at the first layer over that at the last below which it has vanished.
-      exploding: and over which it has exploded.
-      flat_units: the share of a layer's units that are flat over the whole batch, over which it is saturated.
-      spike: a gradient norm over the running 0.99 quantile of those before it, over which it is a cliff's.
-      thrown: how far the weights then move between two probes, over what they move at the median, to count as thrown.
-      saddle: λ_min < −saddle × the largest magnitude is clearly negative, λ_min > saddle × that clearly positive.
-      gradient: a gradient is small if ‖G‖²/2λ, what it could gain, is below this share of the descent.
-      above: the share of the descent that is left at the end, over which a run did not do what it could.
-      basin: the same for one that came to rest in a basin, where nothing but another basin can be lower.
-      falling: the share of the descent that as many steps again would add, over which a loss is still falling.
-      slow: the fall at the end over that at half time, over which a fall has not slowed down; where no best is known.
-      noise: the noise scale over the batch size, over which a step is mostly noise.
-      lift: the share of what is left that the noise of the steps explains, over which noise is the cause.
-      overshoot: the share of the descent that as many steps again promise to first order and a stalled loss does not
-        show, over which steps overshoot.
-      alternation: the share of late steps at which the loss turns, over which it bounces from wall to wall.
-      errors: how many standard errors of the late probes a fall, a gradient or a promise may owe to chance.
-      steep: ‖G‖² late over the largest that it was, over which a gradient has not become small.
-      stable: the share of the longest step that is stable, α λ_max/2, over which steps are not too small.
-      learned: where no best is known, the share of the way from the baseline (or the first loss) to a loss of 0 that a
-        run has to come to count as one that learned.
-      nothing: the share of that way under which a run has learned nothing: it has nothing to lose on other examples,
-        and is not healthy for being the best of a sweep.
-      worse: a loss at the end over the first and the baseline's, over which the steps have thrown it up.
-      moved: the distance travelled, over the initial norm, under which parameters have hardly moved.
-      gain: the share of what there is to learn by which a way to go on has to lower the loss, to prove something.
-      idle: and over which a run is not healthy.
-      overfitting: the validation loss over the training loss, as a share of the way that the training loss has come,
-        over which a run has overfitted.
-      unscaled: the largest root mean square of an input, over which inputs are not on the scale that initial weights
-        are made for.
+      vanishing: a gradient has vanished if ‖∂L/∂z₁‖ / ‖∂L/∂z_L‖, first layer over last, is below this.
+      exploding: it has exploded if that ratio is above this.
+      flat_units: a layer is saturated if more than this share of its units is flat over the whole batch.
+      spike: a gradient is a cliff's if its norm is above this many times the running 0.99 quantile.
+      thrown: the weights were thrown if they moved this many times as far between two probes as they do at the median.
+      saddle: λ_min is clearly negative below −saddle × the largest magnitude, clearly positive above saddle × that.
+      gradient: a gradient is small if what it could gain, ‖G‖²/2λ, is below this share of the descent.
+      above: a run did not get where it could if more than this share of the descent is left at the end.
+      basin: the same for a run that came to rest in a basin.
+      falling: a loss still falls if as many steps again would lower it by more than this share of the descent.
+      slow: a fall has not slowed down if it is above this many times that in the second quarter; where no best is
+        known.
+      noise: a step is mostly noise if the noise scale is above this many batches.
+      lift: noise is the cause if it explains more than this share of what is left.
+      overshoot: steps overshoot if the loss has stalled, while as many steps again promise, to first order, more than
+        this share of the descent.
+      alternation: a loss bounces from wall to wall if it turns at more than this share of the late steps.
+      errors: a difference counts if it is above this many standard errors of the late probes.
+      steep: a gradient has not become small if ‖G‖² late is above this share of its largest value.
+      stable: steps are not too small if α λ_max/2, their share of the longest stable step, is above this.
+      learned: where no best is known, a run has learned if it came this share of the way from the baseline, or the
+        first loss, to 0.
+      nothing: a run has learned nothing if it came less than this share of that way. Then it is not called overfitted,
+        and not healthy for being the best of a sweep.
+      worse: the steps have thrown the loss up if it ends above this many times both the first loss and the baseline.
+      moved: parameters have hardly moved if the distance over the initial norm is below this.
+      gain: a continuation proves something if it lowers the loss by more than this share of what there is to learn.
+      idle: a run is not healthy if a continuation lowers the loss by more than this share.
+      overfitting: a run has overfitted if more than this share of what it learned is lost on the validation part:
+        (validation loss − training loss) / fall of the training loss.
+      unscaled: inputs are too large if the root mean square of one of them is above this.
 
     Example:
       >>> import ch5jax

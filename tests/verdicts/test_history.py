@@ -102,7 +102,7 @@ def test_losses_unevenly_recorded_are_judged_by_their_steps():
     steps = np.unique(np.geomspace(1, 10_000, 80).astype(int))
     slow = judge_history(2 - steps / 10_000, steps=steps, best=0.0)
     assert slow.main is D.SLOW
-    assert float(slow.findings.strength[D.SLOW]) == pytest.approx(1, abs=0.05)  # as fast as at half time
+    assert float(slow.findings.strength[D.SLOW]) == pytest.approx(1, abs=0.05)  # as fast as in the second quarter
     empty = intervals(steps).empty
     assert empty.sum() > 20
     np.testing.assert_allclose(slow.signals.mean_loss[empty], 2 - slow.probed_at[empty] / 10_000, atol=1e-6)

@@ -216,7 +216,9 @@ NOISY = {
             {"mean_loss": 1 - 0.2 * T / PROBES},
             {},
             [
-                {"mean_loss": np.exp(-3.0 * T / PROBES)},  # three time constants: 0.2 times as fast as at half time
+                {
+                    "mean_loss": np.exp(-3.0 * T / PROBES)
+                },  # three time constants: 0.2 times as fast as in the second quarter
                 {"mean_loss": 1 - 0.05 * T / PROBES, "squared_norm": np.geomspace(1, 1e-3, PROBES)},  # it came to rest
                 {"curvature": BOWL._replace(largest=jnp.asarray(20.0))},  # η λ = 2: the rate cannot be larger
             ],

@@ -22,8 +22,9 @@ _WAYS = AS_BEFORE, FASTER, BY_ADAM
 def _test(of: Evidence) -> Finding:
     """Either it still falls, or it never got going although the gradient is what it was.
 
-    Where the best is not known, what has not learned counts as slow if it falls no slower than at half time, if its
-    parameters have hardly moved, or if all its steps together could not have taken it down the steepest direction.
+    Where the best is not known, a run that has not learned is slow in three cases: its loss falls no slower than in the
+    second quarter, its parameters have hardly moved, or all its steps together are too short to have gone
+    down the steepest direction.
     Steps that are nearly too long to be stable are not too small.
     """
     summary, limits = of.summary, of.limits
@@ -63,7 +64,7 @@ def of_the_way(summary: RunSummary, curvature: Curvature) -> jax.Array:
 def _say(found: Finding, of: "Diagnosis") -> str:
     summary, step = of.summary, int(found.step)
     if summary.falling:
-        speed = f", {float(found.strength):.2g} times as fast as at half time" if np.isfinite(found.strength) else ""
+        speed = f", {float(found.strength):.2g} times as fast as halfway through" if np.isfinite(found.strength) else ""
         return f"when it ended at step {step:,} the loss still fell{speed}, with {left(of)}."
     if summary.has_best:
         return (
