@@ -55,7 +55,8 @@ def space(
 
         - `optimizer`: a function that makes one, such as `ch5jax.adam` or `optax.adamw`, or several of them by name
           or in a list;
-        - `optimizer.learning_rate`, or `learning_rate`: an argument of the optimizers;
+        - `optimizer.learning_rate`, or `learning_rate`: an argument of the optimizers; where the task has that name too
+          (RMSProp has an `initial_scale` of its own), the short name is the task's;
         - `initial_scale`: a number of the task (`Task.numbers`); `initial_scale[2]` one of several, all of which have
           to be there;
         - `hidden`, `activation`: an argument of the function that makes the task.
@@ -90,14 +91,22 @@ def space(
         _check_axis(name, values, count)
     maker = _Maker(task)
     arguments = {name: {*_parameters(rule)} for name, rule in rules.items()}
-    own = {name: values for name, values in axes.items() if not any(_of(name, names) for names in arguments.values())}
+    theirs = {
+        name: {axis for axis in axes if axis.removeprefix("optimizer.") in taken and axis not in maker.known}
+        for name, taken in arguments.items()
+    }
+    if twice := [axis for some in theirs.values() for axis in some if f"optimizer.{axis}" in axes]:
+        raise ValueError(f"axes must have every name once, got {twice[0]!r} and 'optimizer.{twice[0]}'")
+    own = {axis: values for axis, values in axes.items() if not any(axis in some for some in theirs.values())}
     structure = maker.structure(own)
     found = Space({}, {})
     used: set[str] = set()
     for name, rule in rules.items():
-        taken = {axis: values for axis, values in axes.items() if axis in own or _of(axis, arguments[name])}
-        _check_complete(name, rule, {axis.removeprefix("optimizer.") for axis in taken})
-        for group, (made, batch) in _groups(name, rule, taken, structure, maker, used, (count, method, seed)).items():
+        taken = {axis: values for axis, values in axes.items() if axis in own or axis in theirs[name]}
+        _check_complete(name, rule, {axis.removeprefix("optimizer.") for axis in theirs[name]})
+        for group, (made, batch) in _groups(
+            name, rule, taken, structure, maker, used, theirs[name], (count, method, seed)
+        ).items():
             found.task[group], found.hyperparameters[group] = made, batch
     if unused := [axis for axis in axes if axis not in used]:
         named = {f"optimizer.{argument}" for names in arguments.values() for argument in names}
@@ -134,6 +143,11 @@ class _Maker:
             self._made[kind] = made
         return self._made[kind]
 
+    @functools.cached_property
+    def known(self) -> set[str]:
+        """What the task has by name, as it is made without being told."""
+        return self._arguments.union(self({}).numbers)
+
     @property
     def names(self) -> set[str]:
         """What can be varied."""
@@ -147,16 +161,17 @@ def _groups(
     structure: Mapping[str, dict[_Label, Any]],
     maker: _Maker,
     used: set[str],
+    theirs: set[str],
     draw: tuple[int | None, Method, int],
 ) -> dict[str, tuple[Task, Any]]:
     """One optimizer's groups: a task and a batch each."""
-    arguments, tasks = {*_parameters(rule)}, []
+    tasks: list[Task] = []
     values = {axis: v for axis, v in axes.items() if axis not in structure}
 
     def setting(**given: Any) -> Any:
         task = maker({axis: (given[axis], structure[axis][given[axis]]) for axis in structure})
         numbers = _numbers(given, task.numbers)
-        own = {axis: v for axis, v in given.items() if _of(axis, arguments)}
+        own = {axis: v for axis, v in given.items() if axis in theirs}
         tasks.append(task)
         used.update(structure, own, *numbers.values())
         optimizer = rule(**{axis.removeprefix("optimizer."): v for axis, v in own.items()})
@@ -173,9 +188,7 @@ def _groups(
     for labels in itertools.product(*structure.values()):
         chosen = dict(zip(structure, labels, strict=True))
         task = maker({axis: (label, structure[axis][label]) for axis, label in chosen.items()})
-        taken = {
-            axis: v for axis, v in values.items() if _of(axis, arguments) or axis.partition("[")[0] in task.numbers
-        }
+        taken = {axis: v for axis, v in values.items() if axis in theirs or axis.partition("[")[0] in task.numbers}
         swept = any(map(is_swept, taken.values()))
         made = grid(setting, **chosen, **taken) if swept else stack([setting(**chosen, **taken)])
         kind = ", ".join(f"{axis}={label}" for axis, label in chosen.items() if len(structure[axis]) > 1)
@@ -228,11 +241,6 @@ def _check_axis(name: str, values: Any, count: int | None) -> None:
         raise ValueError(f"axes[{name!r}] is a range to draw from, which needs count; for a grid give a list")
     if isinstance(values, list) and not values:
         raise ValueError(f"axes[{name!r}] must have at least one value to choose from, got none")
-
-
-def _of(axis: str, arguments: set[str]) -> bool:
-    """Whether it is among an optimizer's arguments."""
-    return axis.removeprefix("optimizer.") in arguments
 
 
 def _is_numeric(values: Any) -> bool:

@@ -158,6 +158,7 @@ SGD = {"optimizer": ch5jax.sgd, "learning_rate": [0.1]}
         ({**SGD, "weight_decay": [0.1]}, "got 'weight_decay'"),
         ({**SGD, "batch_norm_momentum": [0.9]}, "got 'batch_norm_momentum'"),
         ({**SGD, "a b": [1]}, "must have names such as"),
+        ({**SGD, "optimizer.learning_rate": [1]}, "got 'learning_rate' and 'optimizer.learning_rate'"),
         ({**SGD, "initial_scale[x]": [1.0]}, "must have names such as"),
         ({**SGD, "": [1.0]}, "must have names such as"),
         ({**SGD, "hidden": []}, "at least one value"),
@@ -187,3 +188,14 @@ def test_what_is_no_space_to_draw_from():
         found(SGD, task=lambda: 3)
     with pytest.raises(ValueError, match="learning_rate is a range to draw from"):
         ch5jax.grid(ch5jax.sgd, learning_rate=ch5jax.log(0.1, 1.0))
+
+
+def test_a_name_that_the_task_and_an_optimizer_have_is_the_tasks():
+    axes = {"optimizer": [ch5jax.rmsprop, ch5jax.adam], "learning_rate": 0.01, "initial_scale": [0.5, 2.0]}
+    made = found(axes)
+    for batch in made.hyperparameters.values():
+        assert batch["initial_scale"].tolist() == [0.5, 2.0]
+    assert {*made.hyperparameters["rmsprop"]["optimizer"].initial_scale.tolist()} == {ch5jax.rmsprop(0.1).initial_scale}
+    both = found(axes | {"optimizer.initial_scale": [1.0]})
+    assert both.hyperparameters["rmsprop"]["optimizer"].initial_scale.tolist() == [1.0, 1.0]
+    assert both.hyperparameters["adam"]["initial_scale"].tolist() == [0.5, 2.0]
