@@ -750,7 +750,7 @@ def found_without_training(monkeypatch, *arguments):
         raise ValueError("it reads the data again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ch5jax.cli._sweep.prepare", refuse)
+        patch.setattr("ch5jax.cli._training.prepare", refuse)
         result = run(*arguments)
     if "it reads the data again" in result.stderr:
         return None

@@ -128,15 +128,8 @@ class Job(NamedTuple):
         space = self.space(make)
         return ch5jax.sweep(
             *space,
-            steps=self.steps,
-            key=jax.random.key(0),
-            seeds=self.seeds,
-            store=store,
-            evaluate_every=self.evaluate_every,
-            width=self.width,
-            progress=progress,
+            **self._how(store, progress),
             rungs=self.rungs(space),
-            keep_states=self.keep_states,
             engine=cluster,
         )
 
@@ -147,15 +140,21 @@ class Job(NamedTuple):
         return ch5jax.sweeps.train_shard(
             shard,
             *self.space(make),
-            steps=self.steps,
-            key=jax.random.key(0),
-            seeds=self.seeds,
-            store=store,
-            evaluate_every=self.evaluate_every,
-            width=self.width,
-            progress=progress,
-            keep_states=self.keep_states,
+            **self._how(store, progress),
         )
+
+    def _how(self, store: Path, progress: Any) -> dict[str, Any]:
+        """What a whole sweep and a part of it are told alike."""
+        return {
+            "steps": self.steps,
+            "key": jax.random.key(0),
+            "seeds": self.seeds,
+            "store": store,
+            "evaluate_every": self.evaluate_every,
+            "width": self.width,
+            "progress": progress,
+            "keep_states": self.keep_states,
+        }
 
     def rungs(self, space: ch5jax.sweeps.Space) -> Mapping[str, ch5jax.Rungs | None] | ch5jax.Rungs | None:
         """When trials are stopped early."""
