@@ -262,7 +262,7 @@ def test_a_file_of_options_is_as_if_they_were_typed(tmp_path):
     [
         (None, "No such file"),
         ("steps = ", "cannot be read as TOML: Invalid value"),
-        ("stepz = 3", "must hold options of the command, activation, batch_norm, "),
+        ("stepz = 3", "must hold options of the command, activation, "),
         ("config = 'x.toml'", "got 'config'"),
         ("steps = 3\n'st-eps' = 3", "got 'st-eps'"),
         ("batch_size = 3\nbatch-size = 3", "every option once, got 'batch-size' twice"),

@@ -20,6 +20,11 @@ from tests.sweeps.small import TASK, assert_same_bits, run
 FOLDER = Path(sys.argv[1])
 
 
+def say(what):
+    with (FOLDER / "said").open("a") as file:
+        print(what, file=file)
+
+
 def telling(task):
     """The task, which says in a file which process traces it."""
 
@@ -70,7 +75,7 @@ found = run(task=telling(TASK), engine=engine, store=FOLDER / "store", progress=
 assert len(killed) == 2
 assert_same_bits(found, expected)
 assert_same_bits(ch5jax.open(FOLDER / "store"), expected)
-print("a worker and a node were killed: same bits", flush=True)
+say("a worker and a node were killed: same bits")
 
 opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 1000.0, 0.2])
 sweep = {"steps": 3, "key": jax.random.key(0), "width": 1, "signals_every": 0, "store": FOLDER / "deadly"}
@@ -78,7 +83,7 @@ try:
     ch5jax.sweep(deadly(), opts, engine=Ray(cluster.address, retries=1), **sweep)
     raise AssertionError("it did not die")
 except ChunkError as error:
-    print(str(error), flush=True)
+    say(error)
 (part,) = ch5jax.sweeps.look(FOLDER / "deadly").parts
 assert (part.done, part.trials) == (2, 3)
 opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1, 10.0, 0.2])
@@ -97,10 +102,10 @@ try:
     ch5jax.sweep(deadly()._replace(init=refusing), opts, engine=Ray(cluster.address), **{**sweep, "store": None})
     raise AssertionError("it was not refused")
 except ValueError as error:
-    print(str(error), flush=True)
+    say(error)
 cluster.shutdown()
 try:
     ch5jax.sweep(deadly(), opts, engine=Ray("127.0.0.1:1"), **{**sweep, "store": FOLDER / "nowhere"})
     raise AssertionError("there is no such cluster")
 except ValueError as error:
-    print(str(error), flush=True)
+    say(error)
