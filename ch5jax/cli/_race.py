@@ -50,7 +50,7 @@ def race(
         typer.Option(
             metavar="FILE",
             parser=parse_path,
-            help="A page (.html), or an animation: .gif, or .mp4 with ffmpeg. [default: race.html]",
+            help="A page (.html), or an animation: .gif, or .mp4 where there is an ffmpeg. [default: race.html]",
             show_default=False,
         ),
     ] = None,

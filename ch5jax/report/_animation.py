@@ -1,6 +1,8 @@
 """A race of optimizers as a GIF or a film."""
 
+import importlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,9 @@ _MARKS = {"minimum": "*", "saddle": "X", "maximum": "^", "degenerate": "s"}
 def write_animation(
     found: Descents, path: str | os.PathLike[str], *, frames: int = 120, frames_per_second: int = 20
 ) -> Path:
-    """Writes the optimizers' ways over the function's contours as a GIF, or as MP4 where ffmpeg is installed.
+    """Writes the optimizers' ways over the function's contours as a GIF, or as MP4 where there is an ffmpeg.
+
+    It may be the machine's own, or that of the package imageio-ffmpeg (`ch5jax[film]`).
 
     Args:
       found: what `descents` gave.
@@ -29,7 +33,7 @@ def write_animation(
 
     Raises:
       ImportError: without Matplotlib (`ch5jax[examples]`).
-      ValueError: if the name ends otherwise, or no writer for it is installed.
+      ValueError: if the name ends otherwise, or in .mp4 and there is no ffmpeg.
       OSError: if the file cannot be written.
 
     Example:
@@ -39,16 +43,19 @@ def write_animation(
       >>> film.read_bytes()[:6]
       b'GIF89a'
     """
-    animation, figures, canvases = (
-        require(f"matplotlib.{name}", "examples", "an animation")
-        for name in ("animation", "figure", "backends.backend_agg")
+    matplotlib, animation, figures, canvases = (
+        require(name, "examples", "an animation")
+        for name in ("matplotlib", "matplotlib.animation", "matplotlib.figure", "matplotlib.backends.backend_agg")
     )
     kind = Path(path).suffix.lower()
-    writers = {".gif": "pillow", ".mp4": "ffmpeg"}
-    if kind not in writers:
+    if kind not in (".gif", ".mp4"):
         raise ValueError(f"path must end in .gif or .mp4, got {Path(path).name!r}")
-    if not animation.writers.is_available(writers[kind]):
-        raise ValueError(f"path must end in {' or '.join(_available(animation)) or 'nothing'}: {kind} needs ffmpeg")
+    ffmpeg = _ffmpeg()
+    if kind == ".mp4" and ffmpeg is None:
+        raise ValueError(
+            f"path must end in .gif where there is no ffmpeg, got {Path(path).name!r}; "
+            'pip install "ch5jax[film]" brings one'
+        )
     surface = contours(found)
     figure = figures.Figure((6.4, 5.2), dpi=100, layout="constrained")
     canvases.FigureCanvasAgg(figure)
@@ -65,8 +72,8 @@ def write_animation(
     axes.legend(loc="upper right", fontsize=9)
     axes.set(xlim=surface.x[[0, -1]], ylim=surface.y[[0, -1]])
     steps = len(next(iter(found.paths.values())))
-    writer = animation.writers[writers[kind]](fps=frames_per_second)
-    with whole(path) as beside:
+    writer = (animation.PillowWriter if kind == ".gif" else animation.FFMpegWriter)(fps=frames_per_second)
+    with whole(path) as beside, matplotlib.rc_context({"animation.ffmpeg_path": ffmpeg or "ffmpeg"}):
         named = beside.with_name(beside.name + kind)  # ffmpeg goes by the name
         try:
             with writer.saving(figure, str(named), dpi=100):
@@ -83,6 +90,11 @@ def write_animation(
     return Path(path)
 
 
-def _available(animation: object) -> list[str]:
-    writers = animation.writers  # type: ignore[attr-defined]
-    return [kind for kind, name in ((".gif", "pillow"), (".mp4", "ffmpeg")) if writers.is_available(name)]
+def _ffmpeg() -> str | None:
+    """Where ffmpeg is: the machine's, or what the package imageio-ffmpeg brings."""
+    if found := shutil.which("ffmpeg"):
+        return found
+    try:
+        return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
+    except (ImportError, RuntimeError):  # the latter where the package has none for this machine
+        return None

@@ -1,5 +1,9 @@
 """`ch5jax race`: the ways are those of the optimizers, and the player plays."""
 
+import shutil
+import sys
+
+import imageio_ffmpeg
 import numpy as np
 import optax
 import pytest
@@ -95,6 +99,24 @@ def test_an_animation_has_as_many_pictures_as_frames(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["race.gif"]
     with pytest.raises(ValueError, match=r"must end in \.gif or .mp4, got 'race.avi'"):
         report.write_animation(found, tmp_path / "race.avi")
+
+
+def test_a_film_has_as_many_pictures_as_frames(tmp_path):
+    found = report.descents(BEALE, {"adam": ch5jax.adam(0.1)}, steps=40)
+    path = report.write_animation(found, tmp_path / "race.MP4", frames=6, frames_per_second=3)
+    frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert (frames, seconds) == (6, 2.0)
+    assert [file.name for file in tmp_path.iterdir()] == ["race.MP4"]
+
+
+def test_a_film_without_ffmpeg_says_what_brings_one(tmp_path, monkeypatch):
+    found = report.descents(BEALE, {"adam": ch5jax.adam(0.1)}, steps=40)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(ValueError, match=r"got 'race.mp4'; pip install \"ch5jax\[film\]\" brings one"):
+        report.write_animation(found, tmp_path / "race.mp4")
+    assert not list(tmp_path.iterdir())
+    assert report.write_animation(found, tmp_path / "race.gif", frames=2).exists()
 
 
 def test_the_command_writes_a_page_and_says_where_each_ended(tmp_path):
