@@ -49,6 +49,15 @@ def is_node(value: Any) -> bool:
 def check_number(name: str, value: Any, allowed: Range, kind: str = "a number") -> Any:
     """A number as a leaf: integers become floats, what is known now is checked, arrays and tracers pass as they are.
 
+    Args:
+      name: the hyperparameter's, for the message.
+      value: a number, an array or a tracer.
+      allowed: the range that it has to be in.
+      kind: what it has to be, for the message.
+
+    Returns:
+      The number, a float or an array.
+
     Raises:
       ValueError: naming the hyperparameter, if it is no number or out of range.
     """
@@ -195,6 +204,12 @@ class Call:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some arguments changed, checked like the call.
+
+        Args:
+          **changes: the arguments by name, such as `learning_rate=0.1`.
+
+        Returns:
+          The copy.
 
         Raises:
           ValueError: naming an argument that there is not, or that is out of range.

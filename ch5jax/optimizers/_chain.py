@@ -19,7 +19,14 @@ class Chain(Transformation):
         return self.transforms, {}
 
     def replace(self, **changes: Any) -> "Chain":
-        """A chain of other parts: `replace(transforms=...)`."""
+        """A chain of other parts: `replace(transforms=...)`.
+
+        Args:
+          **changes: `transforms`, a tuple of transformations.
+
+        Returns:
+          The chain.
+        """
         if changes.keys() != {"transforms"}:
             raise ValueError(f"chain has only transforms to replace, got {', '.join(sorted(changes)) or 'nothing'}")
         return chain(*changes["transforms"])

@@ -13,7 +13,14 @@ class Scale(NamedTuple):
     kind: Literal["linear", "log", "integer", "log integer"]
 
     def at(self, u: np.ndarray) -> np.ndarray:
-        """Its values at places from 0 to 1, 1 left out; whole numbers in int64, others in float64."""
+        """Its values at places along it.
+
+        Args:
+          u: places from 0 to 1, 1 left out.
+
+        Returns:
+          As many values: whole numbers in int64, others in float64.
+        """
         if self.kind == "linear":
             return self.low + u * (self.high - self.low)
         if self.kind == "log":

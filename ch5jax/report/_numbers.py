@@ -4,12 +4,36 @@ import math
 
 
 def is_share(metric: str) -> bool:
-    """Whether a metric is a share of right answers, which reads as a percentage."""
+    """Whether a metric is a share of right answers, which reads as a percentage.
+
+    Args:
+      metric: its name.
+
+    Returns:
+      Whether it is.
+
+    Example:
+      >>> from ch5jax.report import is_share
+      >>> is_share("validation_accuracy"), is_share("validation_loss")
+      (True, False)
+    """
     return "accuracy" in metric
 
 
 def label(name: str) -> str:
-    """A column's name in words."""
+    """A column's name in words.
+
+    Args:
+      name: the column's.
+
+    Returns:
+      The words.
+
+    Example:
+      >>> from ch5jax.report import label
+      >>> label("validation_accuracy")
+      'validation accuracy'
+    """
     return name.replace("_", " ").strip()
 
 
@@ -20,7 +44,20 @@ def better_with(remedy: str) -> str:
 
 
 def number(value: object, digits: int = 4) -> str:
-    """A hyperparameter's value to some significant digits; "–" for none."""
+    """A hyperparameter's value in words.
+
+    Args:
+      value: a number, text or truth value.
+      digits: how many significant digits a number has.
+
+    Returns:
+      The words; "–" for NaN, as tables have it where a group has no such hyperparameter.
+
+    Example:
+      >>> from ch5jax.report import number
+      >>> number(0.0316227), number(1e-7), number(float("nan"))
+      ('0.03162', '1e-7', '–')
+    """
     if isinstance(value, str) or not hasattr(value, "__float__"):
         return str(value)
     if not math.isfinite(value):
@@ -30,7 +67,20 @@ def number(value: object, digits: int = 4) -> str:
 
 
 def amount(metric: str, value: float) -> str:
-    """A metric's value: a percentage to two decimals, anything else to four significant digits."""
+    """A metric's value in words: a share as a percentage to two decimals, anything else to four significant digits.
+
+    Args:
+      metric: its name, which says whether it is a share, as `is_share` has it.
+      value: a number.
+
+    Returns:
+      The words.
+
+    Example:
+      >>> from ch5jax.report import amount
+      >>> amount("test_accuracy", 0.97221), amount("loss", 0.0123456)
+      ('97.22 %', '0.01235')
+    """
     return f"{100 * value:.2f} %" if is_share(metric) and math.isfinite(value) else number(value)
 
 

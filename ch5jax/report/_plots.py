@@ -63,6 +63,9 @@ class Plots:
           y: another.
           median: whether a cell has its trials' median instead.
 
+        Returns:
+          The figure.
+
         Raises:
           ValueError: if there is no such column.
         """
@@ -77,6 +80,9 @@ class Plots:
 
         Args:
           metric: the objective, by default, or "loss".
+
+        Returns:
+          The figure.
 
         Raises:
           ValueError: if it is neither, or every setting failed.

@@ -117,7 +117,21 @@ def gather(result: SweepResult, group: str, metrics: Sequence[str] | None = None
 
 
 def ranks_best(result: SweepResult) -> bool:
-    """Whether a trial counts as it was at its best evaluation: where there are several to choose from."""
+    """Whether leaderboards and pages take each trial as it was at its best evaluation: where there are several.
+
+    Args:
+      result: the sweep.
+
+    Returns:
+      Whether they do; otherwise a trial counts as it was after its last step.
+
+    Example:
+      >>> import ch5jax, ch5jax.report, jax
+      >>> opts = ch5jax.grid(ch5jax.sgd, learning_rate=[0.1])
+      >>> result = ch5jax.sweep(ch5jax.tasks.digits(hidden=()), opts, steps=4, key=jax.random.key(0), evaluate_every=2)
+      >>> ch5jax.report.ranks_best(result)
+      True
+    """
     return "best_step" in result.columns and all(len(one.evaluated_at) > 1 for one in result.curves.values())
 
 

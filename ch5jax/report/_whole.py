@@ -53,10 +53,22 @@ def _lives(process: int) -> bool:
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Writes a file of some bytes, and gives its path back.
+    """Writes a file that appears whole or not at all.
+
+    Args:
+      path: where to write.
+      content: its bytes.
+
+    Returns:
+      The path.
 
     Raises:
       OSError: naming the file, if it cannot be written.
+
+    Example:
+      >>> import ch5jax.report, os, tempfile
+      >>> ch5jax.report.write_whole(os.path.join(tempfile.mkdtemp(), "a.txt"), b"whole").read_bytes()
+      b'whole'
     """
     with whole(path) as beside:
         beside.write_bytes(content)

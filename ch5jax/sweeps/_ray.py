@@ -100,7 +100,13 @@ class Ray:
     def run(
         self, prepared: Prepared, race: Race, kept: Memory | Folder, progress: Callable[[Progress], object] | None
     ) -> None:
-        """Trains all chunks that the store does not hold yet, and stores them.
+        """Trains all chunks that the store does not hold yet, and stores them; `sweep` calls it.
+
+        Args:
+          prepared: the sweep, checked and traced.
+          race: what is trained, and where it is stopped early.
+          kept: the store.
+          progress: called after each chunk.
 
         Raises:
           ChunkError: if some could not be trained; all others are stored.

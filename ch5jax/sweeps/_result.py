@@ -194,7 +194,19 @@ class SweepResult:
         return Trial(number, *again.given(number), steps, again.task(number), again.rerun)
 
     def predict(self, number: int, inputs: PyTree, keep: Keep = "last") -> PyTree:
-        """A trial's outputs for new inputs: `trial(number, keep).predict(inputs)`, which see."""
+        """A trial's outputs for new inputs.
+
+        Args:
+          number: the trial.
+          inputs: what the task's model takes, a row an example.
+          keep: "last" or "best": by its parameters after the last step, or at its best evaluation.
+
+        Returns:
+          `trial(number, keep).predict(inputs)`.
+
+        Raises:
+          ValueError: if there is no such trial, the task is not at hand, or has no `predict`.
+        """
         return self.trial(number, keep).predict(inputs)
 
     def rerun(self, number: int, steps: int | None = None) -> Run:
@@ -223,6 +235,12 @@ class SweepResult:
 
         A sweep takes no curvature, so that nothing is said of saddles and local optima, and does not go on from where a
         trial ended: `diagnose(number)` does.
+
+        Args:
+          number: the trial.
+
+        Returns:
+          A `Diagnosis`.
 
         Raises:
           ValueError: if there is no such trial, or the sweep took no signals.

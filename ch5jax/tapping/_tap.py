@@ -176,7 +176,16 @@ class Tapped:
         return traced(params, zeros)
 
     def zeros(self, params: Params, /, *args: Any, **kwargs: Any) -> tuple[Site, ...]:
-        """Zeros for every layer, in the order of the depth: a tuple of `Site`, each with one array as its leaf."""
+        """Zeros for every layer.
+
+        Args:
+          params: the parameters, as for the loss.
+          *args: what else the loss takes.
+          **kwargs: the same.
+
+        Returns:
+          In the order of the depth a `Site` for each, with one array as its leaf.
+        """
         traced = self.trace(params, *args, **kwargs)
         if not traced.names:
             raise ValueError(
@@ -186,11 +195,29 @@ class Tapped:
         return traced.zeros()
 
     def names(self, params: Params, /, *args: Any, **kwargs: Any) -> tuple[str, ...]:
-        """The parameters' paths, in the order of `zeros`; () where there is no layer."""
+        """The parameters' paths of the layers.
+
+        Args:
+          params: the parameters, as for the loss.
+          *args: what else the loss takes.
+          **kwargs: the same.
+
+        Returns:
+          In the order of `zeros`; () where there is no layer.
+        """
         return self.trace(params, *args, **kwargs).names
 
     def trace(self, params: Params, /, *args: Any, **kwargs: Any) -> Traced:
-        """All of it from one tracing: `names`, `zeros()`, and a function of (params, zeros) for these arguments."""
+        """All of it from one tracing.
+
+        Args:
+          params: the parameters, as for the loss.
+          *args: what else the loss takes.
+          **kwargs: the same.
+
+        Returns:
+          `names`, `zeros()`, and a function of (params, zeros) for these arguments.
+        """
         return Traced(self.loss, self.activations, params, args, kwargs)
 
 

@@ -49,7 +49,14 @@ class Finding(NamedTuple):
         return order[jnp.argmax(jnp.asarray(self.found)[..., order], axis=-1)]
 
     def of(self, difficulty: Difficulty) -> "Finding":
-        """Of all difficulties, this one."""
+        """Of all difficulties, this one.
+
+        Args:
+          difficulty: which.
+
+        Returns:
+          Its finding, without the last axis.
+        """
         return Finding(*(column[..., difficulty] for column in self))
 
 

@@ -31,7 +31,14 @@ class Log(NamedTuple):
     source: str  # the file, or "losses" for a dict
 
     def label(self, argument: str) -> str:
-        """What to call a column in an error."""
+        """What to call a column in an error.
+
+        Args:
+          argument: the column, by the name of the argument that it became.
+
+        Returns:
+          Its words.
+        """
         return f"column {self.columns[argument]!r} of {self.source}"
 
 

@@ -94,9 +94,6 @@ class Table(NamedTuple):
           Columns of shape (rows,): the target's name, with classes' names or numbers in its unit, and in classification
           `probability`, the softmax of the class that is named.
 
-        Raises:
-          ValueError: never.
-
         Example:
           >>> import ch5jax, pandas
           >>> flowers = pandas.DataFrame({"petal": [1.4, 4.7] * 20, "species": ["setosa", "versicolor"] * 20})
