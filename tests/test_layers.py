@@ -41,6 +41,7 @@ LAYERS = [
     "searches",
     "treatment",
     "report",
+    "exports",
     "cli",
 ]
 CORE = LAYERS[: LAYERS.index("normalization") + 1]
