@@ -71,7 +71,7 @@ def to_mlflow(
         mlflow = require("mlflow", "mlflow", "to_mlflow")
         with _refusals(mlflow):
             client = mlflow.MlflowClient(tracking_uri=tracking_uri)
-            place = tracking_uri or mlflow.get_tracking_uri()
+            place = re.sub(r"//[^/@]*@", "//", tracking_uri or mlflow.get_tracking_uri())  # without a password
             _write(mlflow, client, _experiment(client, cut(experiment, 500)), cut(name, 200), runs, replace, progress)
     return Exported(len(runs.trials), place, runs.renamed)
 

@@ -157,7 +157,7 @@ def _event(step: int, summary: Any) -> Any:
 def _write(folder: Path, events: Iterable[Any]) -> None:
     """Writes a file of events."""
     writers = require("tensorboard.summary.writer.event_file_writer", "tensorboard", "to_tensorboard")
-    writer = writers.EventFileWriter(str(folder), filename_suffix=_OURS)
+    writer = writers.EventFileWriter(str(folder), max_queue_size=10_000, filename_suffix=_OURS)
     try:
         for event in events:
             writer.add_event(event)

@@ -9,6 +9,7 @@ import re
 import pytest
 
 import ch5jax
+import ch5jax.exports
 
 PACKAGES = [module.name for module in pkgutil.walk_packages(ch5jax.__path__, "ch5jax.")]
 MODULES = sorted(name for name in PACKAGES if not name.endswith("__main__"))
@@ -28,6 +29,7 @@ def public():
     for module in (
         ch5jax,
         ch5jax.diagnostics,
+        ch5jax.exports,
         ch5jax.initializers,
         ch5jax.models,
         ch5jax.networks,

@@ -21,7 +21,7 @@ def trained(store=None):
         key=jax.random.key(0),
         seeds=2,
         evaluate_every=8,
-        rungs=ch5jax.halving(64, 2),
+        rungs=ch5jax.halving(64, 8),
         store=store,
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ch5jax.exports
+import ch5jax.report
 from ch5jax.exports import _mlflow, _wandb
 from ch5jax.exports._environment import environment
 from ch5jax.exports._names import LONGEST, as_markdown, cut, fitted
@@ -43,6 +44,18 @@ def test_a_run_has_what_the_table_and_the_curves_have(result):
     without = runs_of(result, [4, 2], False, visible)
     assert [run.number for run in without] == [4, 2]
     assert not [name for run in without for name in run.courses if name.startswith("signals")]
+
+
+def test_sweeps_side_by_side_are_exported_as_one(result):
+    both = ch5jax.report.together({"x": result, "y": result})
+    runs = list(runs_of(both, None, True, visible))
+    assert [run.name[:6] for run in runs] == [f"{i:04d} {'x' if i < 6 else 'y'}" for i in range(12)]
+    for run, alone in zip(runs, 2 * list(runs_of(result, None, True, visible)), strict=True):
+        assert run.courses.keys() == alone.courses.keys()
+        for name, (steps, values) in run.courses.items():
+            assert np.array_equal(steps, alone.courses[name].steps)
+            assert np.array_equal(values, alone.courses[name].values, equal_nan=True)
+        assert run.diagnosis == alone.diagnosis
 
 
 @pytest.mark.parametrize("trials", [[], [0, 0], [6], [-1], [True], [0.0]])

@@ -1,5 +1,6 @@
 """TensorBoard reads what was written: its own accumulator the scalars, the HParams tab's own backend the table."""
 
+import dataclasses
 import html
 import json
 import re
@@ -18,6 +19,7 @@ from ch5jax.exports._names import as_markdown
 from ch5jax.report import visible
 from tests.exports.sweeps import METRICS, SETTINGS, hostile
 from tests.report.hostile import HOSTILE
+from tests.report.results import accuracies, made
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "html5lib's sanitizer is deprecated", DeprecationWarning)  # which it brings along
@@ -91,6 +93,18 @@ def test_the_hparams_tab_filters_and_sorts(result, written):
     assert len(tab(written, colParams=[only])[1]) == 2
     assert len(tab(written, colParams=[below])[1]) == 4
     assert len(tab(written, allowedStatuses=["STATUS_SUCCESS"])[1]) == 4
+
+
+def test_many_values_are_an_interval_and_without_signals_there_is_no_verdict(tmp_path):
+    rates = np.geomspace(0.001, 1, 20)
+    sweep = made(accuracies(values=np.linspace(0.1, 0.9, 20), rates=rates, seeds=1), {"sgd": ("learning_rate",)})
+    sweep = dataclasses.replace(sweep, _diagnoses=())
+    to_tensorboard(sweep, tmp_path)
+    experiment, rows = tab(tmp_path)
+    columns = {info["name"]: info for info in experiment["hparamInfos"]}
+    assert set(columns) == {"group", "learning_rate", "seed"}
+    assert columns["learning_rate"]["domainInterval"] == {"minValue": rates[0], "maxValue": rates[-1]}
+    assert [row["hparams"]["learning_rate"] for row in rows] == rates.tolist()
 
 
 def test_scalars_are_the_curves(result, written):
