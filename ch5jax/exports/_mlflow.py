@@ -3,19 +3,17 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ch5jax._extras import require
 from ch5jax.exports._environment import environment
 from ch5jax.exports._names import as_markdown, cut
-from ch5jax.exports._runs import Exported, Progress, Run, Runs, Value, runs_of
+from ch5jax.exports._runs import Exported, Progress, Run, Runs, runs_of
 from ch5jax.sweeps import SweepResult
 
 _PARAM, _TAG = 6_000, 8_000  # signs of a value
-_AT_ONCE = 1_000  # metrics in a request
-_TAGS_AT_ONCE = 100  # params, or tags
 _MARK = "ch5jax.sweep"  # the tag of a sweep's run; its value stands for the sweep's name
 
 
@@ -94,26 +92,20 @@ def _write(
     if runs.renamed:
         lines = (f"{cut(old, 200)} is called {new}" for old, new in runs.renamed.items())
         about["mlflow.note.content"] = _shortened(as_markdown("\n".join(lines)))
-    parent = client.create_run(experiment, run_name=name).info.run_id
-    try:
-        _log(mlflow, client, parent, tags=about)
+    with _started(client, experiment, name, about) as parent:
         for done, run in enumerate(runs, 1):
             _write_trial(mlflow, client, experiment, parent, run)
             if progress is not None:
                 progress(done, len(runs.trials))
         best = float(runs.result.columns[runs.result.objective][int(runs.result.ranking()[0])])
         client.log_metric(parent, runs.objective, best)
-    except BaseException:
-        client.set_terminated(parent, "KILLED")
-        raise
-    client.set_terminated(parent, "FINISHED")
+        client.set_terminated(parent, "FINISHED")
 
 
 def _write_trial(mlflow: Any, client: Any, experiment: str, parent: str, run: Run) -> None:
     tags = {"mlflow.parentRunId": parent, "trial": str(run.number), **run.words}
     if run.diagnosis:
         tags["mlflow.note.content"] = _shortened(as_markdown(run.diagnosis))
-    created = client.create_run(experiment, run_name=run.name, tags=tags)
     now, metric = int(time.time() * 1000), mlflow.entities.Metric
     metrics = [
         metric(name, value, now, step)
@@ -122,31 +114,25 @@ def _write_trial(mlflow: Any, client: Any, experiment: str, parent: str, run: Ru
     ]
     last = max((int(course.steps[-1]) for course in run.courses.values()), default=0)
     metrics += [metric(name, value, now, last) for name, value in run.scores.items()]
-    _log(mlflow, client, created.info.run_id, metrics, run.settings)
-    client.set_terminated(created.info.run_id, "FAILED" if run.diverged else "FINISHED")
+    params = [mlflow.entities.Param(name, cut(str(value), _PARAM)) for name, value in run.settings.items()]
+    with _started(client, experiment, run.name, tags) as number:
+        client.log_batch(number, metrics, params)  # in as many requests as MLflow wants it in
+        client.set_terminated(number, "FAILED" if run.diverged else "FINISHED")
+
+
+@contextmanager
+def _started(client: Any, experiment: str, name: str, tags: dict[str, str]) -> Iterator[str]:
+    """A new run, which has been killed where something stops what is done inside."""
+    run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
+    try:
+        yield run
+    except BaseException:
+        client.set_terminated(run, "KILLED")
+        raise
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _TAG else f"{text[: _TAG - 2]} …"
-
-
-def _log(
-    mlflow: Any,
-    client: Any,
-    run: str,
-    metrics: Sequence[Any] = (),
-    params: Mapping[str, Value] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Logs in as many requests as MLflow wants it in."""
-    entities = mlflow.entities
-    given = [entities.Param(key, cut(str(value), _PARAM)) for key, value in (params or {}).items()]
-    known = [entities.RunTag(key, value) for key, value in (tags or {}).items()]
-    for first in range(0, max(len(given), len(known)), _TAGS_AT_ONCE):
-        part = slice(first, first + _TAGS_AT_ONCE)
-        client.log_batch(run, params=given[part], tags=known[part])
-    for first in range(0, len(metrics), _AT_ONCE):
-        client.log_batch(run, metrics=metrics[first : first + _AT_ONCE])
 
 
 def _experiment(client: Any, name: str) -> str:

@@ -72,7 +72,7 @@ def to_tensorboard(
     rows = _rows(runs)
     _write(folder, [_experiment(runs, rows)])
     for done, run in enumerate(runs, 1):
-        _write(folder / re.sub(r"[^\w.+-]+", "-", run.name), _events(run, rows[run.number]))
+        _write(folder / re.sub(r"[^\w.+-]+", "-", run.name)[:60], _events(run, rows[run.number]))
         if progress is not None:
             progress(done, len(runs.trials))
     return Exported(len(runs.trials), str(folder), runs.renamed)

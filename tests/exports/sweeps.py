@@ -33,7 +33,7 @@ SETTINGS = ("learning rate", "learning?rate", "learning*rate", "_wandb", "x" * 9
 
 def hostile():
     """Three trials whose groups, hyperparameters and metrics have names that no tool wishes for; none is finite."""
-    groups = [HOSTILE[-1], "../../up", "g" * 9_000]
+    groups = [HOSTILE[-1], "../../up", "𠀀" * 9_000]
     values = np.array([[1.5, np.nan], [np.inf, -np.inf], [1.0, 2.0]], np.float32)
     names = {name: f"hyperparameter {name}" for name in HOSTILE}
     given = {names.get(name, name): np.array([0.5, np.inf, 1.5]) for name in SETTINGS}

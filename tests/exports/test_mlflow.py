@@ -104,7 +104,7 @@ def test_hostile_names_are_all_there(uri, client):
     assert len(trials) == 3
     assert "a?b is called a\\_b\n" in parent.data.tags["mlflow.note.content"]
     assert trials[1].data.params["group"] == "../../up"
-    assert trials[2].data.params["group"].endswith("g… (9,000 characters)")
+    assert trials[2].data.params["group"].endswith("𠀀… (9,000 characters)")
     for i, run in enumerate(trials):
         assert len(run.data.params) == len(SETTINGS) + 2
         curves = sweep.curves[sweep.groups[i]]
@@ -132,8 +132,8 @@ def test_more_than_a_request_takes_goes_in_several(uri, client):
     assert [point.value for point in history] == curve[0].tolist()
 
 
-def test_what_stops_an_export_is_told_and_the_sweeps_run_says_so(result, uri, client):
-    def stop(done, trials):
+def test_what_stops_an_export_is_told_and_the_sweeps_run_says_so(result, uri, client, monkeypatch):
+    def stop(*given):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -141,18 +141,24 @@ def test_what_stops_an_export_is_told_and_the_sweeps_run_says_so(result, uri, cl
     (parent,), trials = runs_of(client, "stopped")
     assert parent.info.status == "KILLED"
     assert len(trials) == 1
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        to_mlflow(result, experiment="stopped early", name="n", tracking_uri=uri)
+    assert [run.info.status for part in runs_of(client, "stopped early") for run in part] == ["KILLED", "KILLED"]
 
 
 def test_nobody_is_told_of_it(result, uri, monkeypatch):
     seen = []
     monkeypatch.setattr("mlflow.telemetry.track._add_telemetry_record", lambda *given: seen.append(given))
+    monkeypatch.setattr("mlflow.telemetry.track._is_telemetry_disabled_for_event", lambda event: False)
     monkeypatch.setattr("mlflow.telemetry.utils._IS_IN_CI_ENV_OR_TESTING", False)
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.delenv("DO_NOT_TRACK", raising=False)
+    before = set(threading.enumerate())
     to_mlflow(result, experiment="quiet", name="n", tracking_uri=uri, trials=[0])
     assert not seen
     assert "MLFLOW_DISABLE_TELEMETRY" not in os.environ
-    assert threading.active_count() == 1
+    assert not set(threading.enumerate()) - before
 
 
 @pytest.mark.parametrize("given", [{"experiment": " "}, {"name": ""}])
