@@ -128,7 +128,7 @@ def _log(started: Any, run: Run) -> None:
 
 
 def _settings(wandb: Any) -> Any:
-    """Nothing of the machine that exports."""
+    """Nothing of how the machine that exports is, which is not the one that trained."""
     return wandb.Settings(
         console="off",
         silent=True,
