@@ -1,6 +1,7 @@
 """The command `ch5jax export`."""
 
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -15,7 +16,7 @@ from ch5jax.cli._errors import errors_in_a_line
 from ch5jax.cli._job import counted
 from ch5jax.cli._options import Traceback
 from ch5jax.cli._report import open_run
-from ch5jax.cli._screen import console, say
+from ch5jax.cli._screen import SECONDS_BETWEEN_LINES, console, say
 from ch5jax.cli._values import cut, parse_path
 
 
@@ -144,11 +145,20 @@ def _check(to: Tool, given: dict[str, object]) -> None:
 
 @contextmanager
 def _bar(trials: int) -> Iterator[exports.Progress]:
-    """A bar on standard error, where that is a terminal."""
+    """A bar on standard error where that is a terminal, now and then a line elsewhere."""
     screen = console(stderr=True)
     columns = TextColumn("{task.completed:,.0f}/{task.total:,.0f} runs"), BarColumn(bar_width=None)
+    last_line = time.monotonic()
     with Bar(
         *columns, TimeRemainingColumn(compact=True), console=screen, transient=True, disable=not screen.is_terminal
     ) as bar:
         task = bar.add_task("", total=trials)
-        yield lambda done, count: bar.update(task, completed=done)
+
+        def progress(done: int, count: int) -> None:
+            nonlocal last_line
+            bar.update(task, completed=done)
+            if bar.disable and time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
+                last_line = time.monotonic()
+                say(f"{done:,} of {counted(count, 'run')}", stderr=True)
+
+        yield progress

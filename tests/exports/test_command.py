@@ -61,6 +61,12 @@ def test_to_wandb(result, folder, tmp_path):
     assert len(runs_in(tmp_path, "wandb/offline-run-*")) == 1
 
 
+def test_it_says_how_far_it_is_where_there_is_no_terminal(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("ch5jax.cli._export.SECONDS_BETWEEN_LINES", -1)
+    found = run(folder, "--to", "tensorboard", "--out", tmp_path)
+    assert [line for line in found.stderr.splitlines() if " of " in line] == [f"{i} of 6 runs" for i in range(1, 7)]
+
+
 def test_a_sweep_that_is_at_work_is_exported_as_far_as_it_is(folder, tmp_path):
     half = tmp_path / "half"
     shutil.copytree(folder, half)
