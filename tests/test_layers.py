@@ -41,6 +41,7 @@ LAYERS = [
     "searches",
     "treatment",
     "report",
+    "exports",
     "cli",
 ]
 CORE = LAYERS[: LAYERS.index("normalization") + 1]
@@ -107,7 +108,8 @@ def test_importing_ch5jax_needs_no_extra_and_configures_nothing():
     """In a process of its own, where the extras cannot be imported."""
     program = """
 import sys
-for name in ("pandas", "sklearn", "plotly", "jinja2", "typer", "rich", "tqdm", "pyarrow", "torch", "optuna"):
+for name in ("pandas", "sklearn", "plotly", "jinja2", "typer", "rich", "tqdm", "pyarrow", "torch", "optuna",
+             "tensorboard", "mlflow", "wandb"):
     sys.modules[name] = None
 import jax
 before = dict(jax.config.values)

@@ -12,11 +12,13 @@ import textwrap
 import pytest
 
 import ch5jax
+import ch5jax.exports
 import ch5jax.report
 
 PUBLIC = (
     ch5jax,
     ch5jax.diagnostics,
+    ch5jax.exports,
     ch5jax.initializers,
     ch5jax.models,
     ch5jax.networks,

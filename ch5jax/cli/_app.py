@@ -7,6 +7,7 @@ import jax
 import typer
 
 from ch5jax.cli._diagnose import diagnose
+from ch5jax.cli._export import export
 from ch5jax.cli._predict import predict
 from ch5jax.cli._race import race
 from ch5jax.cli._report import report
@@ -45,4 +46,5 @@ app.command()(diagnose)
 app.command()(predict)
 app.command()(store)
 app.command()(report)
+app.command()(export)
 app.command()(race)

@@ -18,4 +18,5 @@ from ch5jax.report._plots import Plots as Plots
 from ch5jax.report._race_page import write_race as write_race
 from ch5jax.report._settings import ranks_best as ranks_best
 from ch5jax.report._together import together as together
+from ch5jax.report._visible import visible as visible
 from ch5jax.report._whole import write_whole as write_whole

@@ -12,8 +12,12 @@ def visible(text: str) -> str:
     Args:
       text: any.
 
+    Returns:
+      The text, in which every sign is seen.
+
     Example:
-      >>> visible("bell \a, and right\u202eto left")
+      >>> import ch5jax.report
+      >>> ch5jax.report.visible("bell \a, and right\u202eto left")
       'bell \\x07, and right\\u202eto left'
     """
     return _UNSEEN.sub(lambda sign: " " if sign[0] in "\t\n" else repr(sign[0])[1:-1], text)
