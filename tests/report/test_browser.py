@@ -251,3 +251,27 @@ def test_what_was_tried_on_a_training_is_shown_with_it(browser, tmp_path):
         assert visit.page.query_selector(".tried") is None
         assert visit.complaints == []
         assert visit.page.evaluate("window.hit") is None
+
+
+def test_a_training_keeps_its_number_as_others_are_done_and_so_does_a_link_to_it(browser, tmp_path):
+    """As under `ch5jax sweep --watch`: rows shift, and words come in another order."""
+    rows = [row | {"verdict": verdict, "difficulties": verdict, "remedy": ""}
+            for row, verdict in zip(accuracies(), ("slow", "healthy", "noise") * 5, strict=True)]  # fmt: skip
+    whole = made(rows, {"sgd": ("learning_rate",)})
+    half = made(rows[1::2], {"sgd": ("learning_rate",)})
+    half.columns["trial"] = np.arange(1, 15, 2)
+    page = report.write_page(half, tmp_path / "report.html", title="Half")
+    with Visit(browser, page) as visit:
+        assert listed(visit.page) == [7, 11, 9, 5, 3, 13, 1]
+        visit.page.click("#verdicts .chip:has-text('noise')")
+        visit.page.click("#trainings tbody tr[data-trial='9']")
+        assert visit.page.inner_text("#training-name") == "Training 9: sgd"
+        report.write_page(whole, page, title="Whole")
+        visit.page.wait_for_timeout(200)
+        visit.page.reload()
+        visit.page.wait_for_selector("html[data-ready]", state="attached")
+        assert visit.page.inner_text("#training-name") == "Training 9: sgd"
+        pressed = {chip.inner_text().split()[0]: chip.get_attribute("aria-pressed")
+                   for chip in visit.page.query_selector_all("#verdicts .chip")}  # fmt: skip
+        assert pressed == {"slow": "true", "healthy": "true", "noise": "false"}
+        assert visit.complaints == []

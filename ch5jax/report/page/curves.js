@@ -40,7 +40,7 @@ function drawCurves() {
       const { steps, values } = course(metric, i), look = of(i);
       traces.push({
         type: "scatter", mode: "lines", x: steps, y: finite(values), meta: i, name: plain(names[look]), legendgroup: `${look}`, showlegend: !legends.has(look),
-        line: { color: `rgb(${looks[look].rgb})`, width: i === selection.chosen ? 3.5 : 1.5 }, hovertemplate: `training ${i}<br>step %{x}: %{y:${form}}<extra></extra>`,
+        line: { color: `rgb(${looks[look].rgb})`, width: i === selection.chosen ? 3.5 : 1.5 }, hovertemplate: `training ${TRIAL[i]}<br>step %{x}: %{y:${form}}<extra></extra>`,
       });
       legends.add(look);
     }
@@ -68,7 +68,7 @@ function drawCurves() {
       });
     }
     const { chosen } = selection, own = chosen >= 0 ? course(metric, chosen) : null;
-    if (own) traces.push({ type: "scatter", mode: "lines", x: own.steps, y: finite(own.values), meta: chosen, name: `training ${chosen}`, line: { color: css("--text"), width: 2.5 } });
+    if (own) traces.push({ type: "scatter", mode: "lines", x: own.steps, y: finite(own.values), meta: chosen, name: `training ${TRIAL[chosen]}`, line: { color: css("--text"), width: 2.5 } });
   }
   const title = metric.label + (metric.unit ? ` (${metric.unit})` : "");
   const yaxis = { title: { text: plain(title) + (log ? ", log scale" : "") }, automargin: true, ...(log ? { type: "log" } : metric.share ? { tickformat: ".0%" } : {}) };

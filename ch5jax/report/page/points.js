@@ -4,7 +4,7 @@ const tip = byId("tip");
 function tell(trial, x, y) {
   if (trial < 0) { tip.hidden = true; return; }
   const parts = columns.filter((one) => one.varies && (one.part === "hyperparameter" || one.part === "seed") && (one.words || known(one, trial)));
-  const lines = [`${shown(GROUP, trial)} · training ${trial}`, ...parts.map((one) => `${one.label} ${shown(one, trial)}`), `${SCORE.label} ${shown(SCORE, trial)}`];
+  const lines = [`${shown(GROUP, trial)} · training ${TRIAL[trial]}`, ...parts.map((one) => `${one.label} ${shown(one, trial)}`), `${SCORE.label} ${shown(SCORE, trial)}`];
   if (VERDICT) lines.push(verdictLook(VERDICT.values[trial]).label);
   tip.replaceChildren(...lines.map((line) => element("div", line)));
   tip.hidden = false;

@@ -90,30 +90,30 @@ function ownCurve(name, trial) {
 
 function showTraining(trial) {
   if (!(trial >= 0 && trial < N)) return;
-  byId("training-name").textContent = `Training ${trial}: ${shown(GROUP, trial)}`;
+  byId("training-name").textContent = `Training ${TRIAL[trial]}: ${shown(GROUP, trial)}`;
   const facts = columns.filter((one) => ["hyperparameter", "seed", "metric"].includes(one.part) && (one.words || known(one, trial)));
   byId("facts").replaceChildren(...facts.flatMap((one) => [element("dt", titled(one)), element("dd", shown(one, trial))]));
-  const words = byId("words"), kept = data.words[trial], said = [];
+  const words = byId("words"), kept = data.words.of[trial], said = [];
   if (VERDICT) {
     const look = verdictLook(VERDICT.values[trial]), line = element("p", undefined, { class: "verdict" });
     const met = ofPart("difficulties"), all = met ? shown(met, trial).split(", ").map((one) => data.verdicts[one]?.label ?? one).join(", ") : "";
     line.append(swatch(look), element("b", look.label), element("span", all && all !== look.label ? ` met: ${all}` : ""));
     said.push(line);
   }
-  if (kept) said.push(...kept.map((sentence) => element("p", sentence)));
-  else if (VERDICT) said.push(element("p", `In words: print(ch5jax.open(folder).diagnosis(${trial})); the page has them of ${Object.keys(data.words).length.toLocaleString("en")} trainings.`, { class: "muted" }));
+  if (kept) said.push(...kept.map(([form, ...numbers]) => element("p", data.words.forms[form].map((part, k) => part + (numbers[k] ?? "")).join(""))));
+  else if (VERDICT) said.push(element("p", `In words: print(ch5jax.open(folder).diagnosis(${TRIAL[trial]})); the page has them of ${Object.keys(data.words.of).length.toLocaleString("en")} trainings.`, { class: "muted" }));
   const remedy = ofPart("remedy"), better = remedy && shown(remedy, trial);
   if (better) {
     const sibling = siblingWith(trial, better), line = element("p", `Seen to work among its siblings: ${better.replaceAll("_", " ")}`, { class: "remedy" });
     if (sibling) {
       line.append(` (${SCORE.label} ${shown(SCORE, trial)} → ${shown(SCORE, sibling.trial)}) `);
-      const button = element("button", `Show training ${sibling.trial}`, { type: "button" });
+      const button = element("button", `Show training ${TRIAL[sibling.trial]}`, { type: "button" });
       button.addEventListener("click", () => choose(sibling.trial));
       line.append(button);
     }
     said.push(line);
   }
-  const tried = data.treatments[trial];
+  const tried = data.treatments[TRIAL[trial]];
   if (tried) said.push(triedTable(tried));
   words.replaceChildren(...said);
   drawEvidence();
