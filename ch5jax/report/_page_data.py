@@ -65,11 +65,15 @@ def _columns(result: SweepResult, units: dict[str, str]) -> list[dict[str, Any]]
     parts |= {
         n: n for n in ("verdict", "difficulties", "remedy", "diverged_at", "steps_trained") if n in result.columns
     }
-    found = []
+    steps = {name for curves in result.curves.values() for name in curves.metrics}  # of the last mini-batch
+    found: list[dict[str, Any]] = []
     for name, part in parts.items():
         values = result.columns[name] if part != "metric" else _metric(result, name)
         tried = distinct(values)
-        column: dict[str, Any] = {"name": name, "label": "optimizer" if name == "group" else label(name), "part": part}
+        shown = "optimizer" if name == "group" else f"training {label(name)}" if name in steps else label(name)
+        if shown in {one["label"] for one in found}:  # "learning_rate" beside "optimizer.learning_rate"
+            shown = name
+        column: dict[str, Any] = {"name": name, "label": shown, "part": part}
         column |= {"varies": len(tried) > 1, "share": is_share(name), "unit": units.get(name, "")}
         if is_numeric(values):
             log = (

@@ -19,7 +19,7 @@ class Parallel {
     const tests = columns.filter((one) => one.part === "metric" && one.name === data.objective.replace("validation_", "test_") && one !== SCORE);
     const inputs = columns.filter((one) => (one.part === "hyperparameter" && (one.varies || unchanged)) || (one.part === "group" && one.varies));
     this.columns = [...inputs.slice(0, AXES - 2), ...(SEED?.varies && inputs.length < 6 ? [SEED] : []), ...tests, SCORE];
-    const wide = Math.max(this.frame.parentElement.clientWidth, 84 * this.columns.length), high = 320, ratio = devicePixelRatio || 1;
+    const wide = Math.max(this.frame.parentElement.clientWidth, printing ? 0 : 68 * this.columns.length), high = 320, ratio = devicePixelRatio || 1;
     this.canvas.style.width = `${wide}px`;
     this.canvas.style.height = `${high}px`;
     this.canvas.width = Math.round(wide * ratio);
@@ -101,7 +101,7 @@ class Parallel {
         column.words.forEach((word, code) => {
           if (code % few) return;
           const y = this.top + this.high * (1 - (code - low) / (high - low)) + 4;
-          this.haloed(this.fitting(word, 90), x + 7, y);
+          this.haloed(this.fitting(word, Math.max(56, (sides.length > 1 ? sides[1].x - sides[0].x : 200) - 14), true), x + 7, y);
         });
         pen.textAlign = "center";
       } else {
@@ -120,11 +120,12 @@ class Parallel {
     pen.fillText(text, x, y);
   }
 
-  fitting(text, width) {
+  fitting(text, width, bothEnds = false) { // names that begin alike differ at their end
     if (this.pen.measureText(text).width <= width) return text;
-    let length = Math.min(text.length, 40);
-    while (length > 1 && this.pen.measureText(text.slice(0, length) + "…").width > width) length -= 1;
-    return text.slice(0, length) + "…";
+    const cut = (length) => bothEnds ? `${text.slice(0, Math.ceil(length / 2))}…${text.slice(text.length - Math.floor(length / 2))}` : text.slice(0, length) + "…";
+    let length = Math.min(text.length - 1, 60);
+    while (length > 1 && this.pen.measureText(cut(length)).width > width) length -= 1;
+    return cut(length);
   }
 
   lines(trials) {

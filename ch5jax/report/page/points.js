@@ -32,8 +32,7 @@ class Points {
     const { x, y } = this.sides();
     this.ends = { x: ends(x), y: ends(y, this.near()) };
     const layout = themed({ xaxis: axis(x, this.ends.x), yaxis: axis(y, this.ends.y), dragmode: false });
-    const drawn = this.plot.data ? Plotly.react(this.plot, [], layout) : Plotly.newPlot(this.plot, [], layout, { displayModeBar: false });
-    return drawn.then(() => this.placed());
+    return plotted(this.plot, [], layout, { displayModeBar: false }).then(() => this.placed());
   }
 
   placed() { // where each trial lies, once for all that is drawn until the axes change
