@@ -66,9 +66,11 @@ def _in_sentences(said: Sequence[_Said]) -> list[str]:
     sentences = []
     for (head, tail), each in alike.items():
         groups = list(dict.fromkeys(one.group for one in each if one.group))
-        amounts = list(dict.fromkeys(one.amount for one in each if one.amount))
-        if len(amounts) > 3:
-            amounts = [f"{amounts[0]} … {amounts[-1]}"]
+        amounts = [one.amount for one in each if one.amount]
+        if len(set(amounts)) == 1:
+            amounts = amounts[:1]
+        elif len(amounts) > 4:  # as many as there are names
+            amounts = [*amounts[:2], "so on"]
         who = f"{_listed(groups)}: " if groups else ""
         sentences.append(f"{who}{head}{_listed(amounts) if amounts else ''}{tail}")
     return sentences

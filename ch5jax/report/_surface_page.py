@@ -64,5 +64,12 @@ def surface_page(
     marked = {
         kinds.get(point.kind, "■"): point.kind if point.kind in kinds else "other critical point" for point in points
     }
-    words = {"title": title, "lead": lead, "caption": caption, "height": height, "who": who, "sides": sides}
+    words: dict[str, Any] = {
+        "title": title,
+        "lead": lead,
+        "caption": caption,
+        "height": height,
+        "who": who,
+        "sides": sides,
+    }
     return document("race.html", scripts, data, marked=marked, **words)
