@@ -328,3 +328,29 @@ def test_a_phone_reads_the_leaderboard_without_scrolling_aside(browser, path):
         assert wide <= visit.page.evaluate("document.querySelector('#leaderboard').parentElement.clientWidth")
         cell = visit.page.locator("#leaderboard td[data-label='best setting'] >> nth=0")
         assert cell.evaluate("(one) => getComputedStyle(one, '::before').content") == '"best setting"'
+
+
+def test_the_map_shows_every_training_of_the_same_values(browser, tmp_path):
+    """Two rates, two decays, six seeds: the healthy one lies beside the five that were not, and hides none."""
+    rows = [row | {"decay": decay, "verdict": verdict, "difficulties": verdict, "remedy": ""}
+            for decay in (0.5, 0.9)
+            for row in accuracies(rates=(0.1, 1.0), values=(0.5, 0.9), seeds=6)
+            for verdict in ["healthy" if row["seed"] == 5 else "slow"]]  # fmt: skip
+    result = made(rows, {"sgd": ("learning_rate", "decay")})
+    page = report.write_page(result, tmp_path / "report.html", title="A plane")
+    with Visit(browser, page) as visit:
+        visit.page.locator("#map").scroll_into_view_if_needed()
+        visit.page.wait_for_timeout(200)
+        amber = visit.page.evaluate("""() => {
+          const canvas = document.querySelector("#map .over"), pen = canvas.getContext("2d");
+          const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+          const found = { slow: 0, healthy: 0 };
+          for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 150) {
+            if (data[k] > 200 && data[k + 2] < 80) found.slow += 1;
+            if (data[k] < 40 && data[k + 1] > 130) found.healthy += 1;
+          }
+          return found;
+        }""")
+        assert amber["slow"] > 2 * amber["healthy"] > 0
+        assert visit.page.inner_text("#map-marks").split() == ["slow", "healthy"]
+        assert visit.complaints == []

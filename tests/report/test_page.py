@@ -92,7 +92,7 @@ def test_leaderboard_shows_a_recomputation_in_plain_python(two_groups):
                     "validation loss", "test loss", "diverged"]  # fmt: skip
     for place, group, rate, good, diverged in (("1", "adam", 0.1, "40 % of the settings 0.1 to 1", "0 of 15"),
                                                ("2", "sgd", 0.1, "20 % of the settings 0.1", "1 of 15")):  # fmt: skip
-        own = [r for r in rows if r["optimizer"] == group and r["learning_rate"] == rate]
+        own = [r for r in rows if r["group"] == group and r["learning_rate"] == rate]
         mean = {n: statistics.mean(r[n] for r in own) for n in own[0] if n not in ("group",)}
         std = {n: statistics.stdev(r[n] for r in own) for n in own[0] if n not in ("group",)}
         shares = [f"{100 * mean[n]:.2f} ± {100 * std[n]:.2f} %" for n in ("validation_accuracy", "test_accuracy")]

@@ -35,6 +35,8 @@ function ends(column, near = false) {
   return [low - room, high + room];
 }
 
+const shareFormat = (low, high) => high - low < 0.05 ? ".1%" : ".0%";
+
 function axis(column, range) {
   const title = { text: plain(titled(column)) + (column.log && !column.words ? ", log scale" : ""), standoff: 8 };
   const made = { title, range, automargin: true, zeroline: false, fixedrange: true };
@@ -43,7 +45,7 @@ function axis(column, range) {
     return { ...made, tickvals: codes, ticktext: codes.map((code) => plain(column.words[code], 22)) };
   }
   if (column.log) return { ...made, type: "log", ...(range[1] - range[0] > 2 ? { dtick: innerWidth < 500 && range[1] - range[0] > 4 ? 2 : 1 } : {}) };
-  return column.share ? { ...made, tickformat: range[1] - range[0] < 0.05 ? ".1%" : ".0%" } : made;
+  return column.share ? { ...made, tickformat: shareFormat(...range) } : made;
 }
 
 // a colour bar whose colours are logarithms: the values themselves beside it

@@ -41,7 +41,7 @@ function drawHeat() {
   const form = SCORE.log ? { z: rows.map((row) => row.map((v) => v === null ? null : Math.log10(v))), log: true } : { z: rows };
   const trace = {
     type: "heatmap", x: steps(x, ax.edges), y: steps(y, ay.edges), z: form.z, text, hovertemplate: "%{text}<extra></extra>",
-    ...scaleOf(`${best ? "best" : "median"} ${titled(SCORE)}`, form.log ? decades(values) : SCORE.share ? { tickformat: ".0%" } : {}), reversescale: !data.maximize, xgap: 1, ygap: 1,
+    ...scaleOf(`${best ? "best" : "median"} ${titled(SCORE)}`, form.log ? decades(values) : SCORE.share ? { tickformat: shareFormat(Math.min(...values.filter(Number.isFinite)), Math.max(...values)) } : {}), reversescale: !data.maximize, xgap: 1, ygap: 1,
   };
   const range = (edges) => [edges[0], edges[edges.length - 1]];
   plotted(frame, [trace], themed({ xaxis: axis(x, range(ax.edges)), yaxis: axis(y, range(ay.edges)), margin: { l: 64, r: 8, t: 12, b: 48 } }), CONFIG);

@@ -26,8 +26,8 @@ class Parallel {
     this.canvas.height = Math.round(high * ratio);
     this.ratio = ratio;
     const [left, right] = [56, 56], gap = (wide - left - right) / Math.max(1, this.columns.length - 1);
-    this.top = 40;
-    this.high = high - 40 - 16;
+    this.top = 54;
+    this.high = high - 54 - 16;
     this.sides = this.columns.map((column, k) => ({ column, x: left + k * gap, ends: ends(column) }));
     this.heights = this.sides.map(({ column, ends: [low, high] }) => {
       const found = new Float32Array(N);
@@ -91,7 +91,10 @@ class Parallel {
       pen.font = "600 12px system-ui, sans-serif";
       const last = x === sides[sides.length - 1].x && sides.length > 1; // the outer titles stay inside
       pen.textAlign = x === sides[0].x ? "left" : last ? "right" : "center";
-      pen.fillText(this.fitting(column.label, sides.length > 1 ? sides[1].x - sides[0].x - 6 : 200), pen.textAlign === "left" ? x - 52 : last ? x + 52 : x, 14);
+      const room = sides.length > 1 ? sides[1].x - sides[0].x - 6 : 200, at = pen.textAlign === "left" ? x - 52 : last ? x + 52 : x;
+      const cut = pen.measureText(column.label).width > room ? column.label.indexOf(" ") : -1; // on two lines, where one is too short
+      if (cut > 0) pen.fillText(this.fitting(column.label.slice(0, cut), room), at, 14);
+      pen.fillText(this.fitting(column.label.slice(cut + 1), room), at, 28);
       pen.textAlign = "center";
       pen.font = "11px system-ui, sans-serif";
       pen.fillStyle = muted;
@@ -101,12 +104,12 @@ class Parallel {
         column.words.forEach((word, code) => {
           if (code % few) return;
           const y = this.top + this.high * (1 - (code - low) / (high - low)) + 4;
-          this.haloed(this.fitting(word, Math.max(56, (sides.length > 1 ? sides[1].x - sides[0].x : 200) - 14), true), x + 7, y);
+          this.haloed(this.fitting(word, Math.max(90, (sides.length > 1 ? sides[1].x - sides[0].x : 200) - 14), true), x + 7, y);
         });
         pen.textAlign = "center";
       } else {
         const room = (high - low) / 27, [least, most] = extent(column), whole = (at) => { const value = Math.max(least, Math.min(most, unplaced(column, at))); return column.share ? `${Number((100 * value).toPrecision(2))} %` : said(Number(value.toPrecision(2))); };
-        pen.fillText(whole(high - room), x, 30);
+        pen.fillText(whole(high - room), x, 44);
         pen.fillText(whole(low + room), x, this.top + this.high + 13);
       }
     }
