@@ -73,7 +73,7 @@ def race(
         raise typer.BadParameter(f"must end in .html, .gif or .mp4, got {out.name}", param_hint="--out")
     with errors_in_a_line(traceback):
         rates = rates or _best_rates(chosen, names, steps, where, noise)
-        ways = {f"{name} {rate:.3g}": factory_of(name)(learning_rate=rate) for name, rate in rates.items()}
+        ways = {f"{name}, rate {rate:.3g}": factory_of(name)(learning_rate=rate) for name, rate in rates.items()}
         found = report.descents(chosen, ways, steps=steps, start=where, noise=noise)
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix.lower() == ".html":

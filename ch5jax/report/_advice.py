@@ -5,22 +5,37 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ch5jax.report._leaderboard import Row, Span
+from ch5jax.diagnostics import Difficulty
+from ch5jax.report._leaderboard import Row, Span, edge_in_words
 from ch5jax.report._numbers import amount, is_share, label, number, with_spread
 from ch5jax.report._settings import Settings, distinct
 from ch5jax.sweeps import SweepResult
+from ch5jax.verdicts.difficulties import RULES
 
 RISING = 0.25  # the last share of the steps in which a training that has converged gains nothing to speak of
 
 
 class Advice(NamedTuple):
-    """What a sweep's answer suffers from, and what would help."""
+    """What a sweep's answer suffers from, and what would help, in sentences."""
 
-    warning: str  # nothing where there is only something to try
-    next: str  # nothing where there is nothing to do about it
+    warnings: list[str]
+    next: list[str]
 
 
-def advice(result: SweepResult, rows: Sequence[Row], settings: dict[str, Settings]) -> tuple[Advice, ...]:
+class _Said(NamedTuple):
+    """A sentence about a group; nothing where it has no end, of all groups where it has no group."""
+
+    group: str
+    head: str = ""
+    amount: str = ""  # what may be another for the next group, of which the rest is true too
+    tail: str = ""
+
+
+_Pair = tuple[_Said, _Said]  # a warning, and what to try
+_NOTHING = _Said("")
+
+
+def advice(result: SweepResult, rows: Sequence[Row], settings: dict[str, Settings]) -> Advice:
     """What to mind about the best settings, and what to try next.
 
     Args:
@@ -29,44 +44,90 @@ def advice(result: SweepResult, rows: Sequence[Row], settings: dict[str, Setting
       settings: each group's trials by setting.
 
     Returns:
-      An `Advice` for each best value on the edge of what was tried, each group that mostly diverged or failed, a best
-      setting that was still getting better at the end or whose seeds disagree, leaders that the seeds do not tell
-      apart, and a single seed; where there is none of these, one that says where to look more closely.
+      An `Advice`: of each best value on the edge of what was tried, each group that mostly diverged or failed, or no
+      training of which was healthy, a best setting that met a difficulty, was still getting better at the end or whose
+      seeds disagree, leaders that the seeds do not tell apart, and a single seed; where there is nothing to try, it
+      says where to look more closely. What is true of several groups is said once.
     """
-    found = [one for row in rows for one in _of_a_group(result, row, settings[row.group])]
-    found += _of_the_leaders(result, [row for row in rows if row.metrics])
-    if not any(one.next for one in found):
-        found += _closer(rows[0], settings[rows[0].group])
-    return tuple(found)
+    pairs = [one for row in rows for one in _of_a_group(result, row, settings[row.group])]
+    pairs += _of_the_leaders(result, [row for row in rows if row.metrics])
+    if not any(tried != _NOTHING for _, tried in pairs):
+        pairs += _closer(rows[0], settings[rows[0].group])
+    warnings, tried = ([pair[side] for pair in pairs] for side in (0, 1))
+    return Advice(_in_sentences(warnings), _in_sentences(tried))
 
 
-def _of_a_group(result: SweepResult, row: Row, settings: Settings) -> Iterator[Advice]:
-    edges = [span for span in row.spans if span.edge]
-    tried = [_beyond(row.group, span) for span in edges] or [f"{row.group}: other ranges, or another start"]
-    yield from map(Advice, row.warnings, tried)
+def _in_sentences(said: Sequence[_Said]) -> list[str]:
+    """What is the same of several groups in one sentence, in the order in which it was said first."""
+    alike: dict[tuple[str, str], list[_Said]] = {}
+    for one in said:
+        if one != _NOTHING:
+            alike.setdefault((one.head, one.tail), []).append(one)
+    sentences = []
+    for (head, tail), each in alike.items():
+        groups = list(dict.fromkeys(one.group for one in each if one.group))
+        amounts = [one.amount for one in each if one.amount]
+        if len(set(amounts)) == 1:
+            amounts = amounts[:1]
+        elif len(amounts) > 4:  # as many as there are names
+            amounts = [*amounts[:2], "so on"]
+        who = f"{_listed(groups)}: " if groups else ""
+        sentences.append(f"{who}{head}{_listed(amounts) if amounts else ''}{tail}")
+    return sentences
+
+
+def _of_a_group(result: SweepResult, row: Row, settings: Settings) -> Iterator[_Pair]:
+    group = row.group
+    for span in row.spans:
+        if span.edge:
+            yield _Said(group, edge_in_words(span)), _Said(group, _beyond(span))
+    if not row.metrics:
+        lost = f"{row.trials_diverged:,} of {row.trials_run:,} trials"
+        yield _Said(group, "every setting failed, ", lost, " diverged"), _Said(group, "other ranges, or another start")
     if row.metrics and 2 * row.trials_diverged > row.trials_run:
-        said = f"{row.group}: {row.trials_diverged:,} of {row.trials_run:,} trainings diverged"
+        said = _Said(group, "", f"{row.trials_diverged:,} of {row.trials_run:,}", " trainings diverged")
         rates = [name for name in settings.swept() if name.rpartition(".")[2] == "learning_rate"]
         highest = max((settings.hyperparameters[name][~settings.failed()].max() for name in rates), default=None)
-        lower = f"{row.group}: no learning rate over {number(highest, 2)}" if highest is not None else ""
-        yield Advice(said, lower)
+        yield said, _NOTHING if highest is None else _Said(group, f"no learning rate over {number(highest, 2)}")
+    elif row.metrics:
+        yield from _of_verdicts(result, row)
     if not row.metrics:
         return
     objective, mean, std = result.objective, *row.metrics[result.objective]
     if std > (0.02 if is_share(objective) else 0.1 * abs(mean)):
         spread = with_spread(objective, mean, std)
-        yield Advice(f"{row.group}: the seeds of the best setting disagree, {spread}", f"{row.group}: more seeds")
+        yield _Said(group, "the seeds of the best setting disagree, ", spread), _Said(group, "more seeds")
     gained, steps = _gained_late(result, row), result.curves[row.group].evaluated_at[-1]
     if gained > max(0.0 if np.isnan(std) else std / 2, 0.005 if is_share(objective) else 0.02 * abs(mean)):
         how_much = amount(objective, gained) if is_share(objective) else number(gained, 2)
-        yield Advice(
-            f"{row.group}: the best setting has not converged yet, its {label(objective)} got better by {how_much} in "
-            "the last quarter of the steps",
-            f"{row.group}: {2 * steps:,} steps instead of {steps:,}",
+        head = f"the best setting has not converged yet, its {label(objective)} got better by "
+        yield (
+            _Said(group, head, how_much, " in the last quarter of the steps"),
+            _Said(group, f"{2 * steps:,} steps instead of {steps:,}"),
         )
 
 
-def _beyond(group: str, span: Span) -> str:
+def _of_verdicts(result: SweepResult, row: Row) -> Iterator[_Pair]:
+    """That nothing was healthy, so that the best of it says little; or that the best setting was not."""
+    if "verdict" not in result.columns:
+        return
+    mine = result.columns["group"] == row.group
+    verdicts = result.columns["verdict"][mine]
+    of_best = verdicts[np.isin(result.columns["trial"][mine], row.trials)]
+    healthy = (verdicts == "healthy").any()
+    names, counts = np.unique(of_best if healthy else verdicts, return_counts=True)
+    verdict, count = str(names[counts.argmax()]), int(counts.max())
+    if verdict in ("healthy", "unknown") or 2 * count <= counts.sum():
+        return
+    if healthy:
+        said = _Said(row.group, f"the best setting itself was not healthy: {label(verdict)}")
+    else:
+        said = _Said(row.group, "no training was healthy: ", f"{count:,} of {len(verdicts):,}", f" {label(verdict)}")
+    remedies = RULES[Difficulty[verdict.upper()]].remedies
+    yield said, _Said(row.group, remedies.removeprefix("Try ").removesuffix("."))
+
+
+def _beyond(span: Span) -> str:
     """Values on the other side of the edge."""
     down = span.edge == "lowest"
     if span.lowest > 0 and span.highest >= 10 * span.lowest:
@@ -74,7 +135,7 @@ def _beyond(group: str, span: Span) -> str:
     else:
         width = span.highest - span.lowest
         ends = (span.lowest - width, span.lowest) if down else (span.highest, span.highest + width)
-    return f"{group}: {label(span.name)} from {number(ends[0], 3)} to {number(ends[1], 3)} too, if that makes sense"
+    return f"{label(span.name)} from {number(ends[0], 3)} to {number(ends[1], 3)} too, if that makes sense"
 
 
 def _gained_late(result: SweepResult, row: Row) -> float:
@@ -89,13 +150,16 @@ def _gained_late(result: SweepResult, row: Row) -> float:
     return float((values[:, at > (1 - RISING) * at[-1]].max(axis=1) - before).mean())
 
 
-def _of_the_leaders(result: SweepResult, rows: Sequence[Row]) -> Iterator[Advice]:
+def _of_the_leaders(result: SweepResult, rows: Sequence[Row]) -> Iterator[_Pair]:
     """What the seeds do not tell."""
     if not rows:
         return
     first, seeds = rows[0], len(rows[0].trials)
     if seeds == 1:
-        yield Advice("a single seed: small differences may be chance", "several seeds of the best settings")
+        yield (
+            _Said("", "a single seed: small differences may be chance"),
+            _Said("", "several seeds of the best settings"),
+        )
         return
     mean, std = first.metrics[result.objective]
     near = []
@@ -105,18 +169,19 @@ def _of_the_leaders(result: SweepResult, rows: Sequence[Row]) -> Iterator[Advice
         if abs(other - mean) < 2 * error:
             near.append(row.group)
     if near:
-        yield Advice(
-            f"{seeds} seeds do not tell {first.group} from {_listed(near)}: they differ by less than two standard "
-            "errors",
-            f"{4 * seeds} seeds of the best settings of {_listed([first.group, *near])}, which halves the error",
-        )
+        few = f"{4 * seeds} seeds of these best settings, which halves the error"
+        said = f"{seeds} seeds do not tell {first.group} from {_listed(near)}: they differ by less than two standard "
+        yield _Said("", f"{said}errors"), _Said("", few)
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(names) > 4:
+        names = [*names[:2], f"{len(names) - 2:,} more"]
+    apart = "; " if any("," in name for name in names) else ", "  # a group may be called "adam, hidden=16"
+    return names[0] if len(names) == 1 else f"{apart.join(names[:-1])} and {names[-1]}"
 
 
-def _closer(row: Row, settings: Settings) -> Iterator[Advice]:
+def _closer(row: Row, settings: Settings) -> Iterator[_Pair]:
     """Between the neighbours of the best."""
     for span in row.spans:
         tried = distinct(settings.hyperparameters[span.name])
@@ -125,4 +190,4 @@ def _closer(row: Row, settings: Settings) -> Iterator[Advice]:
             ends = f"{number(tried[at - 1], 3)} to {number(tried[at + 1], 3)}"
         else:
             ends = f"{number(span.low, 3)} to {number(span.high, 3)}"
-        yield Advice("", f"{row.group}: {label(span.name)} more finely, from {ends}")
+        yield _NOTHING, _Said(row.group, f"{label(span.name)} more finely, from {ends}")

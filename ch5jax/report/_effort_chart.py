@@ -4,7 +4,7 @@ import numpy as np
 
 from ch5jax.report._chart import Chart
 from ch5jax.report._numbers import label
-from ch5jax.report._plotly import Figure, Look, figure, metric_axis, thinned
+from ch5jax.report._plotly import Figure, Look, figure, logarithmic, metric_axis, thinned
 from ch5jax.report._settings import Settings
 from ch5jax.sweeps import SweepResult
 
@@ -67,7 +67,7 @@ def effort_chart(
         seen.append(expected)
     if not data:
         return None
-    xaxis = {"title": {"text": "settings tried, log scale"}, "type": "log"}
+    xaxis = logarithmic("settings tried", [1, max(map(len, seen))])
     caption = (
         "The best that so many settings, drawn at random, have on average (over seeds, too; one that failed counts as "
         "the worst). A line that is high early needs little search."

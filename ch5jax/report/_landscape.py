@@ -139,7 +139,7 @@ def write_landscape(
     what = "principal components of the way" if found.directions == "path" else "random, filter-normalised directions"
     lead = (
         f"The loss in a plane through the last parameters, along two {what}; {100 * found.explained:.0f} % of the "
-        f"way's variation lies in it. It fell from {number(found.path_loss[0])} to {number(found.path_loss[-1])}."
+        f"way's variation lies in it. It went from {number(found.path_loss[0])} to {number(found.path_loss[-1])}."
     )
     page = surface_page(
         surface,
@@ -147,9 +147,11 @@ def write_landscape(
         found.steps,
         title=title,
         lead=lead,
-        caption="The contours are of the logarithm of the loss. The training is projected on the plane, and the value "
-        "beside it is its own, not that of the plane below it.",
+        height="Loss above the lowest seen",
+        caption="The contours are of the logarithm of the loss: the darker, the lower. The training is projected on "
+        "the plane, and the value beside it is its own, not that of the plane below it.",
         axes=("along the first direction", "along the second"),
+        sides=("first", "second"),
     )
     return write_whole(path, page.encode())
 

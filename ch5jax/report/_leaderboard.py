@@ -116,7 +116,7 @@ def _row(result: SweepResult, group: str, settings: Settings, best: int) -> Row:
         trials=tuple(numbers[settings.of_trial == best].tolist()),
         settings_close=int(close.sum()),
         spans=spans,
-        warnings=tuple(_edge_warning(group, span) for span in spans if span.edge),
+        warnings=tuple(f"{group}: {edge_in_words(span)}" for span in spans if span.edge),
     )
 
 
@@ -144,9 +144,10 @@ def _span(name: str, values: np.ndarray, best: int, close: np.ndarray) -> Span:
     )
 
 
-def _edge_warning(group: str, span: Span) -> str:
+def edge_in_words(span: Span) -> str:
+    """That the best value lies on the edge of what was tried."""
     beyond = "below" if span.edge == "lowest" else "above"
     return (
-        f"{group}: the best {label(span.name)}, {number(span.best)}, is the {span.edge} of the {span.values} tried; "
+        f"the best {label(span.name)}, {number(span.best)}, is the {span.edge} of the {span.values} tried; "
         f"a better one may lie {beyond} it"
     )

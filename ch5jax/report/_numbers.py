@@ -31,10 +31,10 @@ def label(name: str) -> str:
 
     Example:
       >>> from ch5jax.report import label
-      >>> label("validation_accuracy")
-      'validation accuracy'
+      >>> label("validation_accuracy"), label("optimizer.learning_rate")
+      ('validation accuracy', 'optimizer learning rate')
     """
-    return name.replace("_", " ").strip()
+    return name.replace("optimizer.", "optimizer ").replace("_", " ").strip()
 
 
 def better_with(remedy: str) -> str:
@@ -62,7 +62,7 @@ def number(value: object, digits: int = 4) -> str:
         return str(value)
     if not math.isfinite(value):
         return "–" if math.isnan(value) else str(float(value))
-    text = f"{value:.{digits}g}"
+    text = f"{float(f'{value:.{digits}g}'):.6g}"  # 1000, not 1e+03
     return text if "e" not in text else text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
@@ -85,9 +85,12 @@ def amount(metric: str, value: float) -> str:
 
 
 def with_spread(metric: str, mean: float, std: float) -> str:
-    """A mean and its standard deviation over the seeds, if there is one."""
+    """A mean and its standard deviation over the seeds, if there is one, to as many digits as that tells."""
     if not math.isfinite(mean) or math.isnan(std):
         return amount(metric, mean)
     if is_share(metric):
         return f"{100 * mean:.2f} ± {100 * std:.2f} %"
-    return f"{number(mean)} ± {std:.2g}"
+    if not 1e-6 < std < 1e6:
+        return f"{number(mean)} ± {std:.2g}"
+    decimals = max(0, 1 - math.floor(math.log10(std)))  # two digits of the spread, and of the mean no more than these
+    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"

@@ -101,7 +101,10 @@ def render(
     looks = {group: Look(group, i) for i, group in enumerate(result.groups) if group in best}
     advised = advice(result, rows, gathered)
     objective = objective_chart(result, looks, gathered, units)
-    charts = [one for one in (objective, effort_chart(result, looks, gathered, units)) if one is not None]
+    effort = effort_chart(result, looks, gathered, units)
+    if effort is not None:
+        effort.figure["layout"]["showlegend"] = False  # the chart beside it has the same colours
+    charts = [one for one in (objective, effort) if one is not None]
     told = importance_chart(result)
     data = page_data(result, rows, units, treatments)
     data["figures"] = [chart.figure for chart in [*charts, *([told] if told else [])]]
@@ -119,8 +122,8 @@ def render(
         trials=len(result),
         diverged=int((result.columns["diverged_at"] >= 0).sum()),
         lead=_lead(result, rows[0]),
-        warnings=[*warnings, *(one.warning for one in advised if one.warning)],
-        next=[one.next for one in advised if one.next],
+        warnings=[*warnings, *advised.warnings],
+        next=advised.next,
         compared=[(one.name, [amount(*metric) for metric in one.metrics.items()]) for one in compared],
         scores=[label(name) for name in compared[0].metrics] if compared else [],
         notes=[
@@ -129,8 +132,8 @@ def render(
         ],
         metrics=[label(name) for name in metrics],
         ahead=len([name for name in pairs[0] if name]),
-        leaders=[_leader(row, metrics) for row in rows],
-        met=_met(difficulties(result)),
+        leaders=[{"code": list(result.groups).index(row.group), **_leader(row, metrics)} for row in rows],
+        met=_met(difficulties(result), gathered),
         charts=charts,
         importance=told,
         searched=any(column["varies"] for column in data["columns"] if column["part"] in ("hyperparameter", "group")),
@@ -160,8 +163,11 @@ def _lead(result: SweepResult, row: Row) -> str:
     return f"{row.group}{with_what} does best: {', '.join(scores)}."
 
 
-def _met(met: Sequence[Met]) -> dict[str, Any]:
-    """The difficulties as a table: a row a group, a column a verdict, in the order in which groups have them."""
+def _met(met: Sequence[Met], settings: Mapping[str, Settings]) -> dict[str, Any]:
+    """The difficulties as a table: a row a group, a column a verdict, in the order in which groups have them.
+
+    Of several hyperparameters those are told that tell something: whose values are not all that were tried.
+    """
     rows = {group: [one for one in met if one.group == group] for group in dict.fromkeys(one.group for one in met)}
     places: dict[str, list[int]] = {}
     for row in rows.values():
@@ -171,7 +177,7 @@ def _met(met: Sequence[Met]) -> dict[str, Any]:
     cells = {
         (one.group, one.verdict): [
             f"{one.trials:,}",
-            *map(_where, one.where.items()),
+            *(_where(span) for span in one.where.items() if len(one.where) == 1 or _tells(span, settings[one.group])),
             *([better_with(one.remedy)] if one.remedy else []),
         ]
         for one in met
@@ -180,6 +186,11 @@ def _met(met: Sequence[Met]) -> dict[str, Any]:
         "names": [label(verdict) for verdict in verdicts],
         "rows": [(group, [cells.get((group, verdict), []) for verdict in verdicts]) for group in rows],
     }
+
+
+def _tells(span: tuple[str, tuple[float, float]], settings: Settings) -> bool:
+    tried = distinct(settings.hyperparameters[span[0]])
+    return span[1] != (tried[0], tried[-1])
 
 
 def _where(span: tuple[str, tuple[float, float]]) -> str:

@@ -9,7 +9,7 @@ from ch5jax.diagnostics import Difficulty
 from ch5jax.report._difficulty_chart import verdict_look
 from ch5jax.report._leaderboard import Row
 from ch5jax.report._numbers import is_share, label
-from ch5jax.report._packed import pack_numbers, pack_words
+from ch5jax.report._packed import pack_numbers, pack_sentences, pack_words
 from ch5jax.report._plotly import is_logarithmic, look_of
 from ch5jax.report._settings import distinct, is_numeric, metric_pairs, ranks_best, scored
 from ch5jax.sweeps import Curves, SweepResult
@@ -17,7 +17,7 @@ from ch5jax.treatment import Treatment
 
 POINTS = 100  # of a curve
 CURVES, SIGNALS = 500_000, 250_000  # numbers, in all curves and signals together: 2.7 and 1.3 MB of a page
-WORDS = 300  # trials whose diagnosis is put in words, which takes 6 ms for each
+WORDS = 2000  # trials whose diagnosis is put in words, which takes 4 ms for each
 
 
 def page_data(
@@ -25,27 +25,31 @@ def page_data(
 ) -> dict[str, Any]:
     """A sweep as a page's script takes it.
 
+    Its trials are rows here; the column `trial` has their numbers, which are others in a sweep that is not finished.
+
     Args:
       result: the sweep.
       rows: its leaderboard.
       units: the units of metrics, where they have one.
       treatments: what was tried on some of the trials, by their numbers.
     """
+    numbers = result.columns["trial"]
     ranks = np.empty(len(result), int)
-    ranks[result.ranking()] = np.arange(len(result))
-    words = _shown_first(result, ranks, WORDS) if result._diagnoses else np.zeros(0, int)
+    ranks[np.searchsorted(result.columns["trial"], result.ranking())] = np.arange(len(result))
+    told = np.isin(numbers, np.concatenate([[], *(of for of, _ in result._diagnoses)]))  # those of a run with signals
+    words = [i for i in _shown_first(result, ranks, WORDS) if told[i]]
     return {
         "trials": len(result),
         "objective": result.objective,
         "maximize": result.maximize,
-        "best": {row.group: list(row.trials) for row in rows},
+        "best": {row.group: np.searchsorted(numbers, row.trials).tolist() for row in rows},
         "columns": _columns(result, units),
         "looks": [look_of(i) for i in range(len(result.groups))],
         "verdicts": {one.name.lower(): {"label": label(one.name.lower()), **verdict_look(one)} for one in Difficulty},
         "curves": _courses(result, ranks, units),
         "signals": _signals(result, ranks),
-        "words": {str(trial): str(result.diagnosis(int(trial))).splitlines() for trial in words},
-        "treatments": {str(trial): _tried(treatment) for trial, treatment in treatments.items()},
+        "words": pack_sentences({int(i): str(result.diagnosis(int(numbers[i]))).splitlines() for i in words}),
+        "treatments": {str(number): _tried(treatment) for number, treatment in treatments.items()},
     }
 
 
@@ -56,16 +60,20 @@ def _columns(result: SweepResult, units: dict[str, str]) -> list[dict[str, Any]]
     others = [n for n in result.columns if n not in {"trial", "group", "seed", "verdict", "difficulties", "remedy",
                                                      "best_step", f"best_{result.objective}", "diverged_at",
                                                      "steps_trained", *hyperparameters, *metrics}]  # fmt: skip
-    parts = {"group": "group", **dict.fromkeys(hyperparameters, "hyperparameter"), "seed": "seed"}
+    parts = {"trial": "trial", "group": "group", **dict.fromkeys(hyperparameters, "hyperparameter"), "seed": "seed"}
     parts |= dict.fromkeys([*metrics, *others], "metric")
     parts |= {
         n: n for n in ("verdict", "difficulties", "remedy", "diverged_at", "steps_trained") if n in result.columns
     }
-    found = []
+    steps = {name for curves in result.curves.values() for name in curves.metrics}  # of the last mini-batch
+    found: list[dict[str, Any]] = []
     for name, part in parts.items():
         values = result.columns[name] if part != "metric" else _metric(result, name)
         tried = distinct(values)
-        column: dict[str, Any] = {"name": name, "label": "optimizer" if name == "group" else label(name), "part": part}
+        shown = "optimizer" if name == "group" else f"training {label(name)}" if name in steps else label(name)
+        if shown in {one["label"] for one in found}:  # "learning_rate" beside "optimizer.learning_rate"
+            shown = name
+        column: dict[str, Any] = {"name": name, "label": shown, "part": part}
         column |= {"varies": len(tried) > 1, "share": is_share(name), "unit": units.get(name, "")}
         if is_numeric(values):
             log = (

@@ -133,12 +133,14 @@ def metric_axis(metric: str, values: np.ndarray, unit: str = "") -> Figure:
     values = values[np.isfinite(values)]
     title = shown(label(metric)) + (f" ({shown(unit)})" if unit else "")
     axis: Figure = {"title": {"text": title}, "automargin": True}
+    if len(values) and not np.ptp(values):  # Plotly would show from 0 to twice as much
+        room = 0.05 if is_share(metric) else 0.1 * abs(values[0]) or 1.0
+        axis["range"] = [float(values[0]) - room, float(values[0]) + room]
     if is_share(metric):
         return axis | {"tickformat": ".1%" if len(values) and np.ptp(values) < 0.05 else ".0%"}
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
         low, high = math.log10(values.min()), math.log10(min(values.max(), 1e4 * np.quantile(values, 0.1)))
-        title += ", log scale"
-        return axis | {"title": {"text": title}, "type": "log", "range": [low - 0.05, high + 0.1], **_DECADES}
+        return axis | logarithmic(title, [10**low, 10**high]) | {"range": [low - 0.05, high + 0.1]}
     return axis
 
 
@@ -166,11 +168,16 @@ def value_axis(name: str, values: np.ndarray) -> Figure:
     """An axis for a swept hyperparameter."""
     title = shown(label(name))
     if is_logarithmic(values):
-        return {"title": {"text": f"{title}, log scale"}, "type": "log", **_DECADES}
+        return logarithmic(title, values)
     return {"title": {"text": title}}
 
 
-_DECADES = {"exponentformat": "power", "dtick": 1, "minor": {"ticks": "outside", "dtick": "D1", "ticklen": 3}}
+def logarithmic(title: str, values: Iterable[float]) -> Figure:
+    """A logarithmic axis: whole numbers at its ticks, one a decade if these values span two."""
+    values = [value for value in values if value > 0 and math.isfinite(value)]
+    decades = math.log10(max(values) / min(values)) if values else 0.0
+    ticks = {"dtick": 1, "minor": {"ticks": "outside", "dtick": "D1", "ticklen": 3}} if decades > 2 else {"nticks": 4}
+    return {"title": {"text": f"{title}, log scale"}, "type": "log", "tickformat": "~g", **ticks}
 
 
 def figure(data: list[Figure], xaxis: Figure, yaxis: Figure, **layout: Any) -> Figure:

@@ -45,7 +45,9 @@ def write_race(found: Descents, path: str | os.PathLike[str], *, title: str = ""
         frames,
         title=title or label(found.problem.name),
         lead=_lead(found),
-        caption="The contours are of the logarithm of the height, so that valleys show.",
+        height="Height above the lowest",
+        who="optimizer",
+        caption="The contours are of the logarithm of the height, so that valleys show: the darker, the lower.",
         points=found.problem.critical_points,
         lowest=found.problem.lowest,
     )

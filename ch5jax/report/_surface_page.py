@@ -20,7 +20,10 @@ def surface_page(
     title: str,
     lead: str,
     caption: str,
+    height: str,
+    who: str = "",
     axes: tuple[str, str] = ("x", "y"),
+    sides: tuple[str, str] = ("x", "y"),
     points: Sequence[CriticalPoint] = (),
     lowest: float | None = None,
 ) -> str:
@@ -33,7 +36,10 @@ def surface_page(
       title: the page's title.
       lead: a sentence below it.
       caption: what a reader must know of the contours.
+      height: what lies above the lowest, as a heading.
+      who: what the ways are called.
       axes: what the two sides are called.
+      sides: the same in a word.
       points: known ones, to be marked.
       lowest: the least value there is; the least that was seen, where that is not known.
     """
@@ -54,4 +60,16 @@ def surface_page(
         ],
     }
     scripts = ("basics", "looks", "race")
-    return document("race.html", scripts, data, title=title, lead=lead, caption=caption, marked=bool(points))
+    kinds = {"minimum": "★", "saddle": "✕", "maximum": "▲"}
+    marked = {
+        kinds.get(point.kind, "■"): point.kind if point.kind in kinds else "other critical point" for point in points
+    }
+    words: dict[str, Any] = {
+        "title": title,
+        "lead": lead,
+        "caption": caption,
+        "height": height,
+        "who": who,
+        "sides": sides,
+    }
+    return document("race.html", scripts, data, marked=marked, **words)

@@ -53,7 +53,7 @@ def together(results: Mapping[str, SweepResult]) -> SweepResult:
         hyperparameters={group: names for one in parts for group, names in one.hyperparameters.items()},
         steps=steps,
         _diagnoses=tuple(
-            (numbers + offset, batch)
+            (np.searchsorted(one.columns["trial"], numbers) + offset, batch)
             for offset, one in zip(offsets, parts, strict=True)
             for numbers, batch in one._diagnoses
         ),

@@ -20,13 +20,14 @@ from ch5jax.sweeps._verdicts import diagnose_trials, verdict_columns
 def assemble(
     outlines: tuple[Outline, ...],
     layouts: tuple[Layout, ...],
+    numbers: np.ndarray,
     schedule: Schedule,
     objective: str,
     maximize: bool,
     store: Store,
     again: Again | None,
 ) -> SweepResult:
-    """Joins what was stored of every group into columns and curves."""
+    """Joins what was stored of every group into columns and curves, of trials with these numbers."""
     tables, curves, names, diverged = [], {}, {}, {}
     probed_at = schedule.probes.taken_at()
     probed_at = probed_at[probed_at <= schedule.steps]  # up to the rung, of which these are
@@ -59,10 +60,10 @@ def assemble(
     if diagnoses:
         for table, group in zip(tables, outlines, strict=True):
             table.update(verdict_columns(diagnoses[group.name], group.settings, group.seeds, scores[group.name]))
-    columns = {"trial": np.arange(sum(group.trials for group in outlines)), **_stacked(tables)}
+    columns = {"trial": numbers, **_stacked(tables)}
     return SweepResult(
         *(columns, curves, names, objective, maximize, schedule.steps, schedule.width),
-        *(tuple((np.flatnonzero(columns["group"] == name), batch) for name, batch in diagnoses.items()), again),
+        *(tuple((numbers[columns["group"] == name], batch) for name, batch in diagnoses.items()), again),
     )
 
 

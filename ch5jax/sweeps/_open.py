@@ -22,7 +22,7 @@ def open_sweep(store: str | os.PathLike[str], *, unfinished: bool = False) -> Sw
     Args:
       store: the folder that `sweep` was given.
       unfinished: whether a sweep that is not finished is opened too, also while it trains: with the trials that are
-        done, numbered anew; with rungs, each as the last rung has it that all have passed.
+        done, under the numbers that they keep; with rungs, each as the last rung has it that all have passed.
 
     Returns:
       A `SweepResult`. To train a trial once more (`rerun`, `trial`, `best`, `predict`) it takes the task: call `sweep`

@@ -100,28 +100,33 @@ class Race:
             pairs = zip(self.outlines, stage.layouts, strict=True)
             here = [(outline.of(layout.members), layout) for outline, layout in pairs if len(layout.members)]
             outlines, layouts = zip(*here, strict=True)
+            offsets = np.cumsum([0, *(outline.trials for outline in self.outlines)])
+            numbers = np.concatenate([o + one.members for o, one in zip(offsets, stage.layouts, strict=False)])
             self._found.append(
-                assemble(outlines, layouts, stage.schedule, self.objective, self.maximize, self.store, self.again)
+                assemble(
+                    *(outlines, layouts, numbers, stage.schedule),
+                    *(self.objective, self.maximize, self.store, self.again),
+                )
             )
         return self._found[-1]
 
     def _joined(self) -> SweepResult:
         """A row for each trial, as its last stage has it: what one has found is written over what those before had."""
-        offsets = np.cumsum([0, *(outline.trials for outline in self.outlines)])
         columns: dict[str, np.ndarray] = {}
         courses: dict[str, Any] = {}
         diagnoses: list[tuple[np.ndarray, Diagnosis]] = []
         for found, stage in zip(self._found, self.stages, strict=True):
-            numbers = np.concatenate([o + layout.members for o, layout in zip(offsets, stage.layouts, strict=False)])
-            new = {**found.columns, "trial": numbers, STEPS_TRAINED: np.full(len(numbers), stage.schedule.steps)}
+            numbers = found.columns["trial"]
+            new = {**found.columns, STEPS_TRAINED: np.full(len(numbers), stage.schedule.steps)}
             columns = {name: _over(columns.get(name), numbers, filled(new, name)) for name in columns or new}
             for outline, layout in zip(self.outlines, stage.layouts, strict=True):
                 if len(layout.members):
                     course, rows = self._lengthened(found.curves[outline.name]), layout.members
-                    before = courses.get(outline.name, course)
-                    courses[outline.name] = jax.tree.map(lambda b, n, rows=rows: _over(b, rows, n), before, course)
+                    if (before := courses.get(outline.name)) is not None:
+                        course = jax.tree.map(lambda b, n, rows=rows: _over(b, rows, n), before, course)
+                    courses[outline.name] = course
             diagnoses = [_without(numbers, *one) for one in diagnoses]
-            diagnoses += [(numbers[rows], batch) for rows, batch in found._diagnoses]
+            diagnoses += found._diagnoses
         recorded, evaluated, probed = self._taken_at()
         curves = {
             name: Curves(recorded, metrics, evaluated, evaluations, probed, signals, self._found[0].curves[name].names)

@@ -25,7 +25,7 @@ class Trial:
     """One training of a sweep: what it was given, and, trained once more when they are asked for, its parameters.
 
     Attributes:
-      number: its row in the table.
+      number: its number, the table's column `trial`.
       hyperparameters: the pytree of this trial, of host numbers.
       key: the trial's key, `fold_in(the sweep's key, seed)`.
       steps: how many steps lie behind its state: all of them, or those to the best evaluation.
@@ -86,7 +86,8 @@ class SweepResult:
     """A finished sweep.
 
     Attributes:
-      columns: the table by columns, NumPy arrays of one length, a row a trial: `trial` (its number), `group`, a column
+      columns: the table by columns, NumPy arrays of one length, a row a trial: `trial` (its number, which is its row
+        where the sweep is finished), `group`, a column
         for each hyperparameter (NaN where a group has none of that name), `seed`, `diverged_at` (the step, from 0, at
         which the loss stopped being finite for good, or went over 10⁶ times its first value to stay; −1 where neither
         happened), the last value of each metric of the step, the final value of each metric of `evaluate`,
@@ -147,7 +148,7 @@ class SweepResult:
         diverged = self.columns["diverged_at"]
         lost = (diverged >= 0) | ~np.isfinite(score)
         score = np.where(lost, np.inf, -score if self.maximize else score)
-        return np.lexsort((-diverged, score, np.where(lost, np.inf, -self.steps_trained)))
+        return self.columns["trial"][np.lexsort((-diverged, score, np.where(lost, np.inf, -self.steps_trained)))]
 
     @property
     def steps_trained(self) -> np.ndarray:
@@ -172,13 +173,13 @@ class SweepResult:
         values = self.columns[f"best_{self.objective}"].astype(float)
         score = np.where(np.isfinite(values), -values if self.maximize else values, np.inf)
         behind = np.where(np.isfinite(values), -self.steps_trained, np.inf)
-        return self.trial(int(np.lexsort((score, behind))[0]), keep)
+        return self.trial(int(self.columns["trial"][np.lexsort((score, behind))[0]]), keep)
 
     def trial(self, number: int, keep: Keep = "last") -> Trial:
         """A trial: what it was given, to train it elsewhere, and its parameters and state.
 
         Args:
-          number: its row in the table.
+          number: its number, the table's column `trial`.
           keep: "last" or "best": whether its state is that of the last step or of its best evaluation.
 
         Returns:
@@ -245,12 +246,12 @@ class SweepResult:
         Raises:
           ValueError: if there is no such trial, or the sweep took no signals.
         """
-        if not self._diagnoses:
-            raise ValueError("a diagnosis needs signals, and this sweep took none (signals_every=0)")
         number = self._checked(number)
-        numbers, batch = next(one for one in self._diagnoses if number in one[0])
-        row = int(np.searchsorted(numbers, number))
-        return jax.tree.map(lambda values: values[row], batch)
+        for numbers, batch in self._diagnoses:
+            if number in numbers:
+                row = int(np.searchsorted(numbers, number))
+                return jax.tree.map(lambda values, row=row: values[row], batch)
+        raise ValueError("a diagnosis needs signals, and this sweep took none (signals_every=0)")
 
     def diagnose(
         self,
@@ -301,6 +302,8 @@ class SweepResult:
         return {**self.__dict__, "_again": None}
 
     def _checked(self, number: int) -> int:
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < len(self):
-            raise ValueError(f"trial must be an integer from 0 to {len(self) - 1}, got {number!r}")
+        whole, held = isinstance(number, int | np.integer) and not isinstance(number, bool), self.columns["trial"]
+        if not whole or number not in held:
+            of = "" if len(held) == held[-1] + 1 else f", and one of the {len(held):,} that are done"
+            raise ValueError(f"trial must be an integer from 0 to {held[-1]}{of}, got {number!r}")
         return int(number)

@@ -108,7 +108,7 @@ class Diagnosis:
         return f"Diagnosis({'of ' + str(shape) if shape else self.main.name}, steps={self.steps})"
 
     def _check_one(self) -> None:
-        if np.ndim(self.code):
+        if np.ndim(self.findings.found) > 1:
             raise ValueError(
                 f"a diagnosis in words must be of one run, got a batch of shape {np.shape(self.code)}: take "
                 "one with jax.tree.map(lambda x: x[i], diagnosis)"

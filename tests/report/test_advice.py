@@ -15,8 +15,7 @@ SGD = {"sgd": ("learning_rate",)}
 
 def advised(rows, hyperparameters=SGD, **more):
     result = made(rows, hyperparameters, **more)
-    found = advice(result, report.leaderboard(result), {group: gather(result, group) for group in hyperparameters})
-    return [one.warning for one in found if one.warning], [one.next for one in found if one.next]
+    return advice(result, report.leaderboard(result), {group: gather(result, group) for group in hyperparameters})
 
 
 def said(found, *words):
@@ -60,8 +59,36 @@ def test_without_anything_to_mind_it_says_where_to_look_more_closely():
     curves = result.curves["sgd"]
     level = {"validation_accuracy": np.repeat(curves.evaluations["validation_accuracy"][:, -1:], 4, axis=1)}
     result.curves["sgd"] = curves._replace(evaluations=level)
-    (one,) = advice(result, report.leaderboard(result), {"sgd": gather(result, "sgd")})
-    assert (one.warning, one.next) == ("", "sgd: learning rate more finely, from 0.01 to 1")
+    found = advice(result, report.leaderboard(result), {"sgd": gather(result, "sgd")})
+    assert found == ([], ["sgd: learning rate more finely, from 0.01 to 1"])
+
+
+def test_what_is_true_of_several_is_said_once():
+    groups = dict.fromkeys(("adam", "rmsprop, hidden=8", "sgd"), ("learning_rate",))
+    warnings, tried = advised([row for i, name in enumerate(groups) for row in accuracies(
+        name, values=(0.5, 0.8 + 0.05 * i, 0.9 - 0.1 * i, 0.7, 0.2))], groups)  # fmt: skip
+    assert [one for one in warnings if "converged" in one] == [
+        "adam; sgd and rmsprop, hidden=8: the best setting has not converged yet, its validation accuracy got better "
+        "by 15.00 %, 15.00 % and 14.17 % in the last quarter of the steps"
+    ]
+    assert [one for one in tried if "steps" in one] == ["adam; sgd and rmsprop, hidden=8: 200 steps instead of 100"]
+    many = {f"g{i}": ("learning_rate",) for i in range(6)}
+    warnings, _ = advised([row for name in many for row in accuracies(name)], many)
+    assert said(warnings, "g0, g1 and 4 more: the best setting has not converged yet", "by 15.92 % in the last")
+
+
+def test_a_best_of_what_met_a_difficulty_is_no_answer():
+    rows = [row | {"verdict": "saturated"} for row in accuracies()]
+    warnings, tried = advised(rows)
+    assert "sgd: no training was healthy: 15 of 15 saturated" in warnings
+    assert said(tried, "sgd: a smaller learning rate, smaller initial weights")
+    for row in rows[:3]:
+        row["verdict"] = "healthy"
+    warnings, _ = advised(rows)
+    assert "sgd: the best setting itself was not healthy: saturated" in warnings
+    for row in rows[6:9]:
+        row["verdict"] = "healthy"
+    assert not said(advised(rows)[0], "healthy")
 
 
 def test_everything_that_failed_gets_other_ranges():

@@ -217,8 +217,10 @@ def test_hostile_names_are_shown_and_do_nothing(browser, tmp_path):
         assert visit.page.evaluate("document.compatMode") == "CSS1Compat"
         for tag in ("img", "a[href^=javascript]", "[onmouseover]", "[onfocus]", "iframe", "textarea"):
             assert visit.page.query_selector(f"body {tag}:not(.js-plotly-plot *)") is None
-        texts = visit.page.eval_on_selector_all("#curves .legendtext", "all => all.map((one) => one.textContent)")
-        cut = [name if len(name) <= 40 else name[:39] + "…" for name in map(visible, HOSTILE)]
+        visit.page.locator("#heat").scroll_into_view_if_needed()
+        visit.page.select_option("#heat-y", "group")
+        texts = visit.page.eval_on_selector_all("#heat .ytick text", "all => all.map((one) => one.textContent)")
+        cut = [name if len(name) <= 22 else name[:21] + "…" for name in map(visible, HOSTILE)]
         assert {text.strip() for text in texts} >= {
             name.strip() for name in cut
         }  # as they stand, no markup of Plotly's
@@ -251,3 +253,104 @@ def test_what_was_tried_on_a_training_is_shown_with_it(browser, tmp_path):
         assert visit.page.query_selector(".tried") is None
         assert visit.complaints == []
         assert visit.page.evaluate("window.hit") is None
+
+
+def test_a_training_keeps_its_number_as_others_are_done_and_so_does_a_link_to_it(browser, tmp_path):
+    """As under `ch5jax sweep --watch`: rows shift, and words come in another order."""
+    rows = [row | {"verdict": verdict, "difficulties": verdict, "remedy": ""}
+            for row, verdict in zip(accuracies(), ("slow", "healthy", "noise") * 5, strict=True)]  # fmt: skip
+    whole = made(rows, {"sgd": ("learning_rate",)})
+    half = made(rows[1::2], {"sgd": ("learning_rate",)})
+    half.columns["trial"] = np.arange(1, 15, 2)
+    page = report.write_page(half, tmp_path / "report.html", title="Half")
+    with Visit(browser, page) as visit:
+        assert listed(visit.page) == [7, 11, 9, 5, 3, 1, 13]
+        visit.page.click("#verdicts .chip:has-text('noise')")
+        visit.page.click("#trainings tbody tr[data-trial='9']")
+        assert visit.page.inner_text("#training-name") == "Training 9: sgd"
+        report.write_page(whole, page, title="Whole")
+        visit.page.wait_for_timeout(200)
+        visit.page.reload()
+        visit.page.wait_for_selector("html[data-ready]", state="attached")
+        assert visit.page.inner_text("#training-name") == "Training 9: sgd"
+        pressed = {chip.inner_text().split()[0]: chip.get_attribute("aria-pressed")
+                   for chip in visit.page.query_selector_all("#verdicts .chip")}  # fmt: skip
+        assert pressed == {"slow": "true", "healthy": "true", "noise": "false"}
+        assert visit.complaints == []
+
+
+def test_on_paper_every_chart_has_its_place_and_is_light(browser, path):
+    with Visit(browser, path, dark=True) as visit:
+        visit.page.evaluate("""addEventListener("beforeprint", () => { window.printed = {
+          text: getComputedStyle(document.querySelector(".xtick text")).fill,
+          paper: getComputedStyle(document.body).backgroundColor,
+          sizes: [...document.querySelectorAll(".chart")].map((one) => {
+            const svg = one.querySelector(".main-svg, canvas").getBoundingClientRect();
+            return [svg.width - one.clientWidth, svg.height - one.clientHeight].map(Math.abs);
+          }),
+        }; })""")
+        visit.page.pdf()
+        printed = visit.page.evaluate("window.printed")
+        assert (printed["text"], printed["paper"]) == ("rgb(28, 30, 33)", "rgb(255, 255, 255)")
+        assert len(printed["sizes"]) >= 8
+        assert all(max(one) <= 1 for one in printed["sizes"])
+        visit.page.wait_for_timeout(300)
+        assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
+        visit.page.locator("#score").scroll_into_view_if_needed()
+        visit.page.wait_for_timeout(300)
+        assert visit.page.evaluate("document.querySelector('#score .main-svg').clientWidth") > 1000
+        assert visit.complaints == []
+
+
+def test_the_bar_stays_above_the_parts_that_it_filters(page):
+    for part in ("where", "how", "difficulties-part"):
+        page.click(f"nav a[href='#{part}']")
+        page.wait_for_timeout(300)
+        bar, heading = page.locator(".bar").bounding_box(), page.locator(f"#{part} h2").bounding_box()
+        assert 0 <= bar["y"] < 20
+        assert bar["y"] + bar["height"] <= heading["y"] < 300
+
+
+def test_ticks_of_logarithms_are_whole_numbers_of_one_size(page):
+    page.click("label:has-text('log steps')")
+    page.wait_for_timeout(300)
+    found = page.eval_on_selector_all(
+        ".chart .xtick text, .chart .ytick text", "all => all.map((one) => [one.textContent, one.style.fontSize])"
+    )
+    assert {size for _, size in found} == {"12.5px"}
+    rates = page.eval_on_selector_all("#score .xtick text", "all => all.map((one) => Number(one.textContent))")
+    assert sorted(set(rates) & {0.001, 0.01, 0.1, 1, 10}) == [0.001, 0.01, 0.1, 1, 10]
+
+
+def test_a_phone_reads_the_leaderboard_without_scrolling_aside(browser, path):
+    with Visit(browser, path, width=390, height=844) as visit:
+        wide = visit.page.evaluate("document.querySelector('#leaderboard').scrollWidth")
+        assert wide <= visit.page.evaluate("document.querySelector('#leaderboard').parentElement.clientWidth")
+        cell = visit.page.locator("#leaderboard td[data-label='best setting'] >> nth=0")
+        assert cell.evaluate("(one) => getComputedStyle(one, '::before').content") == '"best setting"'
+
+
+def test_the_map_shows_every_training_of_the_same_values(browser, tmp_path):
+    """Two rates, two decays, six seeds: the healthy one lies beside the five that were not, and hides none."""
+    rows = [row | {"decay": decay, "verdict": verdict, "difficulties": verdict, "remedy": ""}
+            for decay in (0.5, 0.9)
+            for row in accuracies(rates=(0.1, 1.0), values=(0.5, 0.9), seeds=6)
+            for verdict in ["healthy" if row["seed"] == 5 else "slow"]]  # fmt: skip
+    result = made(rows, {"sgd": ("learning_rate", "decay")})
+    page = report.write_page(result, tmp_path / "report.html", title="A plane")
+    with Visit(browser, page) as visit:
+        visit.page.locator("#map").scroll_into_view_if_needed()
+        visit.page.wait_for_timeout(200)
+        amber = visit.page.evaluate("""() => {
+          const canvas = document.querySelector("#map .over"), pen = canvas.getContext("2d");
+          const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+          const found = { slow: 0, healthy: 0 };
+          for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 150) {
+            if (data[k] > 200 && data[k + 2] < 80) found.slow += 1;
+            if (data[k] < 40 && data[k + 1] > 130) found.healthy += 1;
+          }
+          return found;
+        }""")
+        assert amber["slow"] > 2 * amber["healthy"] > 0
+        assert visit.page.inner_text("#map-marks").split() == ["slow", "healthy"]
+        assert visit.complaints == []

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import ch5jax
+import ch5jax.report
 from ch5jax.cli._app import app
 from ch5jax.sweeps import open_sweep
 
@@ -48,13 +49,34 @@ def test_a_sweep_that_is_not_finished_opens_with_the_trials_that_are_done(whole,
     same = [np.flatnonzero((result.columns["group"] == "sgd") & (result.columns["learning_rate"] == rate)
                            & (result.columns["seed"] == seed))[0]
             for rate, seed in zip(found.columns["learning_rate"], found.columns["seed"], strict=True)]  # fmt: skip
-    for name in ("validation_loss", "loss", "diverged_at"):
+    for name in ("trial", "validation_loss", "loss", "diverged_at"):
         assert np.array_equal(found.columns[name], result.columns[name][same], equal_nan=True)
     assert len(open_sweep(whole[0], unfinished=True)) == len(result)
     for file in half.glob("*-chunk*"):
         file.unlink()
     with pytest.raises(ValueError, match="must hold a training that is done"):
         open_sweep(half, unfinished=True)
+
+
+@pytest.mark.parametrize("rungs", [None, ch5jax.halving(40, 3)], ids=["all to the end", "with rungs"])
+def test_a_trial_that_is_done_has_the_number_that_it_keeps(tmp_path, rungs):
+    result = swept(tmp_path, np.geomspace(1e-6, 1e-2, 12), evaluate_every=5, rungs=rungs)
+    for file in [*tmp_path.glob("group*-chunk*[13579].*"), *tmp_path.glob("group*-chunk00001*")]:
+        file.unlink(missing_ok=True)
+    found = open_sweep(tmp_path, unfinished=True)
+    numbers = found.columns["trial"]
+    assert 0 < len(numbers) < numbers[-1]
+    rate = dict(zip(numbers, found.columns["learning_rate"], strict=True))
+    assert all(rate[number] == result.columns["learning_rate"][number] for number in numbers)
+    assert set(found.ranking()) == set(numbers)
+    if rungs is None:
+        last = int(numbers[-1])
+        assert np.array_equal(found.diagnosis(last).signals.mean_loss, result.diagnosis(last).signals.mean_loss)
+    absent = next(n for n in range(len(result)) if n not in numbers)
+    with pytest.raises(ValueError, match=f"one of the {len(numbers)} that are done, got {absent}"):
+        found.diagnosis(absent)
+    side = ch5jax.report.together({"half": found, "whole": result})
+    assert str(side.diagnosis(len(numbers) - 1)) == str(found.diagnosis(int(numbers[-1])))
 
 
 def test_a_rung_that_not_all_have_passed_shows_the_one_before(tmp_path):
@@ -86,6 +108,13 @@ def test_a_page_of_one_and_of_several(whole, half, tmp_path, monkeypatch):
     named = run(whole[0], "--out", "pages/mine.html")
     assert (named.exit_code, (tmp_path / "pages/mine.html").exists()) == (0, True)
     assert "not finished" not in named.output
+
+
+def test_a_run_without_signals_beside_one_with_them(whole, tmp_path):
+    swept(tmp_path / "bare", [1e-4, 1e-3], signals_every=0)
+    found = run(whole[0], tmp_path / "bare", "--out", tmp_path / "page.html")
+    assert found.exit_code == 0, found.output
+    assert "bare: sgd" in (tmp_path / "page.html").read_text()
 
 
 def test_what_a_user_gets_wrong_is_said_in_a_line(whole, tmp_path):

@@ -60,9 +60,9 @@ def test_the_page_has_a_table_with_a_row_a_group():
     parsed = page(made(rows, {**SGD, "adam": ("learning_rate",)}))
     assert isinstance(parsed, Page)
     head, *body = parsed.tables["difficulties"]
-    assert set(head) == {"group", "slow", "healthy", "saturated", "local optimum"}
+    assert set(head) == {"optimizer", "slow", "healthy", "saturated", "local optimum"}
     cells = dict(zip(head, body[0], strict=True))
-    assert cells["group"] == "sgd"
+    assert cells["optimizer"] == "sgd"
     assert cells["healthy"].split() == ["6", "learning", "rate", "0.01", "to", "0.1"]
     assert cells["local optimum"] == "–"
     assert dict(zip(head, body[1], strict=True))["local optimum"].split()[0] == "15"

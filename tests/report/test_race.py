@@ -123,7 +123,7 @@ def test_the_command_writes_a_page_and_says_where_each_ended(tmp_path):
     page = tmp_path / "new" / "beale.html"
     found = run("--optimizer", "sgd,adam", "--steps", 100, "--learning-rate", "0.01,0.1", "--out", page)
     assert found.exit_code == 0, found.output
-    assert "sgd 0.01" in found.output
+    assert "sgd, rate 0.01" in found.output
     assert "<title>beale: sgd, adam</title>" in page.read_text()
     for arguments, words in (
         (("--problem", "deep"), "function of two variables"),

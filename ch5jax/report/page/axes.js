@@ -35,6 +35,8 @@ function ends(column, near = false) {
   return [low - room, high + room];
 }
 
+const shareFormat = (low, high) => high - low < 0.05 ? ".1%" : ".0%";
+
 function axis(column, range) {
   const title = { text: plain(titled(column)) + (column.log && !column.words ? ", log scale" : ""), standoff: 8 };
   const made = { title, range, automargin: true, zeroline: false, fixedrange: true };
@@ -42,8 +44,17 @@ function axis(column, range) {
     const few = Math.ceil(column.words.length / 24), codes = column.words.map((_, code) => code).filter((code) => code % few === 0);
     return { ...made, tickvals: codes, ticktext: codes.map((code) => plain(column.words[code], 22)) };
   }
-  if (column.log) return { ...made, type: "log", ...(range[1] - range[0] > 1.2 ? { dtick: innerWidth < 500 && range[1] - range[0] > 4 ? 2 : 1, exponentformat: "power" } : {}) };
-  return column.share ? { ...made, tickformat: range[1] - range[0] < 0.05 ? ".1%" : ".0%" } : made;
+  if (column.log) return { ...made, type: "log", ...(range[1] - range[0] > 2 ? { dtick: innerWidth < 500 && range[1] - range[0] > 4 ? 2 : 1 } : {}) };
+  return column.share ? { ...made, tickformat: shareFormat(...range) } : made;
+}
+
+// a colour bar whose colours are logarithms: the values themselves beside it
+function decades(values) {
+  const some = values.filter((one) => one > 0 && Number.isFinite(one)).map(Math.log10), [low, high] = [Math.min(...some), Math.max(...some)];
+  const steps = high - low > 2 ? [1] : high - low > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], every = Math.ceil((high - low) / 6) || 1, tickvals = [];
+  for (let power = Math.floor(low); power <= high; power += every) for (const step of steps) if (power + Math.log10(step) >= low && power + Math.log10(step) <= high) tickvals.push(power + Math.log10(step));
+  if (tickvals.length < 2) tickvals.splice(0, 1, low, high);
+  return { tickvals, ticktext: tickvals.map((at) => said(Number((10 ** at).toPrecision(3)))) };
 }
 
 // what can lie on an axis: what varies

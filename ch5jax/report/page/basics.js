@@ -28,6 +28,17 @@ function element(tag, text, attributes = {}) {
 }
 // draws what can be seen, or nearly, now, and the rest when it can; what this gives is called when there is something new
 let printing = false;
+const onPaper = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => onPaper.matches && !printing;
+// what is drawn for a screen is drawn anew for paper, light and of its width, and back again
+function drawsForPaper(redraw) {
+  for (const when of ["beforeprint", "afterprint"]) addEventListener(when, () => {
+    printing = when === "beforeprint";
+    document.documentElement.classList.toggle("printing", printing);
+    redraw();
+  });
+  onPaper.addEventListener("change", redraw);
+}
 function whenSeen(one, draw) {
   let stale = false, seen = false;
   new IntersectionObserver((entries) => {

@@ -23,9 +23,10 @@ function chips(part) {
 function filters() { // the same brushes, as numbers to type
   const table = byId("filters");
   for (const column of placeable()) {
-    if (column.words) continue;
+    if (column === GROUP) continue; // which has its names above
     const line = element("div", undefined, { class: "filter" });
     line.append(element("span", column.label, { class: "name" }));
+    if (column.words) { line.append(wordFilter(column)); table.append(line); continue; }
     for (const k of [0, 1]) {
       const input = element("input", undefined, { type: "text", inputmode: "decimal", size: "8", "aria-label": `${column.label} ${k ? "to" : "from"}`, placeholder: k ? "to" : "from" });
       input.addEventListener("change", () => {
@@ -42,6 +43,22 @@ function filters() { // the same brushes, as numbers to type
       line.querySelectorAll("input").forEach((input, k) => { if (document.activeElement !== input) input.value = range ? write(range[k]) : ""; });
     });
   }
+}
+
+function wordFilter(column) { // one word, or all
+  const menu = element("select", undefined, { "aria-label": column.label });
+  options(menu, [["", "all"], ...column.words.map((word, code) => [String(code), word])], "");
+  menu.addEventListener("change", () => { brush(column, menu.value === "" ? null : [Number(menu.value), Number(menu.value)]); changed(); });
+  listeners.now.push(() => { const [from, to] = selection.brushes.get(column.name) ?? []; menu.value = from !== undefined && from === to ? String(from) : ""; });
+  return menu;
+}
+
+function leaders() { // the leaderboard tells the colours of the charts below it
+  for (const place of document.querySelectorAll("#leaderboard .of-group")) if (data.looks.length > 1) place.append(swatch(groupLook(Number(place.dataset.code))));
+}
+
+function marks() { // what the map's colours mean
+  byId("map-marks")?.append(...VERDICT.words.map((_, code) => { const one = element("span"); one.append(swatch(verdictLook(code)), ` ${verdictLook(code).label}`); return one; }));
 }
 
 function brushChips() {

@@ -40,7 +40,7 @@ function drawCurves() {
       const { steps, values } = course(metric, i), look = of(i);
       traces.push({
         type: "scatter", mode: "lines", x: steps, y: finite(values), meta: i, name: plain(names[look]), legendgroup: `${look}`, showlegend: !legends.has(look),
-        line: { color: `rgb(${looks[look].rgb})`, width: i === selection.chosen ? 3.5 : 1.5 }, hovertemplate: `training ${i}<br>step %{x}: %{y:${form}}<extra></extra>`,
+        line: { color: `rgb(${looks[look].rgb})`, width: i === selection.chosen ? 3.5 : 1.5 }, hovertemplate: `training ${TRIAL[i]}<br>step %{x}: %{y:${form}}<extra></extra>`,
       });
       legends.add(look);
     }
@@ -54,7 +54,10 @@ function drawCurves() {
       const look = of(trials[0]), rgb = looks[look].rgb, { steps } = course(metric, trials[0]), bands = [[], [], []];
       steps.forEach((_, k) => {
         const here = trials.map((i) => course(metric, i).values[k]).filter(Number.isFinite).sort((a, b) => a - b);
-        const at = (q) => here.length > trials.length / 2 ? here[Math.round(q * (here.length - 1))] : null;
+        const at = (q) => { // between two of them, where it lies there
+          const place = q * (here.length - 1), low = Math.floor(place);
+          return here.length > trials.length / 2 ? here[low] + (place - low) * ((here[low + 1] ?? here[low]) - here[low]) : null;
+        };
         [at(0.1), at(0.5), at(0.9)].forEach((value, b) => bands[b].push(value));
       });
       const known = steps.map((_, k) => k).filter((k) => bands[1][k] !== null);
@@ -68,17 +71,17 @@ function drawCurves() {
       });
     }
     const { chosen } = selection, own = chosen >= 0 ? course(metric, chosen) : null;
-    if (own) traces.push({ type: "scatter", mode: "lines", x: own.steps, y: finite(own.values), meta: chosen, name: `training ${chosen}`, line: { color: css("--text"), width: 2.5 } });
+    if (own) traces.push({ type: "scatter", mode: "lines", x: own.steps, y: finite(own.values), meta: chosen, name: `training ${TRIAL[chosen]}`, line: { color: css("--text"), width: 2.5 } });
   }
   const title = metric.label + (metric.unit ? ` (${metric.unit})` : "");
   const yaxis = { title: { text: plain(title) + (log ? ", log scale" : "") }, automargin: true, ...(log ? { type: "log" } : metric.share ? { tickformat: ".0%" } : {}) };
-  Plotly.react(frame, traces, themed({ xaxis: { title: { text: "step" }, ...(across ? { type: "log" } : {}) }, yaxis }), CONFIG);
+  plotted(frame, traces, themed({ showlegend: namesFit(traces), xaxis: { title: { text: "step" }, ...(across ? { type: "log" } : {}) }, yaxis }), CONFIG);
   if (!frame.listening) {
     frame.listening = true;
     frame.on("plotly_click", ({ points: [point] }) => Number.isInteger(point.data.meta) && choose(point.data.meta));
   }
   const what = all ? "The best setting of each optimizer" : counted(wanted.length, "selected training");
-  const how = single ? "" : kept.length > 1 ? ": median, and the band from the 10th to the 90th of 100" : "";
+  const how = single ? "" : kept.length > 1 ? ": median, and the band from the 10th to the 90th percentile" : "";
   const left = wanted.length - kept.length;
   byId("curves-said").textContent = `${what}${how}.${left ? ` The page keeps the curves of ${data.curves.kept.toLocaleString("en")} of ${N.toLocaleString("en")} trainings: ${left.toLocaleString("en")} of these are left out.` : ""}${metric.label.startsWith("training") ? " Each value is of the steps' own mini-batches." : ""}`;
 }

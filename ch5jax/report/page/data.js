@@ -3,6 +3,7 @@ const N = data.trials;
 const columns = data.columns.map((one) => ({ ...one, words: one.values.words, values: unpack(one.values) }));
 const named = (name) => columns.find((one) => one.name === name);
 const ofPart = (part) => columns.find((one) => one.part === part);
+const TRIAL = ofPart("trial").values; // the number of each row: in a sweep that is not finished, not its place
 const GROUP = ofPart("group"), SCORE = named(data.objective), VERDICT = ofPart("verdict"), SEED = ofPart("seed");
 const known = (column, i) => Number.isFinite(column.values[i]);
 

@@ -3,7 +3,7 @@ const figures = [...document.querySelectorAll("[data-figure]")];
 
 const drawFigures = () => Promise.all(figures.map((div) => {
   const { data: traces, layout } = data.figures[div.dataset.figure];
-  return Plotly.react(div, traces, themed(structuredClone(layout)), CONFIG);
+  return plotted(div, traces, themed({ showlegend: namesFit(traces), ...structuredClone(layout) }), CONFIG);
 }));
 
 for (const button of document.querySelectorAll("button.near[data-range]")) button.addEventListener("click", () => {

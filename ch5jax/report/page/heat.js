@@ -41,11 +41,10 @@ function drawHeat() {
   const form = SCORE.log ? { z: rows.map((row) => row.map((v) => v === null ? null : Math.log10(v))), log: true } : { z: rows };
   const trace = {
     type: "heatmap", x: steps(x, ax.edges), y: steps(y, ay.edges), z: form.z, text, hovertemplate: "%{text}<extra></extra>",
-    colorscale: VIRIDIS.map((rgb, k) => [k / (VIRIDIS.length - 1), `rgb(${rgb})`]), reversescale: !data.maximize, xgap: 1, ygap: 1,
-    colorbar: { thickness: 12, title: { text: form.log ? "log₁₀" : "", side: "right" }, ...(SCORE.share ? { tickformat: ".0%" } : {}), outlinewidth: 0 },
+    ...scaleOf(`${best ? "best" : "median"} ${titled(SCORE)}`, form.log ? decades(values) : SCORE.share ? { tickformat: shareFormat(Math.min(...values.filter(Number.isFinite)), Math.max(...values)) } : {}), reversescale: !data.maximize, xgap: 1, ygap: 1,
   };
   const range = (edges) => [edges[0], edges[edges.length - 1]];
-  Plotly.react(frame, [trace], themed({ xaxis: axis(x, range(ax.edges)), yaxis: axis(y, range(ay.edges)), margin: { l: 64, r: 8, t: 12, b: 48 } }), CONFIG);
+  plotted(frame, [trace], themed({ xaxis: axis(x, range(ax.edges)), yaxis: axis(y, range(ay.edges)), margin: { l: 64, r: 8, t: 12, b: 48 } }), CONFIG);
   if (!frame.listening) {
     frame.listening = true;
     frame.on("plotly_click", ({ points: [point] }) => { // a cell brushes what lies in it

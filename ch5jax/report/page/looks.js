@@ -68,6 +68,18 @@ function swatch(look) {
   return canvas;
 }
 
+// a legend of many long names would take the chart's room; their colours stand beside them on the page
+function namesFit(traces) {
+  const names = [...new Set(traces.filter((one) => one.name && one.showlegend !== false).map((one) => one.name))];
+  return names.length > 1 && names.join("").length < (innerWidth < 800 ? 50 : 120);
+}
+
+// a heat map's colours, with what they mean beside them
+const scaleOf = (title, more = {}) => ({
+  colorscale: VIRIDIS.map((rgb, k) => [k / (VIRIDIS.length - 1), `rgb(${rgb})`]),
+  colorbar: { thickness: 12, outlinewidth: 0, title: { text: plain(title), side: "right" }, ...more },
+});
+
 // Plotly's layout on this paper
 function themed(layout) {
   const [text, grid, paper] = [css("--text"), css("--grid"), css("--paper")];
@@ -77,9 +89,14 @@ function themed(layout) {
     font: { color: text, family: "system-ui, sans-serif", size: 12.5 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     hoverlabel: { bgcolor: paper, font: { color: text }, namelength: 40 }, modebar: { bgcolor: "rgba(0,0,0,0)", color: "#8a9099", activecolor: text },
   };
-  for (const name of Object.keys(made)) if (/^[xy]axis/.test(name)) made[name] = { ...axis, ...made[name] };
+  for (const name of Object.keys(made)) if (/^[xy]axis/.test(name)) {
+    made[name] = { ...axis, ...made[name] };
+    if (made[name].type === "log") made[name] = { nticks: 4, ...made[name], tickformat: "~g" }; // whole numbers of one size
+  }
   made.legend = { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", ...layout.legend };
   return made;
 }
 // by name, since Plotly's own choice has a button that uploads the chart
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["resetScale2d"]] };
+// drawn, or drawn anew, at the size that its place has now: Plotly keeps the first
+const plotted = (div, traces, layout, config = CONFIG) => Plotly.react(div, traces, div.clientWidth ? { ...layout, width: div.clientWidth, height: div.clientHeight } : layout, config);

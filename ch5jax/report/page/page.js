@@ -5,6 +5,8 @@ select();
 menus();
 ["group", "verdict"].forEach(chips);
 filters();
+if (VERDICT) marks();
+leaders();
 listeners.now.push(brushChips);
 listeners.later.push(colourScale);
 
@@ -34,7 +36,14 @@ const rest = () => new Promise((go) => setTimeout(go, 0)); // so that the browse
   document.documentElement.dataset.ready = "";
 })();
 
-const redraw = () => { paints.clear(); drawFigures(); changed(true); showTraining(selection.chosen); };
+drawsForPaper(() => {
+  paints.clear();
+  drawFigures();
+  changed(true);
+  if (printing) listeners.later.forEach((listen) => listen());
+  showTraining(selection.chosen);
+});
+new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--bar", `${getComputedStyle(target).position === "sticky" ? target.offsetHeight : 0}px`)).observe(document.querySelector(".bar"));
 byId("colour").addEventListener("change", (event) => { selection.colour = event.target.value; changed(); });
 byId("top").addEventListener("change", (event) => { selection.top = Number(event.target.value); changed(true); });
 byId("all").addEventListener("click", () => { selectAll(); byId("top").value = "0"; });
@@ -52,6 +61,4 @@ for (const id of ["map-x", "map-y"]) byId(id)?.addEventListener("change", () => 
 for (const id of ["curve-of", "curve-log", "curve-log-x"]) byId(id).addEventListener("change", drawCurves);
 byId("curve-of").addEventListener("change", () => { byId("curve-log").checked = false; });
 addEventListener("keydown", (event) => { if (event.key === "Escape" && filtered()) selectAll(); });
-const dark = matchMedia("(prefers-color-scheme: dark)");
-dark.addEventListener("change", redraw);
-for (const when of ["beforeprint", "afterprint"]) addEventListener(when, () => { printing = when === "beforeprint"; redraw(); });
+

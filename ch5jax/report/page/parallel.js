@@ -19,15 +19,15 @@ class Parallel {
     const tests = columns.filter((one) => one.part === "metric" && one.name === data.objective.replace("validation_", "test_") && one !== SCORE);
     const inputs = columns.filter((one) => (one.part === "hyperparameter" && (one.varies || unchanged)) || (one.part === "group" && one.varies));
     this.columns = [...inputs.slice(0, AXES - 2), ...(SEED?.varies && inputs.length < 6 ? [SEED] : []), ...tests, SCORE];
-    const wide = Math.max(this.frame.parentElement.clientWidth, 84 * this.columns.length), high = 320, ratio = devicePixelRatio || 1;
+    const wide = Math.max(this.frame.parentElement.clientWidth, printing ? 0 : 68 * this.columns.length), high = 320, ratio = devicePixelRatio || 1;
     this.canvas.style.width = `${wide}px`;
     this.canvas.style.height = `${high}px`;
     this.canvas.width = Math.round(wide * ratio);
     this.canvas.height = Math.round(high * ratio);
     this.ratio = ratio;
     const [left, right] = [56, 56], gap = (wide - left - right) / Math.max(1, this.columns.length - 1);
-    this.top = 40;
-    this.high = high - 40 - 16;
+    this.top = 54;
+    this.high = high - 54 - 16;
     this.sides = this.columns.map((column, k) => ({ column, x: left + k * gap, ends: ends(column) }));
     this.heights = this.sides.map(({ column, ends: [low, high] }) => {
       const found = new Float32Array(N);
@@ -91,7 +91,10 @@ class Parallel {
       pen.font = "600 12px system-ui, sans-serif";
       const last = x === sides[sides.length - 1].x && sides.length > 1; // the outer titles stay inside
       pen.textAlign = x === sides[0].x ? "left" : last ? "right" : "center";
-      pen.fillText(this.fitting(column.label, sides.length > 1 ? sides[1].x - sides[0].x - 6 : 200), pen.textAlign === "left" ? x - 52 : last ? x + 52 : x, 14);
+      const room = sides.length > 1 ? sides[1].x - sides[0].x - 6 : 200, at = pen.textAlign === "left" ? x - 52 : last ? x + 52 : x;
+      const cut = pen.measureText(column.label).width > room ? column.label.indexOf(" ") : -1; // on two lines, where one is too short
+      if (cut > 0) pen.fillText(this.fitting(column.label.slice(0, cut), room), at, 14);
+      pen.fillText(this.fitting(column.label.slice(cut + 1), room), at, 28);
       pen.textAlign = "center";
       pen.font = "11px system-ui, sans-serif";
       pen.fillStyle = muted;
@@ -101,12 +104,12 @@ class Parallel {
         column.words.forEach((word, code) => {
           if (code % few) return;
           const y = this.top + this.high * (1 - (code - low) / (high - low)) + 4;
-          this.haloed(this.fitting(word, 90), x + 7, y);
+          this.haloed(this.fitting(word, Math.max(90, (sides.length > 1 ? sides[1].x - sides[0].x : 200) - 14), true), x + 7, y);
         });
         pen.textAlign = "center";
       } else {
         const room = (high - low) / 27, [least, most] = extent(column), whole = (at) => { const value = Math.max(least, Math.min(most, unplaced(column, at))); return column.share ? `${Number((100 * value).toPrecision(2))} %` : said(Number(value.toPrecision(2))); };
-        pen.fillText(whole(high - room), x, 30);
+        pen.fillText(whole(high - room), x, 44);
         pen.fillText(whole(low + room), x, this.top + this.high + 13);
       }
     }
@@ -120,11 +123,12 @@ class Parallel {
     pen.fillText(text, x, y);
   }
 
-  fitting(text, width) {
+  fitting(text, width, bothEnds = false) { // names that begin alike differ at their end
     if (this.pen.measureText(text).width <= width) return text;
-    let length = Math.min(text.length, 40);
-    while (length > 1 && this.pen.measureText(text.slice(0, length) + "…").width > width) length -= 1;
-    return text.slice(0, length) + "…";
+    const cut = (length) => bothEnds ? `${text.slice(0, Math.ceil(length / 2))}…${text.slice(text.length - Math.floor(length / 2))}` : text.slice(0, length) + "…";
+    let length = Math.min(text.length - 1, 60);
+    while (length > 1 && this.pen.measureText(cut(length)).width > width) length -= 1;
+    return cut(length);
   }
 
   lines(trials) {

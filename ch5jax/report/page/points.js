@@ -4,7 +4,7 @@ const tip = byId("tip");
 function tell(trial, x, y) {
   if (trial < 0) { tip.hidden = true; return; }
   const parts = columns.filter((one) => one.varies && (one.part === "hyperparameter" || one.part === "seed") && (one.words || known(one, trial)));
-  const lines = [`${shown(GROUP, trial)} · training ${trial}`, ...parts.map((one) => `${one.label} ${shown(one, trial)}`), `${SCORE.label} ${shown(SCORE, trial)}`];
+  const lines = [`${shown(GROUP, trial)} · training ${TRIAL[trial]}`, ...parts.map((one) => `${one.label} ${shown(one, trial)}`), `${SCORE.label} ${shown(SCORE, trial)}`];
   if (VERDICT) lines.push(verdictLook(VERDICT.values[trial]).label);
   tip.replaceChildren(...lines.map((line) => element("div", line)));
   tip.hidden = false;
@@ -30,10 +30,10 @@ class Points {
 
   axes() {
     const { x, y } = this.sides();
-    this.ends = { x: ends(x), y: ends(y, this.near()) };
+    const room = (column, [low, high]) => this.look && !column.words ? [low - 0.06 * (high - low), high + 0.06 * (high - low)] : [low, high]; // for those around a place
+    this.ends = { x: room(x, ends(x)), y: room(y, ends(y, this.near())) };
     const layout = themed({ xaxis: axis(x, this.ends.x), yaxis: axis(y, this.ends.y), dragmode: false });
-    const drawn = this.plot.data ? Plotly.react(this.plot, [], layout) : Plotly.newPlot(this.plot, [], layout, { displayModeBar: false });
-    return drawn.then(() => this.placed());
+    return plotted(this.plot, [], layout, { displayModeBar: false }).then(() => this.placed());
   }
 
   placed() { // where each trial lies, once for all that is drawn until the axes change
@@ -49,7 +49,18 @@ class Points {
       left[i] = size.l + (a - x0) / (x1 - x0) * size.w;
       top[i] = Number.isFinite(b) ? size.t + (1 - (b - y0) / (y1 - y0)) * size.h : y.part === "metric" ? size.t + size.h - 4 : NaN;
     }
+    if (this.look === "verdict") this.spread();
     this.draw();
+  }
+
+  spread() { // who lies at the same place lies around it: the best would hide what the others met
+    const places = new Map(), { left, top } = this;
+    for (let i = 0; i < N; i++) { const at = `${left[i]} ${top[i]}`; (places.get(at) ?? places.set(at, []).get(at)).push(i); }
+    const most = Math.max(...Array.from(places.values(), (one) => one.length)), pitch = Math.min(4, 20 / Math.sqrt(most));
+    for (const trials of places.values()) trials.sort((a, b) => VERDICT.values[a] - VERDICT.values[b]).forEach((i, k) => {
+      left[i] += pitch * Math.sqrt(k) * Math.cos(2.4 * k);
+      top[i] += pitch * Math.sqrt(k) * Math.sin(2.4 * k);
+    });
   }
 
   draw() {

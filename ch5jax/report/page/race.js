@@ -7,17 +7,18 @@ const heights = rows(data.heights), values = rows(data.values);
 const player = { at: 0, playing: false, before: 0 };
 const plot = stage.appendChild(element("div", undefined, { class: "plot" })), canvas = stage.appendChild(element("canvas", undefined, { class: "over still" }));
 const RAMP = { light: [[0, "#5d6a78"], [0.5, "#b4bfca"], [1, "#f6f8fa"]], dark: [[0, "#0c0e10"], [0.5, "#333b44"], [1, "#6a7683"]] };
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const cursor = element("div", undefined, { class: "cursor" }); // where the player is, beside
+const place = (value) => Math.abs(value) < 100 ? value.toFixed(3) : said(value);
 let area = null;
 
 function drawStage() {
   const side = (values) => ({ range: [values[0], values[values.length - 1]], fixedrange: true, zeroline: false, showgrid: false });
   const trace = {
     type: "contour", x: data.x, y: data.y, z: heights, text: values.map((row) => row.map((v) => said(v ?? NaN))), hovertemplate: "%{x:.3f}, %{y:.3f}: %{text}<extra></extra>",
-    ncontours: 24, showscale: false, colorscale: RAMP[dark.matches ? "dark" : "light"], line: { width: 0.6, color: "rgba(128, 136, 146, .7)" },
+    ncontours: 24, showscale: false, colorscale: RAMP[isDark() ? "dark" : "light"], line: { width: 0.6, color: "rgba(128, 136, 146, .7)" },
   };
   const layout = themed({ xaxis: { ...side(data.x), title: { text: plain(data.axes[0]) } }, yaxis: { ...side(data.y), title: { text: plain(data.axes[1]) } }, margin: { l: 48, r: 12, t: 8, b: 40 } });
-  return Plotly.react(plot, [trace], layout, { displayModeBar: false }).then(() => {
+  return plotted(plot, [trace], layout, { displayModeBar: false }).then(() => {
     const { l, t, w, h } = plot._fullLayout._size;
     area = { l, t, w, h, width: stage.clientWidth };
   });
@@ -28,8 +29,7 @@ function drawHeights() {
     type: "scatter", mode: "lines", name: plain(run.name), showlegend: false, x: data.steps, y: Array.from(run.values, (v) => v > data.floor ? v - data.floor : null),
     line: { color: `rgb(${run.look.rgb})`, width: 1.8 }, hovertemplate: `${plain(run.name)}<br>step %{x}: %{y:.3g}<extra></extra>`,
   }));
-  const shapes = [{ type: "line", xref: "x", yref: "paper", x0: data.steps[player.at], x1: data.steps[player.at], y0: 0, y1: 1, line: { color: css("--muted"), width: 1, dash: "dot" } }];
-  return Plotly.react(byId("heights"), traces, themed({ shapes, xaxis: { title: { text: "step" } }, yaxis: { type: "log", exponentformat: "power", automargin: true } }), CONFIG);
+  return plotted(byId("heights"), traces, themed({ xaxis: { title: { text: "step" }, range: [data.steps[0], data.steps[last]] }, yaxis: { type: "log", automargin: true } }), CONFIG);
 }
 
 const where = (x, y) => [area.l + (x - data.x[0]) / (data.x[data.x.length - 1] - data.x[0]) * area.w, area.t + (1 - (y - data.y[0]) / (data.y[data.y.length - 1] - data.y[0])) * area.h];
@@ -54,11 +54,8 @@ function draw() {
   pen.beginPath();
   pen.rect(area.l, area.t, area.w, area.h);
   pen.clip();
-  pen.lineWidth = 1.2;
-  pen.strokeStyle = css("--paper");
-  pen.fillStyle = dark.matches ? "#7fdcbb" : "#00563f";
-  for (const point of data.points) mark(pen, point.kind, ...where(...point.at));
   const trails = byId("trails").value, from = trails === "all" ? 0 : trails === "none" ? at : Math.max(0, at - Math.max(20, Math.round(last / 20)));
+  const heads = [];
   for (const run of runs) {
     if (run.hidden) continue;
     pen.strokeStyle = `rgb(${run.look.rgb})`;
@@ -73,25 +70,29 @@ function draw() {
       pen.lineTo(...head);
     }
     pen.stroke();
-    if (!head) continue;
-    pen.strokeStyle = css("--paper");
-    pen.fillStyle = `rgb(${run.look.rgb})`;
-    outline(pen, run.look.shape, ...head, 6);
+    if (head) heads.push([run.look, head]);
+  }
+  pen.lineWidth = 1.5;
+  pen.strokeStyle = css("--paper");
+  for (const [{ rgb, shape }, head] of heads) {
+    pen.fillStyle = `rgb(${rgb})`;
+    outline(pen, shape, ...head, 6);
     pen.fill();
-    pen.lineWidth = 1.5;
     pen.stroke();
   }
+  pen.fillStyle = isDark() ? "#7fdcbb" : "#00563f"; // over those who stand there
+  for (const point of data.points) mark(pen, point.kind, ...where(...point.at));
   scrub.value = at;
   byId("step").value = `step ${data.steps[at].toLocaleString("en")}`;
   const order = [...runs].sort((a, b) => (Number.isFinite(a.values[at]) ? a.values[at] : Infinity) - (Number.isFinite(b.values[at]) ? b.values[at] : Infinity));
   for (const run of order) {
     const [value, x, y] = run.cells, lost = !Number.isFinite(run.values[at]);
     value.textContent = lost ? "diverged" : said(run.values[at]);
-    x.textContent = lost ? "–" : run.path[2 * at].toFixed(3);
-    y.textContent = lost ? "–" : run.path[2 * at + 1].toFixed(3);
+    for (const [cell, side] of [[x, 0], [y, 1]]) cell.textContent = lost ? "–" : place(run.path[2 * at + side]);
   }
-  const line = byId("heights")._fullLayout && byId("heights").querySelector(".shapelayer path");
-  if (line && !player.playing) Plotly.relayout(byId("heights"), { "shapes[0].x0": data.steps[at], "shapes[0].x1": data.steps[at] });
+  const side = byId("heights")._fullLayout, at01 = side && (data.steps[at] - side.xaxis.range[0]) / (side.xaxis.range[1] - side.xaxis.range[0]);
+  cursor.hidden = !(at01 >= 0 && at01 <= 1);
+  if (!cursor.hidden) Object.assign(cursor.style, { left: `${side._size.l + at01 * side._size.w}px`, top: `${side._size.t}px`, height: `${side._size.h}px` });
 }
 
 function tick(now) {
@@ -134,10 +135,11 @@ addEventListener("keydown", (event) => {
   play(!player.playing);
 });
 new ResizeObserver(() => area && area.width !== stage.clientWidth && Plotly.Plots.resize(plot).then(drawStage).then(draw)).observe(stage);
-const redraw = () => { paints.clear(); return drawStage().then(() => { drawHeights(); draw(); }); };
-dark.addEventListener("change", redraw);
-for (const when of ["beforeprint", "afterprint"]) addEventListener(when, redraw);
+const redraw = () => { paints.clear(); return drawStage().then(drawHeights).then(draw); };
+drawsForPaper(redraw);
 drawStage().then(drawHeights).then(() => {
+  byId("heights").append(cursor);
+  byId("heights").on("plotly_relayout", draw);
   draw();
   document.documentElement.dataset.ready = "";
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) play(true);

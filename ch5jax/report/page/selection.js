@@ -56,10 +56,15 @@ function choose(trial, go = false) {
   if (go) byId("training").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
 }
 
-// the address keeps what is selected: over a reload, and for a colleague
+// the address keeps what is selected: over a reload, for a colleague, and as more trainings are done: so by number and
+// by word, whose places these shift
+const range = (from, to) => Array.from({ length: Math.max(0, to - from + 1) }, (_, k) => from + k);
+const codesOf = (column, list) => (Array.isArray(list) ? list : []).map((word) => column.words.indexOf(word)).filter((code) => code >= 0);
 function keepInAddress() {
   const { colour, hidden, top, brushes, chosen } = selection;
-  const kept = { colour, top, chosen, brushes: [...brushes], group: [...hidden.group], verdict: [...hidden.verdict] };
+  const words = (column, codes) => [...codes].map((code) => column.words[code]);
+  const kept = { colour, top, chosen: TRIAL[chosen], group: words(GROUP, hidden.group), verdict: VERDICT ? words(VERDICT, hidden.verdict) : [] };
+  kept.brushes = [...brushes].map(([name, [from, to]]) => [name, named(name).words ? words(named(name), range(from, to)) : [from, to]]);
   try { history.replaceState(null, "", filtered() || chosen !== order[0] ? `#${encodeURIComponent(JSON.stringify(kept))}` : location.pathname + location.search); }
   catch { /* some viewers let no page change its address */ }
 }
@@ -71,8 +76,11 @@ function restore() {
   const numbers = (list) => Array.isArray(list) ? list.filter(Number.isFinite) : [];
   if (colourings().some(([name]) => name === kept.colour)) selection.colour = kept.colour;
   if (Number.isInteger(kept.top) && kept.top > 0) selection.top = kept.top;
-  if (Number.isInteger(kept.chosen) && kept.chosen >= 0 && kept.chosen < N) selection.chosen = kept.chosen;
-  for (const part of ["group", "verdict"]) numbers(kept[part]).forEach((code) => selection.hidden[part].add(code));
-  for (const [name, range] of Array.isArray(kept.brushes) ? kept.brushes : [])
-    if (named(name) && numbers(range).length === 2) selection.brushes.set(name, range);
+  selection.chosen = TRIAL.indexOf(kept.chosen);
+  for (const [part, column] of [["group", GROUP], ["verdict", VERDICT]]) if (column) codesOf(column, kept[part]).forEach((code) => selection.hidden[part].add(code));
+  for (const [name, range] of Array.isArray(kept.brushes) ? kept.brushes : []) {
+    const codes = named(name)?.words && codesOf(named(name), range);
+    if (codes?.length) selection.brushes.set(name, [Math.min(...codes), Math.max(...codes)]);
+    else if (named(name) && !codes && numbers(range).length === 2) selection.brushes.set(name, range);
+  }
 }

@@ -32,9 +32,9 @@ function drawTable() {
   }
   table.tHead.replaceChildren(head);
   const body = rows.slice(0, tableRows).map((i) => {
-    const row = element("tr", undefined, { tabindex: "0", "data-trial": i });
+    const row = element("tr", undefined, { tabindex: "0", "data-trial": TRIAL[i] });
     if (i === selection.chosen) row.setAttribute("aria-selected", "true");
-    row.append(element("td", String(i)));
+    row.append(element("td", String(TRIAL[i])));
     for (const one of shownColumns) row.append(element("td", one.part === "verdict" ? verdictLook(one.values[i]).label : shown(one, i), one.words ? {} : { class: "number" }));
     return row;
   });
@@ -45,12 +45,12 @@ function drawTable() {
 
 function listenToTable() {
   const body = byId("trainings").tBodies[0];
-  const pick = (event) => { const row = event.target.closest("tr"); if (row) choose(Number(row.dataset.trial), true); };
+  const pick = (event) => { const row = event.target.closest("tr"); if (row) choose(TRIAL.indexOf(Number(row.dataset.trial)), true); };
   body.addEventListener("click", pick);
   body.addEventListener("keydown", (event) => { if (event.key === "Enter") pick(event); });
   byId("more").addEventListener("click", () => { tableRows += 200; drawTable(); });
   listeners.now.push(() => body.querySelectorAll("tr").forEach((row) => {
-    if (Number(row.dataset.trial) === selection.chosen) row.setAttribute("aria-selected", "true"); else row.removeAttribute("aria-selected");
+    if (Number(row.dataset.trial) === TRIAL[selection.chosen]) row.setAttribute("aria-selected", "true"); else row.removeAttribute("aria-selected");
   }));
   listeners.later.push(drawTable);
 }

@@ -44,7 +44,7 @@ function layerMap(signals, name) {
   const text = names.map((_, layer) => signals.steps.map((_, k) => said(at(k, layer), share)));
   panel(label[0].toUpperCase() + label.slice(1), "By layer and step; the first layer is at the bottom.", [{
     type: "heatmap", x: signals.steps, y: shownNames.map((_, k) => k), z, text, hovertemplate: "step %{x}, %{text}<extra></extra>", zmin: share ? 0 : undefined, zmax: share ? 1 : undefined,
-    colorscale: VIRIDIS.map((rgb, k) => [k / (VIRIDIS.length - 1), `rgb(${rgb})`]), colorbar: { thickness: 10, outlinewidth: 0, title: { text: share ? "" : "log₁₀", side: "right" }, ...(share ? { tickformat: ".0%" } : {}) },
+    ...scaleOf(share ? "share of units" : "‖∂L/∂z‖", share ? { tickformat: ".0%" } : decades(text.flat().map(Number))),
   }], { xaxis: { title: { text: "step" } }, yaxis: { tickvals: shownNames.map((_, k) => k), ticktext: shownNames, automargin: true } });
 }
 
@@ -58,7 +58,7 @@ function lines(signals, name) {
   }));
   const steps = signals.steps;
   traces.push({ type: "scatter", mode: "lines", x: [steps[0], steps[steps.length - 1]], y: [limit, limit], hoverinfo: "skip", showlegend: false, line: { dash: "dot", width: 1.5, color: css("--muted") } });
-  panel(label[0].toUpperCase() + label.slice(1), `Dotted: ${meaning}.`, traces, { xaxis: { title: { text: "step" } }, yaxis: { type: "log", exponentformat: "power", automargin: true } });
+  panel(label[0].toUpperCase() + label.slice(1), `Dotted: ${meaning}.`, traces, { xaxis: { title: { text: "step" } }, yaxis: { type: "log", automargin: true } });
 }
 
 function gradientNorms(trial) {
@@ -75,7 +75,7 @@ function gradientNorms(trial) {
   panel("Gradient norm", "Dotted: the 0.99 quantile of those before; a cliff is ten times over it. Of the steps that are kept.", [
     { type: "scatter", mode: "lines", x: found.steps, y: finite(found.values), name: "‖g‖", line: { color: "rgb(0, 114, 178)", width: 1.5 }, hovertemplate: "step %{x}: %{y:.3g}<extra></extra>" },
     { type: "scatter", mode: "lines", x: found.steps, y: usual, name: "usual", line: { color: css("--muted"), dash: "dot", width: 1.5 }, hoverinfo: "skip" },
-  ], { showlegend: false, xaxis: { title: { text: "step" } }, yaxis: { type: "log", exponentformat: "power", automargin: true } });
+  ], { showlegend: false, xaxis: { title: { text: "step" } }, yaxis: { type: "log", automargin: true } });
 }
 
 function ownCurve(name, trial) {
@@ -85,35 +85,36 @@ function ownCurve(name, trial) {
   panel(metric.label[0].toUpperCase() + metric.label.slice(1), "", [{
     type: "scatter", mode: found.steps.length > 30 ? "lines" : "lines+markers", x: found.steps, y: finite(found.values), line: { color: "rgb(0, 114, 178)", width: 1.8 },
     hovertemplate: `step %{x}: %{y:${metric.share ? ".2%" : ".4g"}}<extra></extra>`,
-  }], { showlegend: false, xaxis: { title: { text: "step" } }, yaxis: { automargin: true, ...(positive ? { type: "log", exponentformat: "power" } : metric.share ? { tickformat: ".0%" } : {}) } });
+  }], { showlegend: false, xaxis: { title: { text: "step" } }, yaxis: { automargin: true, ...(positive ? { type: "log" } : metric.share ? { tickformat: ".0%" } : {}) } });
 }
 
 function showTraining(trial) {
   if (!(trial >= 0 && trial < N)) return;
-  byId("training-name").textContent = `Training ${trial}: ${shown(GROUP, trial)}`;
+  byId("training-name").textContent = `Training ${TRIAL[trial]}: ${shown(GROUP, trial)}`;
   const facts = columns.filter((one) => ["hyperparameter", "seed", "metric"].includes(one.part) && (one.words || known(one, trial)));
   byId("facts").replaceChildren(...facts.flatMap((one) => [element("dt", titled(one)), element("dd", shown(one, trial))]));
-  const words = byId("words"), kept = data.words[trial], said = [];
+  const words = byId("words"), kept = data.words.of[trial], said = [];
   if (VERDICT) {
     const look = verdictLook(VERDICT.values[trial]), line = element("p", undefined, { class: "verdict" });
     const met = ofPart("difficulties"), all = met ? shown(met, trial).split(", ").map((one) => data.verdicts[one]?.label ?? one).join(", ") : "";
     line.append(swatch(look), element("b", look.label), element("span", all && all !== look.label ? ` met: ${all}` : ""));
     said.push(line);
   }
-  if (kept) said.push(...kept.map((sentence) => element("p", sentence)));
-  else if (VERDICT) said.push(element("p", `In words: print(ch5jax.open(folder).diagnosis(${trial})); the page has them of ${Object.keys(data.words).length.toLocaleString("en")} trainings.`, { class: "muted" }));
+  if (kept) said.push(...kept.filter(([form]) => data.words.forms[form][0] !== "Curvature at the end: not available.").map(([form, ...numbers]) => element("p", data.words.forms[form].map((part, k) => part + (numbers[k] ?? "")).join(""))));
+  else if (VERDICT) said.push(element("p", `In words: print(ch5jax.open(folder).diagnosis(${TRIAL[trial]})); the page has them of ${Object.keys(data.words.of).length.toLocaleString("en")} trainings.`, { class: "muted" }));
+  if (VERDICT) said.push(element("p", `A sweep takes no curvature, and tells no saddle or local optimum: result.diagnose(${TRIAL[trial]}) does.`, { class: "muted" }));
   const remedy = ofPart("remedy"), better = remedy && shown(remedy, trial);
   if (better) {
-    const sibling = siblingWith(trial, better), line = element("p", `Seen to work among its siblings: ${better.replaceAll("_", " ")}`, { class: "remedy" });
+    const sibling = siblingWith(trial, better), line = element("p", `Seen to work among its siblings: ${sibling ? `${sibling.column.label} ${better.slice(better.lastIndexOf(" ") + 1)}` : better.replaceAll("_", " ")}`, { class: "remedy" });
     if (sibling) {
       line.append(` (${SCORE.label} ${shown(SCORE, trial)} → ${shown(SCORE, sibling.trial)}) `);
-      const button = element("button", `Show training ${sibling.trial}`, { type: "button" });
+      const button = element("button", `Show training ${TRIAL[sibling.trial]}`, { type: "button" });
       button.addEventListener("click", () => choose(sibling.trial));
       line.append(button);
     }
     said.push(line);
   }
-  const tried = data.treatments[trial];
+  const tried = data.treatments[TRIAL[trial]];
   if (tried) said.push(triedTable(tried));
   words.replaceChildren(...said);
   drawEvidence();
