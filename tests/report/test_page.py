@@ -96,7 +96,7 @@ def test_leaderboard_shows_a_recomputation_in_plain_python(two_groups):
         mean = {n: statistics.mean(r[n] for r in own) for n in own[0] if n not in ("group",)}
         std = {n: statistics.stdev(r[n] for r in own) for n in own[0] if n not in ("group",)}
         shares = [f"{100 * mean[n]:.2f} ± {100 * std[n]:.2f} %" for n in ("validation_accuracy", "test_accuracy")]
-        losses = [f"{mean[n]:.4g} ± {std[n]:.2g}" for n in ("validation_loss", "test_loss")]
+        losses = [f"{mean[n]:.3f} ± {std[n]:.3f}" for n in ("validation_loss", "test_loss")]
         cells = [" ".join(cell.split()) for cell in body[int(place) - 1]]
         assert cells == [place, group, *shares, f"learning rate {rate}", good, *losses, diverged]
 
