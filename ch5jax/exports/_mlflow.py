@@ -97,7 +97,7 @@ def _write(
             _write_trial(mlflow, client, experiment, parent, run)
             if progress is not None:
                 progress(done, len(runs.trials))
-        best = float(runs.result.columns[runs.result.objective][int(runs.result.ranking()[0])])
+        best = runs.score(int(runs.result.ranking()[0]))
         client.log_metric(parent, runs.objective, best)
         client.set_terminated(parent, "FINISHED")
 

@@ -1,9 +1,9 @@
 """A sweep's trials as runs: what each was given, its course, its scores, and what it met."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -76,24 +76,37 @@ class Runs:
 
     def given(self, number: int) -> dict[str, Value]:
         """What a trial was given: its group, hyperparameters and seed."""
-        columns = self.result.columns
-        names = ("group", *self.result.hyperparameters[str(columns["group"][number])], "seed")
-        return {self.settings[name]: _plain(columns[name][number]) for name in names}
+        row = self._row(number)
+        names = ("group", *self.result.hyperparameters[str(row["group"])], "seed")
+        return {self.settings[name]: _plain(row[name]) for name in names}
 
     def met(self, number: int) -> dict[str, str]:
         """Its verdict, difficulties and remedy, where they are known."""
+        row = self._row(number)
+        return {name: visible(str(row[name])) for name in _WORDS if name in row}
+
+    def score(self, number: int) -> float:
+        """Its objective."""
+        return float(self._row(number)[self.result.objective])
+
+    def _row(self, number: int) -> dict[str, Any]:
+        """A trial's row of the table; in a sweep that is not finished it is not at the place of its number."""
         columns = self.result.columns
-        return {name: visible(str(columns[name][number])) for name in _WORDS if name in columns}
+        place = int(np.searchsorted(columns["trial"], number))
+        return {name: values[place] for name, values in columns.items()}
 
     def __iter__(self) -> Iterator[Run]:
-        result, digits = self.result, len(str(len(self.result) - 1))
-        numbers = {group: np.flatnonzero(result.columns["group"] == group) for group in result.groups}
+        result, digits = self.result, len(str(int(self.result.columns["trial"][-1])))
+        columns = result.columns
+        numbers = {group: columns["trial"][columns["group"] == group] for group in result.groups}
         courses = {group: _courses(result, group, self.signals) for group in result.groups}
+        told = {int(one) for of, _ in result._diagnoses for one in of}  # of several sweeps, those with signals
         for number in self.trials:
-            group = str(result.columns["group"][number])
-            row, last = int(np.searchsorted(numbers[group], number)), int(result.steps_trained[number])
+            row = self._row(number)
+            group = str(row["group"])
+            place, last = int(np.searchsorted(numbers[group], number)), int(row.get("steps_trained", result.steps))
             own = {
-                self.metrics[name]: Course(steps[steps <= last], values[row][steps <= last])
+                self.metrics[name]: Course(steps[steps <= last], values[place][steps <= last])
                 for name, (steps, values) in courses[group].items()
             }
             yield Run(
@@ -101,10 +114,10 @@ class Runs:
                 name=f"{number:0{max(4, digits)}d} {cut(group, 80)}",
                 settings=self.given(number),
                 courses={name: course for name, course in own.items() if len(course.steps)},
-                scores=_scores(result, number, self.metrics, own),
+                scores=_scores(row, self.metrics, own),
                 words=self.met(number),
-                diagnosis=str(result.diagnosis(number)) if result._diagnoses else "",
-                diverged=bool(result.columns["diverged_at"][number] >= 0),
+                diagnosis=str(result.diagnosis(number)) if number in told else "",
+                diverged=bool(row["diverged_at"] >= 0),
             )
 
 
@@ -135,9 +148,9 @@ def _checked(result: SweepResult, trials: Sequence[int] | None) -> tuple[int, ..
         if count > LIMIT:
             raise ValueError(
                 f"trials must be named where a sweep has more than {LIMIT:,}, and this one has {count:,}: "
-                f"result.ranking()[:{LIMIT}] are the best, range({count}) all"
+                f"result.ranking()[:{LIMIT}] are the best, result.ranking() all"
             )
-        return tuple(range(count))
+        return tuple(result.columns["trial"].tolist())
     numbers = [result._checked(number) for number in trials]
     if not numbers or len(set(numbers)) < len(numbers):
         raise ValueError(f"trials must be different numbers of trials, at least one, got {cut(str(list(trials)), 200)}")
@@ -160,11 +173,11 @@ def _courses(result: SweepResult, group: str, signals: bool) -> dict[str, tuple[
     return found
 
 
-def _scores(result: SweepResult, number: int, names: dict[str, str], courses: Collection[str]) -> dict[str, float]:
+def _scores(row: Mapping[str, Any], names: dict[str, str], courses: Collection[str]) -> dict[str, float]:
     found = {}
     for name, new in names.items():
-        if new not in courses and name in result.columns:
-            value = float(result.columns[name][number])
+        if new not in courses and name in row:
+            value = float(row[name])
             if not np.isnan(value) and not (name == "diverged_at" and value < 0):
                 found[new] = value
     return found

@@ -10,6 +10,7 @@ from ch5jax.report._numbers import label
 from ch5jax.report._plane_charts import objective_of
 from ch5jax.report._plotly import figure, numbers, shown
 from ch5jax.report._settings import distinct, is_numeric
+from ch5jax.report._structure import parts, with_structure
 from ch5jax.sweeps import SweepResult
 
 TRIALS = 2000  # drawn from more
@@ -32,7 +33,8 @@ def importance(result: SweepResult, group: str | None = None) -> tuple[Importanc
 
     Args:
       result: a sweep.
-      group: one of its groups; None for all together, with the group as one more column.
+      group: one of its groups; None for all together, with the group as one more column, and what groups differ in,
+        such as `hidden` of "adam, hidden=8-8", as columns of their own.
 
     Returns:
       An `Importance` for each of the columns that vary, the largest first; nothing for fewer than eight trials.
@@ -49,11 +51,13 @@ def importance(result: SweepResult, group: str | None = None) -> tuple[Importanc
     """
     ensemble, inspection = (require(f"sklearn.{m}", "sweep", "report.importance") for m in ("ensemble", "inspection"))
     rows = np.flatnonzero(result.columns["group"] == group) if group else np.arange(len(result))
+    result = with_structure(result)
     names = [
         "group",
         *dict.fromkeys(n for g in ([group] if group else result.groups) for n in result.hyperparameters[g]),
     ]
     columns = {name: result.columns[name][rows] for name in [*names, "seed"]}
+    columns["group"] = np.array([parts(str(one))[0] for one in columns["group"]])  # its choices are columns by now
     columns = {name: _as_numbers(values) for name, values in columns.items() if len(distinct(values)) > 1}
     score = objective_of(result)[rows] * (1 if result.maximize else -1)
     score = np.where(np.isnan(score), -np.inf, score)

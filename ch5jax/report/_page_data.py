@@ -12,6 +12,7 @@ from ch5jax.report._numbers import is_share, label
 from ch5jax.report._packed import pack_numbers, pack_sentences, pack_words
 from ch5jax.report._plotly import is_logarithmic, look_of
 from ch5jax.report._settings import distinct, is_numeric, metric_pairs, ranks_best, scored
+from ch5jax.report._structure import with_structure
 from ch5jax.sweeps import Curves, SweepResult
 from ch5jax.treatment import Treatment
 
@@ -33,6 +34,7 @@ def page_data(
       units: the units of metrics, where they have one.
       treatments: what was tried on some of the trials, by their numbers.
     """
+    result = with_structure(result)
     numbers = result.columns["trial"]
     ranks = np.empty(len(result), int)
     ranks[np.searchsorted(result.columns["trial"], result.ranking())] = np.arange(len(result))
@@ -71,8 +73,6 @@ def _columns(result: SweepResult, units: dict[str, str]) -> list[dict[str, Any]]
         values = result.columns[name] if part != "metric" else _metric(result, name)
         tried = distinct(values)
         shown = "optimizer" if name == "group" else f"training {label(name)}" if name in steps else label(name)
-        if shown in {one["label"] for one in found}:  # "learning_rate" beside "optimizer.learning_rate"
-            shown = name
         column: dict[str, Any] = {"name": name, "label": shown, "part": part}
         column |= {"varies": len(tried) > 1, "share": is_share(name), "unit": units.get(name, "")}
         if is_numeric(values):

@@ -6,6 +6,7 @@ from ch5jax.report._chart import Chart
 from ch5jax.report._numbers import label
 from ch5jax.report._plotly import Figure, figure, is_logarithmic, numbers, shown, value_axis
 from ch5jax.report._settings import distinct, is_numeric, scored
+from ch5jax.report._structure import with_structure
 from ch5jax.sweeps import SweepResult
 
 CELLS = 24  # along a side with many values
@@ -23,6 +24,7 @@ def heat_chart(result: SweepResult, x: str, y: str, median: bool = False) -> Cha
     Raises:
       ValueError: if there is no such column.
     """
+    result = with_structure(result)
     for argument, name in (("x", x), ("y", y)):
         if name not in result.columns:
             raise ValueError(f"{argument} must be a column of the table, {', '.join(result.columns)}; got {name!r}")
@@ -81,6 +83,7 @@ def parallel_chart(result: SweepResult) -> Chart:
     Args:
       result: the sweep.
     """
+    result = with_structure(result)
     score = objective_of(result)
     floor = np.nanmin(score) if result.maximize else np.nanmax(score)
     score = np.where(np.isnan(score), floor, score)  # or Plotly leaves the whole line out

@@ -59,7 +59,7 @@ class Plots:
         """The objective over two columns of the table, the best in each cell.
 
         Args:
-          x: a column, such as "learning_rate" or "group".
+          x: a column, such as "learning_rate" or "group", or what groups differ in, such as "hidden".
           y: another.
           median: whether a cell has its trials' median instead.
 

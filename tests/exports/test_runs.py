@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import jax
 import numpy as np
 import pytest
 
@@ -44,6 +45,30 @@ def test_a_run_has_what_the_table_and_the_curves_have(result):
     without = runs_of(result, [4, 2], False, visible)
     assert [run.number for run in without] == [4, 2]
     assert not [name for run in without for name in run.courses if name.startswith("signals")]
+
+
+def test_a_trial_of_a_sweep_that_is_not_finished_is_the_one_that_it_will_be(tmp_path):
+    task = ch5jax.tasks.surface(ch5jax.problems.beale(), start_spread=0.1)
+    opts = {
+        "a": ch5jax.grid(ch5jax.sgd, learning_rate=np.geomspace(1e-4, 1e-2, 4)),
+        "b": ch5jax.grid(ch5jax.momentum, learning_rate=[0.001]),
+    }
+    result = ch5jax.sweep(task, opts, steps=20, key=jax.random.key(0), seeds=2, store=tmp_path, width=2)
+    first = {run.number: run for run in runs_of(result, None, True, visible)}
+    for chunk in (0, 2):
+        for file in tmp_path.glob(f"group000-chunk*{chunk}.*"):
+            file.unlink()
+    half = ch5jax.open(tmp_path, unfinished=True)
+    runs = list(runs_of(half, None, True, visible))
+    assert [run.number for run in runs] == [2, 3, 6, 7, 8, 9]
+    for run in runs:
+        whole = first[run.number]
+        assert run.settings == whole.settings
+        assert run.scores == whole.scores
+        assert (run.name, run.words, run.diagnosis) == (whole.name, {**whole.words, **run.words}, whole.diagnosis)
+        assert all(np.array_equal(run.courses[name].values, whole.courses[name].values) for name in whole.courses)
+    best = runs_of(half, half.ranking()[:1], False, visible)
+    assert best.score(*best.trials) == half.columns["validation_loss"].min()
 
 
 def test_sweeps_side_by_side_are_exported_as_one(result):
