@@ -24,7 +24,7 @@ def whole():
     return run()
 
 
-@pytest.mark.parametrize("n", [2, 3, 20])
+@pytest.mark.parametrize("n", [2, 9])
 def test_parts_together_are_the_whole(tmp_path, whole, n):
     missing = [part(i, n, tmp_path) for i in range(n, 0, -1)]
     assert missing == sorted(missing, reverse=True)
