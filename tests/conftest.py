@@ -15,6 +15,7 @@ import jax
 import pytest
 import xdist.scheduler
 from jax._src import compiler
+from jax.experimental.compilation_cache import compilation_cache
 
 from ch5jax import tracing
 from ch5jax.sweeps import _plan
@@ -126,6 +127,21 @@ def second_level():
     """LLVM's third level took a quarter of the time of tests of bits, and shows nothing that the second does not."""
     with compiled_with({"xla_backend_optimization_level": 2} if ON_CPU else {}, always=False):
         yield
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """A folder for compiled programs that is nobody's."""
+    folder = tmp_path_factory.mktemp("programs")
+    options = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.1}
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from typer.testing import CliRunner
 
 import ch5jax
@@ -20,7 +19,7 @@ from ch5jax.cli._job import Job
 from ch5jax.cli._machine import start_devices
 from ch5jax.cli._values import Activation, axis, parse_axes, parse_grid, parse_optimizers, parse_seeds, parse_widths
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
+pytestmark = pytest.mark.usefixtures("compiled_quickly", "programs")
 
 TINY = ["--steps", "20", "--seeds", "1", "--learning-rate", "1e-3:1e-1:log:3", "--hidden", "4", "--batch-size", "8"]
 
@@ -32,21 +31,6 @@ def run(*arguments):
 
 def command(*arguments):
     return [sys.executable, "-m", "ch5jax.cli", "sweep", *map(str, arguments)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs(tmp_path_factory):
-    """A folder for compiled programs that is nobody's."""
-    folder = tmp_path_factory.mktemp("programs")
-    options = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.1}
-    before = {name: getattr(jax.config, name) for name in options}
-    for name, value in options.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield folder
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture
@@ -1050,9 +1034,15 @@ def test_compiled_programs_serve_the_next_command(tmp_path, environment):
         return {file.name for file in folder.iterdir() if file.name.endswith("-cache")}
 
     before = programs()
+    half = next(folder / name for name in before if name.startswith("jit_advance"))
+    size = half.stat().st_size
+    half.write_bytes(half.read_bytes()[: size // 2])  # as a process leaves it that is killed while it writes
+    half.with_name(half.name.replace("-cache", "-atime")).unlink()
     assert {"jit_init", "jit_advance", "jit_evaluate"} <= {name.split("-")[0] for name in before}
-    shell(*arguments, "--learning-rate", "0.02,0.05,0.2", cwd=tmp_path, env=kept)
+    second = shell(*arguments, "--learning-rate", "0.02,0.05,0.2", cwd=tmp_path, env=kept)
     assert programs() == before
+    assert "Warning" not in second.stderr
+    assert abs(half.stat().st_size - size) < size / 10, "it is whole again"
 
 
 def test_a_folder_for_programs_that_cannot_be_written_is_said_and_costs_nothing_else(tmp_path, environment):

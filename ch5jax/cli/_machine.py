@@ -29,12 +29,14 @@ def keep_programs(keep: bool) -> str:
         return ""
     folder = jax.config.jax_compilation_cache_dir
     if folder is None:
-        require("filelock", "sweep", "a folder of compiled programs")
+        filelock = require("filelock", "sweep", "a folder of compiled programs")
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
         folder = base / "ch5jax" / "programs"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
+            with contextlib.suppress(filelock.Timeout), filelock.FileLock(folder / ".lockfile", timeout=5):  # JAX's own
+                _remove_halves(folder)
         except OSError as error:
             return f"compiled programs are not kept, {folder} cannot be written: {error.strerror}"
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -42,6 +44,16 @@ def keep_programs(keep: bool) -> str:
         if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return f"compiled programs are kept in {folder} (--no-cache: not)"
+
+
+def _remove_halves(folder: Path) -> None:
+    """Removes what a process that was killed had not written whole: JAX would stumble over it at every program.
+
+    JAX writes when a program was used last to a file of its own, after the program.
+    """
+    for program in folder.glob("*-cache"):
+        if not program.with_name(f"{program.name.removesuffix('-cache')}-atime").exists():
+            program.unlink()
 
 
 def start_devices(devices: int | None) -> None:

@@ -5,12 +5,14 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+import ch5jax
 from ch5jax import report as reports
-from ch5jax.cli._errors import errors_in_a_line
+from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import JOB_FILE, STORE, Job, counted, prepare
-from ch5jax.cli._options import Traceback
+from ch5jax.cli._machine import keep_programs, start_devices
+from ch5jax.cli._options import Cache, Traceback
 from ch5jax.cli._screen import say
-from ch5jax.cli._values import parse_path
+from ch5jax.cli._values import cut, parse_path
 from ch5jax.sweeps import SweepResult, look, open_sweep
 
 
@@ -39,6 +41,18 @@ def report(
             show_default=False,
         ),
     ] = None,
+    diagnose: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help="Trainings of a finished `ch5jax sweep` to train once more, for the curvature at their ends.",
+            show_default=False,
+        ),
+    ] = None,
+    treat: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Likewise, to try remedies on.", show_default=False)
+    ] = None,
+    cache: Cache = True,
     traceback: Traceback = False,
 ) -> None:
     """Makes the page of a sweep, finished or not, or one page of several to compare them.
@@ -48,9 +62,13 @@ def report(
     **Examples**
 
     - `ch5jax report runs/digits-1a2b3c4d`
+    - `ch5jax report runs/digits-1a2b3c4d --diagnose 602 --treat 17,40`
     - `ch5jax report runs/narrow runs/wide --out widths.html`
     """
+    to_diagnose = [] if diagnose is None else parsed("--diagnose", _numbers, diagnose)
+    to_treat = [] if treat is None else parsed("--treat", _numbers, treat)
     with errors_in_a_line(traceback):
+        looked_at = _looked_at(runs, to_diagnose, to_treat, cache)
         opened = {name: open_run(run) for name, run in _named(runs).items()}
         result = reports.together({name: one.result for name, one in opened.items()})
         alone = len(opened) == 1
@@ -64,10 +82,46 @@ def report(
         title = next(iter(opened.values())).title if alone else f"{', '.join(opened)} compared"
         path = out or (runs[0] / "report.html" if alone else Path("comparison.html"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        reports.write_page(result, path, title=title, **merged)
+        reports.write_page(result, path, title=title, **merged, **looked_at)
         for warning in merged["warnings"]:
             say(f"warning: {warning}", "yellow")
         say(f"{counted(len(result), 'training')}: {path}")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"must be numbers of trainings, such as 17,40, got {cut(text)!r}") from None
+
+
+def _looked_at(runs: list[Path], to_diagnose: list[int], to_treat: list[int], cache: bool) -> dict[str, Any]:
+    """What some trainings show when they are trained once more.
+
+    Raises:
+      ValueError: if they are of several runs, or of none of `ch5jax sweep`'s, or there are none of these numbers.
+    """
+    if not to_diagnose and not to_treat:
+        return {}
+    if len(runs) > 1 or not (runs[0] / JOB_FILE).is_file():
+        raise ValueError(
+            "--diagnose and --treat need the folder of one finished `ch5jax sweep`, got "
+            + (f"{len(runs)} folders" if len(runs) > 1 else f"{runs[0]}, which has no {JOB_FILE}")
+        )
+    keep_programs(cache)
+    open_sweep(runs[0] / STORE)  # which is refused where the sweep is not finished: nothing is trained for it here
+    start_devices(None)
+    job = Job.read(runs[0] / JOB_FILE)
+    result = job.sweep(prepare(job).make, runs[0] / STORE)
+    trials = {number: result.trial(number) for number in [*to_diagnose, *to_treat]}  # all are looked up first
+    found: dict[str, Any] = {"diagnoses": {}, "treatments": {}}
+    for number in to_diagnose:
+        say(f"training {number} once more", stderr=True)
+        found["diagnoses"][number] = result.diagnose(number)
+    for number in to_treat:
+        say(f"trying remedies on training {number}", stderr=True)
+        found["treatments"][number] = ch5jax.treat(trials[number])
+    return found
 
 
 def _named(runs: list[Path]) -> dict[str, Path]:

@@ -23,6 +23,7 @@ from ch5jax.report._settings import Settings, distinct, gather, metric_pairs
 from ch5jax.report._whole import write_whole
 from ch5jax.sweeps import SweepResult
 from ch5jax.treatment import Treatment
+from ch5jax.verdicts import Diagnosis
 
 SCRIPTS = (
     *("basics", "data", "selection", "looks", "axes", "points", "parallel", "heat", "curves", "table", "training"),
@@ -40,6 +41,7 @@ def write_page(
     units: Mapping[str, str] | None = None,
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),
+    diagnoses: Mapping[int, Diagnosis] | None = None,
     treatments: Mapping[int, Treatment] | None = None,
     watched: bool = False,
 ) -> Path:
@@ -59,7 +61,9 @@ def write_page(
       units: the units of metrics, such as {"loss": "nats"}.
       warnings: sentences to show at the top, such as `Table.warnings`.
       compared: scores to show below the leaderboard, of `beside`.
-      treatments: what `treat` found for some of the trials, by their numbers.
+      diagnoses: what `result.diagnose` found for some of the trials, by their numbers: in place of what the sweep says
+        of them, with the curvature.
+      treatments: what `treat` found for some of the trials, likewise, and the diagnosis that it began with.
       watched: whether the page, where it is served, looks there for a newer one, as that of `ch5jax sweep --watch`.
 
     Returns:
@@ -67,6 +71,7 @@ def write_page(
 
     Raises:
       ImportError: without Jinja2 and Plotly (`ch5jax[sweep]`).
+      ValueError: if a diagnosis or treatment is of no trial of the sweep.
       OSError: if the file cannot be written.
 
     Example:
@@ -78,7 +83,8 @@ def write_page(
       True
     """
     page = render(
-        result, title, notes, settings or {}, dict(units or {}), warnings, compared, treatments or {}, watched
+        *(result, title, notes, settings or {}, dict(units or {}), warnings, compared),
+        *(diagnoses or {}, treatments or {}, watched),
     )
     return write_whole(path, page.encode())
 
@@ -91,6 +97,7 @@ def render(
     units: dict[str, str],
     warnings: Sequence[str] = (),
     compared: Sequence[Beside] = (),
+    diagnoses: Mapping[int, Diagnosis] = MappingProxyType({}),
     treatments: Mapping[int, Treatment] = MappingProxyType({}),
     watched: bool = False,
 ) -> str:
@@ -106,7 +113,7 @@ def render(
         effort.figure["layout"]["showlegend"] = False  # the chart beside it has the same colours
     charts = [one for one in (objective, effort) if one is not None]
     told = importance_chart(result)
-    data = page_data(result, rows, units, treatments)
+    data = page_data(result, rows, units, diagnoses, treatments)
     data["figures"] = [chart.figure for chart in [*charts, *([told] if told else [])]]
     pairs = metric_pairs(result)
     metrics = [name for pair in pairs for name in pair if name]

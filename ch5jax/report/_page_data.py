@@ -15,6 +15,7 @@ from ch5jax.report._settings import distinct, is_numeric, metric_pairs, ranks_be
 from ch5jax.report._structure import with_structure
 from ch5jax.sweeps import Curves, SweepResult
 from ch5jax.treatment import Treatment
+from ch5jax.verdicts import Diagnosis
 
 POINTS = 100  # of a curve
 CURVES, SIGNALS = 500_000, 250_000  # numbers, in all curves and signals together: 2.7 and 1.3 MB of a page
@@ -22,7 +23,11 @@ WORDS = 2000  # trials whose diagnosis is put in words, which takes 4 ms for eac
 
 
 def page_data(
-    result: SweepResult, rows: tuple[Row, ...], units: dict[str, str], treatments: Mapping[int, Treatment]
+    result: SweepResult,
+    rows: tuple[Row, ...],
+    units: dict[str, str],
+    diagnoses: Mapping[int, Diagnosis],
+    treatments: Mapping[int, Treatment],
 ) -> dict[str, Any]:
     """A sweep as a page's script takes it.
 
@@ -32,14 +37,17 @@ def page_data(
       result: the sweep.
       rows: its leaderboard.
       units: the units of metrics, where they have one.
-      treatments: what was tried on some of the trials, by their numbers.
+      diagnoses: of some of the trials by themselves, by their numbers.
+      treatments: what was tried on some of the trials, likewise.
     """
     result = with_structure(result)
     numbers = result.columns["trial"]
     ranks = np.empty(len(result), int)
     ranks[np.searchsorted(result.columns["trial"], result.ranking())] = np.arange(len(result))
     told = np.isin(numbers, np.concatenate([[], *(of for of, _ in result._diagnoses)]))  # those of a run with signals
-    words = [i for i in _shown_first(result, ranks, WORDS) if told[i]]
+    words = {int(i): result.diagnosis(int(numbers[i])) for i in _shown_first(result, ranks, WORDS) if told[i]}
+    alone = {**{number: one.diagnosis for number, one in treatments.items()}, **diagnoses}
+    diagnosed = {int(np.searchsorted(numbers, result._checked(number))): one for number, one in alone.items()}
     return {
         "trials": len(result),
         "objective": result.objective,
@@ -50,7 +58,8 @@ def page_data(
         "verdicts": {one.name.lower(): {"label": label(one.name.lower()), **verdict_look(one)} for one in Difficulty},
         "curves": _courses(result, ranks, units),
         "signals": _signals(result, ranks),
-        "words": pack_sentences({int(i): str(result.diagnosis(int(numbers[i]))).splitlines() for i in words}),
+        "words": pack_sentences({row: str(one).splitlines() for row, one in (words | diagnosed).items()}),
+        "diagnosed": [*diagnosed],
         "treatments": {str(number): _tried(treatment) for number, treatment in treatments.items()},
     }
 

@@ -238,6 +238,7 @@ def test_what_was_tried_on_a_training_is_shown_with_it(browser, tmp_path):
         columns={name: np.array(values) for name, values in tried.items()},
         objective="validation_accuracy",
         chosen=types.SimpleNamespace(name="learning_rate × 3"),
+        diagnosis="SADDLE: at the end.\nCurvature at the end: -2 to 3.",
     )
     result = made(accuracies(), {"sgd": ("learning_rate",)})
     page = report.write_page(result, tmp_path / "report.html", title="Treated", treatments={4: treatment})
@@ -249,8 +250,10 @@ def test_what_was_tried_on_a_training_is_shown_with_it(browser, tmp_path):
             [HOSTILE[2], "–", "–", "diverged"],
             ["learning_rate × 3", "93.00 %", "+43.00 % ± 1.00 % *", "healthy"],
         ]
+        assert "Curvature at the end: -2 to 3." in visit.page.inner_text("#words")
         visit.page.click("#trainings tbody tr[data-trial='5']")
         assert visit.page.query_selector(".tried") is None
+        assert "Curvature" not in visit.page.inner_text("#words")
         assert visit.complaints == []
         assert visit.page.evaluate("window.hit") is None
 

@@ -1,5 +1,6 @@
 """`ch5jax report`: a page of any store, finished or not, and of several."""
 
+import json
 import shutil
 
 import jax
@@ -11,8 +12,9 @@ import ch5jax
 import ch5jax.report
 from ch5jax.cli._app import app
 from ch5jax.sweeps import open_sweep
+from tests.report.test_page import Page
 
-pytestmark = pytest.mark.usefixtures("module_compiled_quickly")
+pytestmark = pytest.mark.usefixtures("module_compiled_quickly", "programs")
 TASK = ch5jax.tasks.surface(ch5jax.problems.beale(), start_spread=0.1)
 
 
@@ -127,3 +129,35 @@ def test_what_a_user_gets_wrong_is_said_in_a_line(whole, tmp_path):
         assert found.exit_code in (1, 2)
         assert words in found.output
         assert "Traceback" not in found.output
+
+
+def test_trainings_are_looked_at_once_more_for_the_page(tmp_path):
+    arguments = ["--steps", "40", "--seeds", "1", "--learning-rate", "1e-4,1e-1", "--hidden", "4", "--optimizer", "sgd"]
+    environment = {"COLUMNS": "80", "NO_COLOR": "1"}
+    made = CliRunner().invoke(app, ["sweep", *arguments, "--out", str(tmp_path / "run")], env=environment)
+    assert made.exit_code == 0, made.output
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "run" / "store").glob("*.npz")}
+    found = run(tmp_path / "run", "--diagnose", "1", "--treat", "0")
+    assert found.exit_code == 0, found.output
+    assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "run" / "store").glob("*.npz")}
+    data = json.loads(Page((tmp_path / "run" / "report.html").read_text("utf-8")).scripts[0])
+    assert data["diagnosed"] == [0, 1]
+    tried = data["treatments"]["0"]
+    assert tried[0]["what"] == "as it was"
+    assert len(tried) > 1
+    for row in "01":
+        assert any("urvature" in part for form, *_ in data["words"]["of"][row] for part in data["words"]["forms"][form])
+    for arguments, words in (
+        (("--diagnose", "2"), "trial must be an integer from 0 to 1, got 2"),
+        (("--treat", "x"), "must be numbers of trainings, such as 17,40, got 'x'"),
+        ((tmp_path / "run", "--treat", "0"), "got 2 folders"),
+    ):
+        refused = run(tmp_path / "run", *arguments)
+        assert refused.exit_code in (1, 2)
+        assert words in " ".join(refused.output.replace("│", " ").split())
+
+
+def test_a_store_of_pythons_has_no_command_to_train_by(whole, half):
+    for folder in (whole[0], half):
+        refused = run(folder, "--diagnose", "0")
+        assert (refused.exit_code, "which has no job.json" in " ".join(refused.output.split())) == (1, True)

@@ -102,7 +102,7 @@ function showTraining(trial) {
   }
   if (kept) said.push(...kept.filter(([form]) => data.words.forms[form][0] !== "Curvature at the end: not available.").map(([form, ...numbers]) => element("p", data.words.forms[form].map((part, k) => part + (numbers[k] ?? "")).join(""))));
   else if (VERDICT) said.push(element("p", `In words: print(ch5jax.open(folder).diagnosis(${TRIAL[trial]})); the page has them of ${Object.keys(data.words.of).length.toLocaleString("en")} trainings.`, { class: "muted" }));
-  if (VERDICT) said.push(element("p", `A sweep takes no curvature, and tells no saddle or local optimum: result.diagnose(${TRIAL[trial]}) does.`, { class: "muted" }));
+  if (VERDICT && !data.diagnosed.includes(trial)) said.push(element("p", `A sweep takes no curvature, and tells no saddle or local optimum: result.diagnose(${TRIAL[trial]}) does, and ch5jax report RUN --diagnose ${TRIAL[trial]} puts it here.`, { class: "muted" }));
   const remedy = ofPart("remedy"), better = remedy && shown(remedy, trial);
   if (better) {
     const sibling = siblingWith(trial, better), line = element("p", `Seen to work among its siblings: ${sibling ? `${sibling.column.label} ${better.slice(better.lastIndexOf(" ") + 1)}` : better.replaceAll("_", " ")}`, { class: "remedy" });
