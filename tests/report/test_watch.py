@@ -83,7 +83,7 @@ def test_a_sweep_that_is_watched_ends_with_the_page_of_all_and_draws_the_loss_ar
     assert "watch it at http://127.0.0.1:" in found.output
     page = (tmp_path / "out" / "report.html").read_text()
     assert "4 trainings, none of which diverged" in page
-    assert "not finished" not in page
+    assert "not finished:" not in page
     assert "connect-src" not in page  # the last one asks nobody
     around = (tmp_path / "out" / "landscape.html").read_text()
     assert "<title>The loss around training" in around
