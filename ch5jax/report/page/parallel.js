@@ -108,7 +108,7 @@ class Parallel {
         });
         pen.textAlign = "center";
       } else {
-        const room = (high - low) / 27, [least, most] = extent(column), whole = (at) => { const value = Math.max(least, Math.min(most, unplaced(column, at))); return column.share ? `${Number((100 * value).toPrecision(2))} %` : said(Number(value.toPrecision(2))); };
+        const room = (high - low) / 27, [least, most] = extent(column), whole = (at) => { const end = Math.max(least, Math.min(most, unplaced(column, at))), value = Math.abs(end) < 1e-9 * (most - least) ? 0 : end; return column.share ? `${Number((100 * value).toPrecision(2))} %` : said(Number(value.toPrecision(2))); };
         pen.fillText(whole(high - room), x, 44);
         pen.fillText(whole(low + room), x, this.top + this.high + 13);
       }
