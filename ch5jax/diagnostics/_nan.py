@@ -5,6 +5,7 @@ known, which no measurement gives, and it is NaN where a result is read.
 """
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -110,15 +111,21 @@ def unmasked(tree: T) -> T:
     return jax.tree.map(_unmasked, tree)
 
 
+@functools.cache  # what JAX says of a dtype takes 30 µs, and a diagnosis in words asks 80 times
+def _unknown(dtype: jax.typing.DTypeLike) -> float | None:
+    """What stands for NaN; None in what is not floating."""
+    return unknown(dtype) if jnp.issubdtype(dtype, jnp.floating) else None
+
+
 def _masked(values: jax.Array) -> jax.Array:
-    if not jnp.issubdtype(jnp.result_type(values), jnp.floating):
+    if (instead := _unknown(values.dtype if hasattr(values, "dtype") else jnp.result_type(values))) is None:
         return values
     xp = jnp if isinstance(values, jax.Array) else np
-    return xp.where(xp.isnan(values), unknown(values.dtype), values)
+    return xp.where(xp.isnan(values), instead, values)
 
 
 def _unmasked(values: jax.Array) -> jax.Array:
-    if not jnp.issubdtype(jnp.result_type(values), jnp.floating):
+    if (instead := _unknown(values.dtype if hasattr(values, "dtype") else jnp.result_type(values))) is None:
         return values
     xp = jnp if isinstance(values, jax.core.Tracer) else np
-    return xp.where(values == unknown(values.dtype), values.dtype.type(xp.nan), values)
+    return xp.where(values == instead, values.dtype.type(xp.nan), values)

@@ -19,7 +19,7 @@ from ch5jax.verdicts import Diagnosis
 
 POINTS = 100  # of a curve
 CURVES, SIGNALS = 500_000, 250_000  # numbers, in all curves and signals together: 2.7 and 1.3 MB of a page
-WORDS = 2000  # trials whose diagnosis is put in words, which takes 4 ms for each
+WORDS = 2000  # trials whose diagnosis is put in words, which takes 1 ms for each
 
 
 def page_data(
