@@ -68,6 +68,9 @@ def test_the_width_matters_and_the_optimizer_does_not(result):
     found = {one.name: one.mean for one in report.importance(result)}
     assert set(found) == {"hidden", "group", "learning_rate", "seed"}
     assert found["hidden"] > 3 * found["group"] > found["seed"]
+    rows = [row for name, value in list(NAMES.items())[:2] for row in accuracies(name, (value,) * 5)]
+    one = made(rows, dict.fromkeys(list(NAMES)[:2], ("learning_rate",)))
+    assert {one.name for one in report.importance(one)} == {"hidden", "learning_rate", "seed"}  # one optimizer
 
 
 def test_charts_and_page_have_it(result):
