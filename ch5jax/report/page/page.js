@@ -1,6 +1,6 @@
 // Puts the page together: what is seen first is drawn first.
 restore();
-if (selection.chosen < 0) selection.chosen = order[0];
+if (selection.chosen < 0) selection.chosen = data.diagnosed[0] ?? order[0]; // who asked for one wants to see it
 select();
 menus();
 ["group", "verdict"].forEach(chips);
