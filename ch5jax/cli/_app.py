@@ -6,12 +6,12 @@ from typing import Annotated
 import jax
 import typer
 
+from ch5jax.cli._console import keep_printing, say
 from ch5jax.cli._diagnose import diagnose
 from ch5jax.cli._export import export
 from ch5jax.cli._predict import predict
 from ch5jax.cli._race import race
 from ch5jax.cli._report import report
-from ch5jax.cli._screen import keep_printing, say
 from ch5jax.cli._store import store
 from ch5jax.cli._sweep import sweep
 

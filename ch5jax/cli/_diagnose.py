@@ -8,12 +8,13 @@ import jax
 import typer
 
 import ch5jax
+from ch5jax.cli._console import say
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import Job, counted, prepare
 from ch5jax.cli._log import check_log, judge_log
 from ch5jax.cli._machine import keep_programs
 from ch5jax.cli._options import Cache, Setting, Traceback, unset, with_setting
-from ch5jax.cli._screen import say, show_diagnosis, show_treatment
+from ch5jax.cli._screen import show_diagnosis, show_treatment
 from ch5jax.cli._values import parse_axes, parse_grid, parse_optimizers, parse_path
 from ch5jax.optimizers import RULES
 

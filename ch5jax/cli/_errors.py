@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import jax
 import typer
 
-from ch5jax.cli._screen import say
+from ch5jax.cli._console import say
 
 Value = TypeVar("Value")
 

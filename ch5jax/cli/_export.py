@@ -1,22 +1,19 @@
 """The command `ch5jax export`."""
 
 import shlex
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
 
 from ch5jax import exports
+from ch5jax.cli._console import say
 from ch5jax.cli._errors import errors_in_a_line
 from ch5jax.cli._job import counted
 from ch5jax.cli._options import Traceback
+from ch5jax.cli._progress import counting
 from ch5jax.cli._report import open_run
-from ch5jax.cli._screen import SECONDS_BETWEEN_LINES, console, say
 from ch5jax.cli._values import cut, parse_path
 
 
@@ -85,7 +82,7 @@ def export(
         result = opened.result
         trials = sorted(int(trial) for trial in result.ranking()[:top])
         called, within = name or run.resolve().name, project or "ch5jax"
-        with _bar(len(trials)) as progress:
+        with counting(len(trials), "run") as progress:
             if to is Tool.TENSORBOARD:
                 folder = out or run / "tensorboard"
                 found = exports.to_tensorboard(
@@ -141,24 +138,3 @@ def _check(to: Tool, given: dict[str, object]) -> None:
     for option, value in given.items():
         if value and option not in takes[to]:
             raise typer.BadParameter(f"is nothing of {to}'s", param_hint=option)
-
-
-@contextmanager
-def _bar(trials: int) -> Iterator[exports.Progress]:
-    """A bar on standard error where that is a terminal, now and then a line elsewhere."""
-    screen = console(stderr=True)
-    columns = TextColumn("{task.completed:,.0f}/{task.total:,.0f} runs"), BarColumn(bar_width=None)
-    last_line = time.monotonic()
-    with Bar(
-        *columns, TimeRemainingColumn(compact=True), console=screen, transient=True, disable=not screen.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=trials)
-
-        def progress(done: int, count: int) -> None:
-            nonlocal last_line
-            bar.update(task, completed=done)
-            if bar.disable and time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
-                last_line = time.monotonic()
-                say(f"{done:,} of {counted(count, 'run')}", stderr=True)
-
-        yield progress

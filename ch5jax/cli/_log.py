@@ -4,8 +4,9 @@ from pathlib import Path
 
 import typer
 
+from ch5jax.cli._console import say
 from ch5jax.cli._job import counted
-from ch5jax.cli._screen import say, show_diagnosis
+from ch5jax.cli._screen import show_diagnosis
 from ch5jax.verdicts import judge_history, read_log
 
 WITH_A_LOG = {"log", "loss_column", "validation_column", "norm_column", "step_column", "best", "cache", "traceback"}

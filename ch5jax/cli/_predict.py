@@ -8,11 +8,11 @@ import typer
 
 import ch5jax
 from ch5jax._extras import require
+from ch5jax.cli._console import say
 from ch5jax.cli._errors import errors_in_a_line
 from ch5jax.cli._job import JOB_FILE, STORE, Job, counted, prepare
 from ch5jax.cli._machine import keep_programs, start_devices
 from ch5jax.cli._options import Cache, Traceback
-from ch5jax.cli._screen import say
 from ch5jax.cli._values import parse_path
 
 

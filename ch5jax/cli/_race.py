@@ -10,10 +10,10 @@ import typer
 
 import ch5jax
 from ch5jax import report
+from ch5jax.cli._console import say
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import factory_of
 from ch5jax.cli._options import Traceback
-from ch5jax.cli._screen import say
 from ch5jax.cli._values import parse_grid, parse_optimizers, parse_path
 from ch5jax.optimizers import RULES
 from ch5jax.problems import ALL, Problem

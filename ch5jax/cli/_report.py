@@ -7,11 +7,11 @@ import typer
 
 import ch5jax
 from ch5jax import report as reports
+from ch5jax.cli._console import say
 from ch5jax.cli._errors import errors_in_a_line, parsed
 from ch5jax.cli._job import JOB_FILE, STORE, Job, counted, prepare
 from ch5jax.cli._machine import keep_programs, start_devices
 from ch5jax.cli._options import Cache, Traceback
-from ch5jax.cli._screen import say
 from ch5jax.cli._values import cut, parse_path
 from ch5jax.sweeps import SweepResult, look, open_sweep
 

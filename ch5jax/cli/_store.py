@@ -7,10 +7,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from ch5jax.cli._console import console, say
 from ch5jax.cli._errors import errors_in_a_line
 from ch5jax.cli._job import STORE, counted
 from ch5jax.cli._options import Traceback
-from ch5jax.cli._screen import console, say
 from ch5jax.cli._values import parse_path
 from ch5jax.sweeps import Contents, look
 

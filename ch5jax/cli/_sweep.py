@@ -7,12 +7,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ch5jax.cli._console import say, say_again
 from ch5jax.cli._errors import check_apart, errors_in_a_line, parsed
 from ch5jax.cli._found import said_before
 from ch5jax.cli._job import STORE, counted
 from ch5jax.cli._machine import keep_programs, start_devices
 from ch5jax.cli._options import Cache, Config, Setting, Traceback, unset, with_setting
-from ch5jax.cli._screen import say, say_again
 from ch5jax.cli._training import LANDSCAPE, train_and_report, train_part
 from ch5jax.cli._values import axis, parse_axes, parse_grid, parse_optimizers, parse_path, parse_seeds, parse_shard
 from ch5jax.optimizers import RULES, Scale

@@ -9,17 +9,11 @@ import numpy as np
 
 from ch5jax import report
 from ch5jax._command import say_at_the_end
+from ch5jax.cli._console import listening, say
 from ch5jax.cli._found import keep_said
 from ch5jax.cli._job import JOB_FILE, STORE, Job, Prepared, counted, prepare
-from ch5jax.cli._screen import (
-    Reporter,
-    listening,
-    say,
-    show_beside,
-    show_difficulties,
-    show_files,
-    show_leaderboard,
-)
+from ch5jax.cli._progress import Reporter
+from ch5jax.cli._screen import show_beside, show_difficulties, show_files, show_leaderboard
 from ch5jax.cli._watch import serve_on, watching
 from ch5jax.sweeps import Ray, SweepResult
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ch5jax import report
 from ch5jax._command import say_at_the_end
+from ch5jax.cli._console import say
 from ch5jax.cli._job import STORE, Prepared, counted
-from ch5jax.cli._screen import say
 from ch5jax.sweeps import open_sweep
 
 EVERY = 5.0  # seconds between two looks at the store

@@ -5,6 +5,7 @@ import os
 from typing import NamedTuple
 
 from ch5jax.diagnostics import nan_is_data
+from ch5jax.sweeps._folder import MANIFEST, Folder
 from ch5jax.sweeps._layout import read_layout
 from ch5jax.sweeps._lock import holder
 from ch5jax.sweeps._manifest import FORMAT, SCHEDULED, StoreError, sweep_hash
@@ -12,7 +13,6 @@ from ch5jax.sweeps._plan import Schedule, chunk_name, group_name, state_name
 from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._rungs import ByGroup
-from ch5jax.sweeps._store import MANIFEST, Folder
 from ch5jax.training import Probes
 
 

@@ -14,6 +14,7 @@ from ch5jax._keys import one_key
 from ch5jax._memory import check_memory
 from ch5jax._types import Hyperparameters
 from ch5jax.sweeps._apart import kept_apart
+from ch5jax.sweeps._folder import Folder, begun_with
 from ch5jax.sweeps._groups import Group, make_groups, one_optimizer_each
 from ch5jax.sweeps._layout import lay_out
 from ch5jax.sweeps._manifest import manifest_of, sweep_hash
@@ -23,7 +24,7 @@ from ch5jax.sweeps._programs import Programs
 from ch5jax.sweeps._race import Race
 from ch5jax.sweeps._repeat import Again
 from ch5jax.sweeps._rungs import ByGroup, Rungs, by_group
-from ch5jax.sweeps._store import Folder, Memory, begun_with
+from ch5jax.sweeps._store import Memory
 from ch5jax.sweeps._traced import Traced, trace_group
 from ch5jax.sweeps._width import check_width, choose_width, free_memory
 from ch5jax.tasks import Task, steps_of

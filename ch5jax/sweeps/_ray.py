@@ -13,12 +13,13 @@ from ch5jax import checkpoints
 from ch5jax._extras import require
 from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._executor import Executor, Progress
+from ch5jax.sweeps._folder import Folder
 from ch5jax.sweeps._layout import Layout
 from ch5jax.sweeps._manifest import differences, manifest_hash
 from ch5jax.sweeps._plan import chunk_name
 from ch5jax.sweeps._prepare import Prepared, prepare
 from ch5jax.sweeps._race import Race
-from ch5jax.sweeps._store import Folder, Memory
+from ch5jax.sweeps._store import Memory
 
 # settings of JAX's that a program depends on, and a worker has to share
 _SETTINGS = (

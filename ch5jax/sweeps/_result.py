@@ -1,8 +1,6 @@
 """What a sweep found: a table with a row a trial, curves, verdicts, and every trial once more on demand."""
 
-import functools
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,75 +8,14 @@ import jax
 import numpy as np
 
 from ch5jax._extras import require
-from ch5jax._types import DataFrame, Hyperparameters, Params, Plots, PyTree, State
+from ch5jax._types import DataFrame, Plots, PyTree
 from ch5jax.sweeps._curves import Curves
 from ch5jax.sweeps._repeat import Again
-from ch5jax.tasks import Task
+from ch5jax.sweeps._trial import Trial
 from ch5jax.training import Run
 from ch5jax.verdicts import Diagnosis, diagnose
 
 Keep = Literal["last", "best"]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training of a sweep: what it was given, and, trained once more when they are asked for, its parameters.
-
-    Attributes:
-      number: its number, the table's column `trial`.
-      hyperparameters: the pytree of this trial, of host numbers.
-      key: the trial's key, `fold_in(the sweep's key, seed)`.
-      steps: how many steps lie behind its state: all of them, or those to the best evaluation.
-      task: its group's.
-    """
-
-    number: int
-    hyperparameters: Hyperparameters
-    key: jax.Array
-    steps: int
-    task: Task = field(repr=False)
-    _rerun: Callable[[int, int], Run] = field(repr=False)
-
-    @functools.cached_property
-    def run(self) -> Run:
-        """The training, done again to the last bit: see `SweepResult.rerun`."""
-        return self._rerun(self.number, self.steps)
-
-    @property
-    def state(self) -> State:
-        """The task's state after these steps."""
-        return self.run.state
-
-    @property
-    def params(self) -> Params:
-        """The parameters after these steps.
-
-        Raises:
-          ValueError: if the task does not say what its parameters are.
-        """
-        if self.task.params is None:
-            raise ValueError("params must be known to the task (Task.params), and it has none; see state")
-        return self.task.params(self.state)
-
-    def __reduce__(self) -> Any:
-        raise ValueError("a Trial has its task with it, which no file can hold: ch5jax.save its params or state")
-
-    def predict(self, inputs: PyTree) -> PyTree:
-        """The model's outputs for new inputs, in inference mode.
-
-        Args:
-          inputs: what the task's model takes, a row an example.
-
-        Returns:
-          The outputs, a row an example: logits, or numbers to predict in the units of the training targets.
-
-        Raises:
-          ValueError: if the task has no `predict`.
-        """
-        if self.task.predict is None:
-            raise ValueError("predict needs a task that has it, such as one of ch5jax.tasks.supervised")
-        hyperparameters = jax.tree.map(jax.numpy.asarray, self.hyperparameters)
-        return jax.jit(self.task.predict)(hyperparameters, self.state, inputs)
 
 
 @dataclass(frozen=True)
@@ -87,15 +24,15 @@ class SweepResult:
 
     Attributes:
       columns: the table by columns, NumPy arrays of one length, a row a trial: `trial` (its number, which is its row
-        where the sweep is finished), `group`, a column
-        for each hyperparameter (NaN where a group has none of that name), `seed`, `diverged_at` (the step, from 0, at
-        which the loss stopped being finite for good, or went over 10⁶ times its first value to stay; −1 where neither
-        happened), the last value of each metric of the step, the final value of each metric of `evaluate`,
-        `best_<objective>` with `best_step`, the best evaluation and how many steps it came after, and, where signals
-        were taken, `verdict`, the first difficulty that the trial met, `difficulties`, all of them (the names of
-        `diagnostics.Difficulty`, but for saddles and local optima, which need curvature), and `remedy`, of who is not
-        healthy: another value of one hyperparameter that its siblings have, with a better score at every seed. With
-        rungs there is `steps_trained` too, how many steps a trial took before one stopped it.
+        where the sweep is finished), `group`, a column for each hyperparameter (NaN where a group has none of that
+        name), `seed`, `diverged_at` (the step, from 0, at which the loss stopped being finite for good, or went over
+        10⁶ times its first value to stay; −1 where neither happened), the last value of each metric of the step, the
+        final value of each metric of `evaluate`, `best_<objective>` with `best_step`, the best evaluation and how
+        many steps it came after, and, where signals were taken, `verdict`, the first difficulty that the trial met,
+        `difficulties`, all of them (the names of `diagnostics.Difficulty`, but for saddles and local optima, which
+        need curvature), and `remedy`, of who is not healthy: another value of one hyperparameter that its siblings
+        have, with a better score at every seed. With rungs there is `steps_trained` too, how many steps a trial took
+        before one stopped it.
       curves: the course of each group's trials, by group.
       hyperparameters: the names of the hyperparameters' columns in each group.
       objective: the metric that selects; `maximize` says which way.
@@ -225,11 +162,11 @@ class SweepResult:
           ValueError: if there is no such trial, or it had fewer steps; if the result was opened or unpickled, and the
             task is not at hand.
         """
-        number = self._checked(number)
+        number, again = self._checked(number), self._source()
         steps = int(self.steps_trained[number]) if steps is None else steps
         if not 1 <= steps <= self.steps:
             raise ValueError(f"steps must be from 1 to the sweep's {self.steps}, got {steps}")
-        return self._source().rerun(number, int(steps))
+        return again.rerun(number, int(steps))
 
     def diagnosis(self, number: int) -> Diagnosis:
         """What a trial's verdict was told by, and in words: `print(result.diagnosis(7))`.

@@ -8,11 +8,12 @@ import jax
 from ch5jax._types import Hyperparameters
 from ch5jax.diagnostics import nan_is_data
 from ch5jax.sweeps._executor import Executor, Progress
+from ch5jax.sweeps._folder import Folder
 from ch5jax.sweeps._prepare import prepare
 from ch5jax.sweeps._ray import Ray
 from ch5jax.sweeps._result import SweepResult
 from ch5jax.sweeps._rungs import Rungs
-from ch5jax.sweeps._store import Folder, Memory
+from ch5jax.sweeps._store import Memory
 from ch5jax.tasks import Task
 
 

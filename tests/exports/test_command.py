@@ -62,7 +62,7 @@ def test_to_wandb(result, folder, tmp_path):
 
 
 def test_it_says_how_far_it_is_where_there_is_no_terminal(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("ch5jax.cli._export.SECONDS_BETWEEN_LINES", -1)
+    monkeypatch.setattr("ch5jax.cli._progress.SECONDS_BETWEEN_LINES", -1)
     found = run(folder, "--to", "tensorboard", "--out", tmp_path)
     assert [line for line in found.stderr.splitlines() if " of " in line] == [f"{i} of 6 runs" for i in range(1, 7)]
 

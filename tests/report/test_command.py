@@ -77,6 +77,9 @@ def test_a_trial_that_is_done_has_the_number_that_it_keeps(tmp_path, rungs):
     absent = next(n for n in range(len(result)) if n not in numbers)
     with pytest.raises(ValueError, match=f"one of the {len(numbers)} that are done, got {absent}"):
         found.diagnosis(absent)
+    for again in (found.rerun, found.trial, lambda number: found.predict(number, None)):
+        with pytest.raises(ValueError, match="task must be at hand"):
+            again(int(numbers[-1]))
     side = ch5jax.report.together({"half": found, "whole": result})
     assert str(side.diagnosis(len(numbers) - 1)) == str(found.diagnosis(int(numbers[-1])))
 

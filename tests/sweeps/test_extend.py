@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import ch5jax
-from ch5jax.sweeps import StoreError, _store
+from ch5jax.sweeps import StoreError, _folder
 from tests.sweeps.small import assert_same_bits
 
 TASK = ch5jax.tasks.surface(ch5jax.problems.rosenbrock())
@@ -127,7 +127,7 @@ def test_again_and_again_stopped_anywhere(tmp_path, monkeypatch):
         sweep(tmp_path, steps=8, keep_states=True, progress=stop, **spaced)
     longest = sweep(tmp_path, steps=8, keep_states=True, **spaced)
     with monkeypatch.context() as patch:  # after the finished chunks went, before it says what it is
-        patch.setattr(_store.Folder, "_put", _interrupt)
+        patch.setattr(_folder.Folder, "_put", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             sweep(tmp_path, steps=12, keep_states=True, **spaced)
     assert not list(tmp_path.glob("*chunk000000.npz"))

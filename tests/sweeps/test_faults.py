@@ -16,7 +16,7 @@ import pytest
 
 import ch5jax
 from ch5jax.sweeps import StoreError
-from ch5jax.sweeps._store import Folder
+from ch5jax.sweeps._folder import Folder
 
 MANIFEST = {"format": 8, "steps": 2, "groups": []}
 TASK = ch5jax.tasks.surface(ch5jax.problems.beale())
@@ -133,7 +133,7 @@ def test_a_second_thread_is_told_who_works_there(tmp_path):
 
 HOLD = """
 import os, sys, time
-from ch5jax.sweeps._store import Folder
+from ch5jax.sweeps._folder import Folder
 with Folder(sys.argv[1]).held({"format": 8, "steps": 2, "groups": []}):
     if sys.argv[2] == "forks" and not os.fork():
         os.write(1, f"child {os.getpid()}\\n".encode())

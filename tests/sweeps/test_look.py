@@ -7,8 +7,8 @@ import pytest
 
 import ch5jax
 from ch5jax.sweeps import Part, StoreError, look
+from ch5jax.sweeps._folder import Folder
 from ch5jax.sweeps._lock import Lock
-from ch5jax.sweeps._store import Folder
 from tests.sweeps.small import KEY
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")

@@ -9,7 +9,7 @@ import pytest
 
 import ch5jax
 from ch5jax.sweeps import StoreError, look, train_shard
-from ch5jax.sweeps._store import Folder
+from ch5jax.sweeps._folder import Folder
 from tests.sweeps.small import KEY, RATES, TASK, assert_same_bits, batches, run
 
 HOW = {"steps": 30, "key": KEY, "seeds": 2, "record_every": 4, "evaluate_every": 10}

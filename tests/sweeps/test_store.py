@@ -12,7 +12,7 @@ import pytest
 
 import ch5jax
 from ch5jax.sweeps import StoreError, _executor
-from ch5jax.sweeps._store import Folder
+from ch5jax.sweeps._folder import Folder
 from tests.sweeps.small import RATES, assert_same_bits, batches, run
 
 
